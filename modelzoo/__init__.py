@@ -1,0 +1,1 @@
+"""Trained transcription-factor models, the data they are judged on, and the scripts around them."""

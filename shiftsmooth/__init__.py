@@ -1,0 +1,1 @@
+"""Shift-smoothed attributions for any sequence model, as a Captum plug-in."""
