@@ -1,1 +1,23 @@
 """Trained transcription-factor models, the data they are judged on, and the scripts around them."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from modelzoo.catalog import info, list_models
+
+if TYPE_CHECKING:
+    from modelzoo.hub import load
+    from modelzoo.sequences import one_hot
+
+__all__ = ["info", "list_models", "load", "one_hot"]
+
+# Torch and the Hub's client take seconds to import, and the command line's help needs neither.
+_LAZY = {"load": "modelzoo.hub", "one_hot": "modelzoo.sequences"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
