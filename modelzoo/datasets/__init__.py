@@ -1,0 +1,1 @@
+"""The data that the models are trained and judged on."""

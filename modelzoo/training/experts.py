@@ -1,0 +1,147 @@
+"""Training one DeepBind expert: peaks against their dinucleotide shuffles, fresh in every epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.datasets import chipseq
+from modelzoo.sequences import columns
+from modelzoo.training.fit import History, Minibatches, fit, one_cycle, seeded
+
+# Apart from every (seed, epoch): all seeds and all trials are judged on the same negatives.
+VALIDATION_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class ExpertParams:
+    """The hyper-parameters of an expert, as the search finds and a recipe stores them."""
+
+    filters: tuple[int, ...] = (128,)
+    widths: tuple[int, ...] = (20,)
+    pooling: str = "max+mean"
+    dropout: float = 0.2
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-4
+    batch_size: int = 128
+    epochs: int = 20
+
+    @classmethod
+    def from_json(cls, text: str) -> ExpertParams:
+        """Return the parameters that a recipe holds; unknown names are an error."""
+        values: dict[str, Any] = json.loads(text)
+        known = {f.name for f in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"params: expected some of {sorted(known)}, got {unknown} too")
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """Return the text that :meth:`from_json` reads."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    def build(self, task: str) -> DeepBind:
+        """Return an untrained expert of these parameters."""
+        return DeepBind(
+            filters=list(self.filters),
+            widths=list(self.widths),
+            pooling=self.pooling,
+            dropout=self.dropout,
+            tasks=[task],
+        )
+
+
+class PeakBatches:
+    """An epoch's batches: every training peak and one shuffle of it, new in each epoch.
+
+    Args:
+        peaks: (N, L) codes of the training peaks.
+        seed: With the epoch's number, decides shuffles and order.
+        keep: Keep each epoch's shuffles, for the next trial of a search to use again.
+    """
+
+    def __init__(self, peaks: np.ndarray, seed: int, *, keep: bool = False) -> None:
+        self.peaks, self.seed, self.keep = peaks, seed, keep
+        self.targets = torch.cat([torch.ones(len(peaks), 1), torch.zeros(len(peaks), 1)])
+        self._kept: dict[int, np.ndarray] = {}
+
+    def negatives(self, epoch: int) -> np.ndarray:
+        """Return the (N, L) codes of an epoch's shuffles."""
+        if epoch in self._kept:
+            return self._kept[epoch]
+        shuffles = chipseq.shuffled(self.peaks, (self.seed, epoch))
+        if self.keep:
+            self._kept[epoch] = shuffles
+        return shuffles
+
+    def __call__(self, epoch: int, size: int) -> Minibatches:
+        """Return the batches of an epoch, ``size`` rows each."""
+        codes = torch.from_numpy(np.concatenate([self.peaks, self.negatives(epoch)]))
+        return Minibatches(codes, self.targets, size, (self.seed, epoch), columns)
+
+
+class Validation:
+    """Scores a model by ROC AUC: held-out peaks against one fixed shuffle of each."""
+
+    def __init__(self, peaks: np.ndarray) -> None:
+        self.codes = np.concatenate([peaks, chipseq.shuffled(peaks, VALIDATION_SEED)])
+        self.labels = np.repeat([1, 0], len(peaks))
+
+    def __call__(self, model: nn.Module) -> float:
+        """Return the AUC of the first task of ``model``."""
+        return float(roc_auc_score(self.labels, predict(model, self.codes)[:, 0]))
+
+
+def predict(model: nn.Module, codes: np.ndarray, batch_size: int = 1024) -> Tensor:
+    """Return the logits (N, tasks) of (N, L) codes; ``model`` should be in eval mode."""
+    with torch.no_grad():
+        return torch.cat(
+            [model(columns(part)) for part in torch.from_numpy(codes).split(batch_size)]
+        )
+
+
+def fit_expert(
+    params: ExpertParams,
+    task: str,
+    batches: PeakBatches,
+    validation: Validation,
+    *,
+    seed: int = 0,
+    patience: int = 5,
+    precision: torch.dtype = torch.float32,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[History], None] | None = None,
+    progress: bool = True,
+) -> tuple[DeepBind, History]:
+    """Return an expert trained with ``params``, and its history."""
+    with seeded(seed):
+        model = params.build(task)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+    )
+    history = fit(
+        model,
+        lambda epoch: batches(epoch, params.batch_size),
+        validation,
+        optimizer=optimizer,
+        epochs=params.epochs,
+        patience=patience,
+        schedule=one_cycle,
+        seed=seed,
+        precision=precision,
+        checkpoint=checkpoint,
+        identity=f"{task} {params} seed={seed}",
+        on_epoch=on_epoch,
+        progress=progress,
+    )
+    return model, history

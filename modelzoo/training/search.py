@@ -1,0 +1,155 @@
+"""The search for an expert's hyper-parameters: Optuna, on validation AUC alone (equation 11).
+
+A trial trains for a few epochs on a part of the peaks, in half precision, and is pruned early where
+others did better. So it ranks parameters; the AUC that an expert is shipped with comes from its own
+training.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from modelzoo.datasets import chipseq
+from modelzoo.training.experts import ExpertParams, PeakBatches, Validation, fit_expert
+from modelzoo.training.fit import History, write_atomically
+
+TRIAL_EPOCHS = 8
+TRIAL_PEAKS = 10_000
+
+
+def search(
+    source: str | Path,
+    trials: int = 40,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    storage: str | Path | None = None,
+    progress: bool = True,
+) -> ExpertParams:
+    """Return the best parameters of ``trials`` trials; write them and the study as text.
+
+    Args:
+        source: A factor, or a file of peaks, as for
+            :func:`modelzoo.training.experts.train_expert`.
+        trials: How many to have in all, those already in ``storage`` counted.
+        out: Folder for ``<task>-search.csv``, a row a trial, and ``<task>-params.json``.
+        seed: Decides the sampler, the weights and the shuffles.
+        storage: Optuna journal file. A search that was stopped goes on where it ended.
+        progress: Show a bar of the trials.
+    """
+    task = chipseq.task_of(source)
+    train, held_out = chipseq.split_peaks(chipseq.peaks(source))
+    rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:TRIAL_PEAKS])
+    batches = PeakBatches(train[rows], seed, keep=True)
+    validation = Validation(held_out)
+
+    def objective(trial: optuna.Trial) -> float:
+        params = _suggest(trial)
+
+        def report(history: History) -> None:
+            epoch = len(history.scores) - 1
+            trial.report(history.scores[-1], epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        _, history = fit_expert(
+            params,
+            task,
+            batches,
+            validation,
+            seed=seed,
+            precision=torch.bfloat16,
+            on_epoch=report,
+            progress=False,
+        )
+        return history.best_score
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = _study(task, storage)
+    done = sum(t.state.is_finished() for t in study.trials)
+    study.sampler = _sampler(seed + done)  # a resumed search must not draw the same trials again
+    study.optimize(objective, n_trials=max(trials - done, 0), show_progress_bar=progress)
+
+    best = _params(study.best_params)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{task.lower()}-search.csv", _table(study).encode())
+    write_atomically(folder / f"{task.lower()}-params.json", best.to_json().encode())
+    return best
+
+
+def _study(task: str, storage: str | Path | None) -> optuna.Study:
+    backend = None
+    if storage is not None:
+        Path(storage).parent.mkdir(parents=True, exist_ok=True)
+        backend = JournalStorage(JournalFileBackend(str(storage)))
+    return optuna.create_study(
+        study_name=task,
+        direction="maximize",
+        pruner=optuna.pruners.PercentilePruner(25.0, n_startup_trials=4, n_warmup_steps=1),
+        storage=backend,
+        load_if_exists=True,
+    )
+
+
+def _sampler(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+
+
+def _suggest(trial: optuna.Trial) -> ExpertParams:
+    if trial.suggest_int("depth", 1, 2) == 1:
+        trial.suggest_categorical("filters", [64, 128, 192])
+        trial.suggest_int("width", 11, 25, step=2)
+    else:
+        trial.suggest_categorical("filters_1", [24, 32, 48, 64])
+        trial.suggest_int("width_1", 9, 21, step=2)
+        trial.suggest_categorical("filters_2", [32, 64, 96])
+        trial.suggest_int("width_2", 3, 9, step=2)
+    trial.suggest_categorical("pooling", ["max", "max+mean"])
+    trial.suggest_float("dropout", 0.0, 0.4)
+    trial.suggest_float("learning_rate", 2e-3, 2e-2, log=True)
+    trial.suggest_float("weight_decay", 1e-4, 3e-1, log=True)
+    trial.suggest_categorical("batch_size", [128, 256])
+    return _params(trial.params, epochs=TRIAL_EPOCHS)
+
+
+def _params(found: dict[str, Any], **fixed: Any) -> ExpertParams:
+    """Return the parameters that a trial's suggestions stand for."""
+    layers: dict[str, Any]
+    if found["depth"] == 1:
+        layers = {"filters": (found["filters"],), "widths": (found["width"],)}
+    else:
+        layers = {
+            "filters": (found["filters_1"], found["filters_2"]),
+            "widths": (found["width_1"], found["width_2"]),
+        }
+    names = ("pooling", "dropout", "learning_rate", "weight_decay", "batch_size")
+    return ExpertParams(**layers, **{name: found[name] for name in names}, **fixed)
+
+
+def _table(study: optuna.Study) -> str:
+    """Return the study as CSV: a row a trial, with its state, AUC, epochs and parameters."""
+    names = [field.name for field in dataclasses.fields(ExpertParams) if field.name != "epochs"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "state", "validation_auc", "epochs", *names])
+    for trial in study.trials:
+        seen = trial.intermediate_values.values()
+        if not seen:
+            continue
+        params = dataclasses.asdict(_params(trial.params))
+        values = [
+            "+".join(map(str, v)) if isinstance(v := params[name], tuple) else v for name in names
+        ]
+        writer.writerow([trial.number, trial.state.name, f"{max(seen):.4f}", len(seen), *values])
+    return text.getvalue()
