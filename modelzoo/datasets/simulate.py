@@ -38,6 +38,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from modelzoo.sequences import columns
+
 JASPAR_RELEASE = "JASPAR2020"
 
 _BASES = "ACGT"
@@ -126,8 +128,7 @@ class SimulatedSet:
 
     def one_hot(self) -> torch.Tensor:
         """The sequences as a model takes them. Shape (n, 4, length), float32."""
-        hot = self.codes[:, None, :] == np.arange(4, dtype=np.uint8)[:, None]
-        return torch.from_numpy(hot.astype(np.float32))
+        return columns(self.codes)
 
     def strings(self) -> list[str]:
         """The sequences as text."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from sklearn import metrics
 
 _RESAMPLES_AT_ONCE = 256  # keeps the temporary arrays of a bootstrap to a few megabytes
 
@@ -257,6 +258,17 @@ def anova(samples: np.ndarray) -> Anova:
     pooled = samples.var(axis=0, ddof=1).mean()
     half = stats.t.ppf(0.975, within) * np.sqrt(pooled / n)
     return Anova(float(f), groups - 1, within, float(p), samples.mean(axis=0), float(half))
+
+
+def roc_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates, from (0, 0) to (1, 1).
+
+    Args:
+        labels: 0 or 1. Shape (n,).
+        scores: Shape (n,).
+    """
+    false, true, _ = metrics.roc_curve(labels, scores)
+    return false, true
 
 
 def _positive(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:

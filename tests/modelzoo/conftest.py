@@ -71,3 +71,87 @@ def tiny(monkeypatch, tmp_path):
     return SimpleNamespace(
         name="tiny-gata3", model=model, config=config, info=catalog.info("tiny-gata3")
     )
+
+
+class Scanner(torch.nn.Module):
+    """An expert without training: the best match of one motif, on either strand."""
+
+    architecture = "deepbind"
+
+    def __init__(self, factor, motif):
+        super().__init__()
+        self.tasks = (factor,)
+        odds = torch.log2(torch.tensor(motif).clamp(min=0.02) / 0.25).float()
+        self.filters = torch.nn.Conv1d(4, 2, odds.shape[1], padding=odds.shape[1] // 2)
+        with torch.no_grad():
+            self.filters.weight.copy_(torch.stack([odds, odds.flip(0, 1)]))
+            self.filters.bias.fill_(-0.4 * float(odds.max(0).values.sum()))
+        self.relu = torch.nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.filters(x.float())).amax((1, 2))[:, None] - 2
+
+
+class Mixture(torch.nn.Module):
+    """A mixture without training: the expert that answers loudest answers most."""
+
+    architecture = "moe"
+
+    def __init__(self, experts):
+        super().__init__()
+        self.tasks = ("binding",)
+        self.experts = torch.nn.ModuleDict(experts)
+
+    def gate(self, x):
+        return torch.cat([expert(x) for expert in self.experts.values()], 1).softmax(1)
+
+    def forward(self, x):
+        answers = torch.cat([expert(x) for expert in self.experts.values()], 1)
+        return (self.gate(x) * answers).sum(1, keepdim=True)
+
+
+@pytest.fixture(scope="session")
+def toy_models():
+    """Three experts and their mixture, named and shaped as the catalog's, that need no training."""
+    from modelzoo.datasets.simulate import Simulation
+
+    torch.manual_seed(0)
+    toml = '[[positives]]\nshare = 1\nmotifs = []\n[[negatives]]\nshare = 1\nmotifs = []\n'
+    ids = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3"}
+    toml += "".join(f'[motifs.{name}]\nmatrix = "{id}"\n' for name, id in ids.items())
+    motifs = {m.name: m.matrix for m in Simulation.from_toml(toml).motifs}
+    experts = {factor: Scanner(factor, matrix) for factor, matrix in motifs.items()}
+    named = {f"deepbind-{factor.lower()}": expert for factor, expert in experts.items()}
+    models = {**named, "moe-arid3a-foxm1-gata3": Mixture(experts)}
+    return {name: model.eval() for name, model in models.items()}
+
+
+@pytest.fixture(scope="session")
+def toy_sets():
+    """Small data sets in which each factor's motif is planted; CTCF's has the motif of GATA3."""
+    import numpy as np
+
+    from modelzoo.datasets.simulate import Simulation
+    from modelzoo.evaluation.scores import LabelledSet
+
+    motifs = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3", "CTCF": "MA0037.3"}
+    sets = []
+    for seed, (name, matrix) in enumerate(motifs.items()):
+        toml = f"""
+            length = 101
+            region = 80
+            [motifs.M]
+            matrix = "{matrix}"
+            [[positives]]
+            share = 1
+            motifs = ["M"]
+            [[negatives]]
+            share = 1
+            motifs = []
+        """
+        batch = Simulation.from_toml(toml).sample(120, seed=seed)
+        kind = "out of distribution" if name == "CTCF" else "in distribution"
+        order = np.argsort(-batch.labels.astype(int), kind="stable")
+        groups = np.tile(np.arange(60), 2)
+        sets.append(LabelledSet(name, kind, batch.codes[order], batch.labels[order], groups))
+    return sets
