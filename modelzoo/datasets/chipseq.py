@@ -93,6 +93,14 @@ def task_of(source: str | Path) -> str:
     return str(source) if source in FACTORS else Path(source).name.partition(".")[0]
 
 
+def source_file(source: str | Path) -> Path:
+    """Return the file that peaks are read from: a factor's training file, or the file itself."""
+    path = file("train", str(source)) if str(source) in FACTORS else Path(source)
+    if not path.is_file():
+        raise ValueError(f"source: expected one of {FACTORS} or a file of peaks, got {source}")
+    return path
+
+
 def peaks(source: str | Path) -> np.ndarray:
     """Return the (N, L) codes of the peaks to train on.
 
@@ -100,7 +108,7 @@ def peaks(source: str | Path) -> np.ndarray:
         source: One of :data:`FACTORS`, or a file of peaks of one length: ``.seq`` or FASTA, with
             or without ``.gz``. Records labelled 0 are left out.
     """
-    path = file("train", str(source)) if str(source) in FACTORS else Path(source)
+    path = source_file(source)
     codes = encode([r.sequence for r in read_sequences(path) if r.label != 0])
     if len(codes) == 0:
         raise ValueError(f"{path}: expected at least one peak, got none")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns
+from modelzoo.training import provenance
 from modelzoo.training.fit import History, Minibatches, fit, one_cycle, seeded
 
 # Apart from every (seed, epoch): all seeds and all trials are judged on the same negatives.
@@ -37,18 +40,20 @@ class ExpertParams:
     epochs: int = 20
 
     @classmethod
-    def from_json(cls, text: str) -> ExpertParams:
+    def from_toml(cls, text: str) -> ExpertParams:
         """Return the parameters that a recipe holds; unknown names are an error."""
-        values: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = tomllib.loads(text)
         known = {f.name for f in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"params: expected some of {sorted(known)}, got {unknown} too")
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**values)
 
-    def to_json(self) -> str:
-        """Return the text that :meth:`from_json` reads."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+    def to_toml(self) -> str:
+        """Return the text that :meth:`from_toml` reads."""
+        # JSON's numbers, strings and lists are TOML's
+        values = dataclasses.asdict(self).items()
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values)
 
     def build(self, task: str) -> DeepBind:
         """Return an untrained expert of these parameters."""
@@ -145,3 +150,67 @@ def fit_expert(
         progress=progress,
     )
     return model, history
+
+
+def train_expert(
+    source: str | Path,
+    *,
+    out: str | Path,
+    params: ExpertParams | None = None,
+    seed: int = 0,
+    patience: int = 5,
+    progress: bool = True,
+) -> Path:
+    """Train one expert and return the folder with its weights, config and provenance.
+
+    A run that was stopped resumes when it is called again with the same arguments.
+
+    Args:
+        source: One of :data:`modelzoo.datasets.chipseq.FACTORS`, or a file of peaks of one
+            length: ``.seq`` or FASTA, with or without ``.gz``.
+        out: The folder to make.
+        params: Hyper-parameters; by default those the search found for the factor.
+        seed: Decides weights, order, shuffles and dropout.
+        patience: Stop after this many epochs without a better validation AUC.
+        progress: Show a bar.
+
+    Raises:
+        FileExistsError: ``out`` is there already.
+        ValueError: ``source`` is neither a factor nor a file of peaks, or a run with other
+            arguments was stopped on its way to ``out``.
+    """
+    out = Path(out)
+    checkpoint = provenance.checkpoint(out)
+    task = chipseq.task_of(source)
+    if params is None:
+        params = found_params(task)
+    train, held_out = chipseq.split_peaks(chipseq.peaks(source))
+    if len(train) == 0 or len(held_out) == 0:
+        raise ValueError(f"source: expected peaks to train and validate on, too few in {source}")
+    model, history = fit_expert(
+        params,
+        task,
+        PeakBatches(train, seed),
+        Validation(held_out),
+        seed=seed,
+        patience=patience,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    training = provenance.record(
+        f"shiftsmooth train expert {source} --seed {seed}",
+        seed,
+        [chipseq.source_file(source)],
+        validation_auc=history.best_score,
+        epochs=len(history.scores),
+        params=dataclasses.asdict(params),
+    )
+    return provenance.finish(out, model, training)
+
+
+def found_params(task: str) -> ExpertParams:
+    """Return what the search found for a factor; the defaults for any other task."""
+    recipe = resources.files("modelzoo") / "recipes" / f"deepbind-{task.lower()}.toml"
+    if not recipe.is_file():
+        return ExpertParams()
+    return ExpertParams.from_toml(recipe.read_text(encoding="utf-8"))

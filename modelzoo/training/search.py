@@ -42,7 +42,8 @@ def search(
         source: A factor, or a file of peaks, as for
             :func:`modelzoo.training.experts.train_expert`.
         trials: How many to have in all, those already in ``storage`` counted.
-        out: Folder for ``<task>-search.csv``, a row a trial, and ``<task>-params.json``.
+        out: Folder for ``deepbind-<task>.csv``, a row a trial, and ``deepbind-<task>.toml``,
+            the best parameters.
         seed: Decides the sampler, the weights and the shuffles.
         storage: Optuna journal file. A search that was stopped goes on where it ended.
         progress: Show a bar of the trials.
@@ -83,8 +84,8 @@ def search(
     best = _params(study.best_params)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"{task.lower()}-search.csv", _table(study).encode())
-    write_atomically(folder / f"{task.lower()}-params.json", best.to_json().encode())
+    write_atomically(folder / f"deepbind-{task.lower()}.csv", _table(study).encode())
+    write_atomically(folder / f"deepbind-{task.lower()}.toml", best.to_toml().encode())
     return best
 
 

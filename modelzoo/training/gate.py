@@ -1,0 +1,195 @@
+"""Training the mixture: the experts are frozen, so it learns from their embeddings alone.
+
+The embeddings of the peaks are made once. Those of the negatives are made for a number of different
+shuffles of every peak, which the epochs take in turn: the experts are most of the cost, and the
+gate is too small to learn a handful of shuffles by heart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.datasets import chipseq
+from modelzoo.sequences import columns
+from modelzoo.training import provenance
+from modelzoo.training.experts import VALIDATION_SEED
+from modelzoo.training.fit import History, Minibatches, fit, seeded
+
+
+@dataclass(frozen=True)
+class GateParams:
+    """The hyper-parameters of the mixture's training; the defaults are the paper's."""
+
+    learning_rate: float = 0.01
+    momentum: float = 0.98
+    weight_decay: float = 0.0
+    batch_size: int = 256
+    epochs: int = 500
+    patience: int = 10
+    shuffles: int = 8
+
+
+class EmbeddedPeaks:
+    """The frozen experts' view of the peaks to train and validate on, and of their shuffles.
+
+    Args:
+        model: The mixture whose experts embed.
+        peaks: (N, L) codes of each factor's peaks.
+        shuffles: How many different shuffles of every training peak.
+        seed: What they are drawn from.
+        progress: Show a bar.
+    """
+
+    def __init__(
+        self,
+        model: MixtureOfExperts,
+        peaks: Mapping[str, np.ndarray],
+        shuffles: int,
+        seed: int,
+        *,
+        progress: bool = True,
+    ) -> None:
+        split = {factor: chipseq.split_peaks(codes) for factor, codes in peaks.items()}
+        self.seed = seed
+        self.held_out = {
+            factor: (
+                embed(model, held_out),
+                embed(model, chipseq.shuffled(held_out, VALIDATION_SEED)),
+            )
+            for factor, (_, held_out) in split.items()
+        }
+        train = [codes for codes, _ in split.values()]
+        self.positives = torch.cat([embed(model, codes) for codes in train])
+        self.negatives = [
+            torch.cat(
+                [
+                    embed(model, chipseq.shuffled(codes, (seed, factor, turn)))
+                    for factor, codes in enumerate(train)
+                ]
+            )
+            for turn in tqdm(range(shuffles), unit="shuffle", disable=not progress)
+        ]
+        ones = torch.ones(len(self.positives), 1)
+        self.targets = torch.cat([ones, torch.zeros_like(ones)])
+
+    def batches(self, epoch: int, size: int) -> Minibatches:
+        """Return the batches of an epoch: every peak, and the shuffle whose turn it is."""
+        inputs = torch.cat([self.positives, self.negatives[epoch % len(self.negatives)]])
+        return Minibatches(inputs, self.targets, size, (self.seed, epoch))
+
+    def validate(self, mixture: nn.Module) -> float:
+        """Return the mean over factors of the AUC of held-out peaks against their shuffles."""
+        return float(np.mean(list(self.scores(mixture).values())))
+
+    def scores(self, mixture: nn.Module) -> dict[str, float]:
+        """Return the validation AUC by factor."""
+        return {factor: _auc(mixture, *parts) for factor, parts in self.held_out.items()}
+
+
+def embed(model: MixtureOfExperts, codes: np.ndarray, batch_size: int = 1024) -> Tensor:
+    """Return the embeddings (N, experts * E) of (N, L) codes."""
+    with torch.no_grad():
+        parts = torch.from_numpy(codes).split(batch_size)
+        return torch.cat([model.embed(columns(part)) for part in parts])
+
+
+def fit_gate(
+    model: MixtureOfExperts,
+    data: EmbeddedPeaks,
+    params: GateParams,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: bool = True,
+) -> History:
+    """Train the gate and what follows it in place; the experts are not touched."""
+    optimizer = torch.optim.SGD(
+        model.mixture.parameters(),
+        lr=params.learning_rate,
+        momentum=params.momentum,
+        weight_decay=params.weight_decay,
+        nesterov=True,
+    )
+    return fit(
+        model.mixture,
+        lambda epoch: data.batches(epoch, params.batch_size),
+        data.validate,
+        optimizer=optimizer,
+        epochs=params.epochs,
+        patience=params.patience,
+        seed=seed,
+        checkpoint=checkpoint,
+        identity=f"moe {list(model.experts)} {params} seed={seed}",
+        progress=progress,
+    )
+
+
+def train_moe(
+    experts: Mapping[str, DeepBind],
+    *,
+    out: str | Path,
+    sources: Mapping[str, str | Path] | None = None,
+    params: GateParams = GateParams(),
+    seed: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Train a mixture of trained experts; return the folder with weights, config and provenance.
+
+    A run that was stopped resumes when it is called again with the same arguments.
+
+    Args:
+        experts: The trained experts by factor; they are copied and stay as they are.
+        out: The folder to make.
+        sources: Where each factor's peaks come from: a factor's name, or a file as for
+            :func:`modelzoo.training.experts.train_expert`. By default every expert's key is one.
+        params: Hyper-parameters.
+        seed: Decides weights, order and shuffles.
+        progress: Show bars.
+
+    Raises:
+        FileExistsError: ``out`` is there already.
+        ValueError: A source is neither a factor nor a file of peaks, or a run with other
+            arguments was stopped on its way to ``out``.
+    """
+    out = Path(out)
+    checkpoint = provenance.checkpoint(out)
+    if sources is None:
+        sources = {name: name for name in experts}
+    with seeded(seed):
+        model = MixtureOfExperts.from_experts(experts).eval()
+    data = EmbeddedPeaks(
+        model,
+        {factor: chipseq.peaks(source) for factor, source in sources.items()},
+        params.shuffles,
+        seed,
+        progress=progress,
+    )
+    history = fit_gate(model, data, params, seed=seed, checkpoint=checkpoint, progress=progress)
+    training = provenance.record(
+        f"shiftsmooth train moe {' '.join(experts)} --seed {seed}",
+        seed,
+        [chipseq.source_file(source) for source in sources.values()],
+        validation_auc=history.best_score,
+        validation_auc_by_factor=data.scores(model.mixture),
+        epochs=len(history.scores),
+        params=dataclasses.asdict(params),
+    )
+    return provenance.finish(out, model, training)
+
+
+def _auc(mixture: nn.Module, peaks: Tensor, shuffles: Tensor) -> float:
+    labels = np.repeat([1, 0], [len(peaks), len(shuffles)])
+    with torch.no_grad():
+        logits = mixture(torch.cat([peaks, shuffles]))
+    return float(roc_auc_score(labels, logits[:, 0]))
