@@ -48,7 +48,7 @@ def tiny(monkeypatch, tmp_path):
     weights, recipes = root / "weights", root / "recipes"
     weights.mkdir(parents=True)
     recipes.mkdir()
-    config = {"filters": [4], "widths": [8], "embedding_size": 32, "tasks": ["GATA3"]}
+    config = {"filters": [4], "widths": [9], "embedding_size": 32, "tasks": ["GATA3"]}
     torch.manual_seed(0)
     model = ARCHITECTURES["deepbind"](**config).eval()
     from safetensors.torch import save_file

@@ -1,0 +1,274 @@
+"""The `shiftsmooth` command.
+
+Exit codes: 0 fine, 1 the work failed, 2 the call was wrong. Torch and the zoo are imported inside
+the commands, so that help and completion answer at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from modelzoo import catalog
+
+if TYPE_CHECKING:
+    from modelzoo.sequences import Record
+
+app = typer.Typer(
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+console = Console()
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def _names(incomplete: str) -> list[str]:
+    """Completes a model's name."""
+    return [name for name in catalog.list_models() if name.startswith(incomplete)]
+
+
+def _readable(path: Path) -> Path:
+    """Refuses a file that is not there; typer's own check does not let - pass."""
+    if str(path) != "-" and not path.is_file():
+        raise typer.BadParameter(f"no such file: {str(path)!r}")
+    return path
+
+
+SequencesArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SEQS",
+        callback=_readable,
+        help="FASTA, .seq or BED file, each also as .gz; or - for FASTA from standard input.",
+    ),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="A name that `shiftsmooth models` lists, a folder, or owner/repo on the Hub.",
+        autocompletion=_names,
+    ),
+]
+GenomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="FASTA of the genome that a BED file's intervals lie in."
+    ),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: CUDA if there is.")]
+
+
+def main() -> None:
+    """Runs the command line; ends the process with one of its three exit codes."""
+    # Wherever in the line --debug stands, it is about the run and not about the command.
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        code = app(args=arguments, prog_name="shiftsmooth", standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(error.format_message(), 2)
+    except BrokenPipeError:
+        # The reader has what it wanted (`| head`); closing stdout must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        _fail(str(error), 2 if isinstance(error, catalog.UnknownModelError) else 1)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    errors.print(f"shiftsmooth: {' '.join(message.split())}", markup=False)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def shiftsmooth(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Transcription-factor models, and attributions that hold still when the window moves."""
+    if context.invoked_subcommand is None:
+        console.print(context.get_help())
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: [b]shiftsmooth models --architecture deepbind[/b]")
+def models(
+    architecture: Annotated[
+        str | None, typer.Option(help="Only the models of this architecture.")
+    ] = None,
+) -> None:
+    """Lists the models and how well each does on its test sets; as TSV into a pipe or file."""
+    names = _argument(catalog.list_models, architecture)
+    rows = [["name", "architecture", "tasks", "ROC AUC", "shipped"]]
+    for info in map(catalog.info, names):
+        scores = [
+            f"{dataset} {metrics['roc_auc']:.3f}"
+            for dataset, metrics in info.scores.items()
+            if "roc_auc" in metrics
+        ]
+        shipped = "yes" if info.weights.is_file() else "no"
+        rows.append(
+            [info.name, info.architecture, ", ".join(info.tasks), ", ".join(scores), shipped]
+        )
+    if not console.is_terminal:
+        csv.writer(sys.stdout, delimiter="\t", lineterminator="\n").writerows(rows)
+        return
+    table = Table(*rows[0])
+    for row in rows[1:]:
+        table.add_row(*row)
+    console.print(table)
+
+
+@app.command(
+    epilog="Example: [b]shiftsmooth predict peaks.fa.gz -m moe-arid3a-foxm1-gata3 -o out.tsv[/b]"
+)
+def predict(
+    sequences: SequencesArgument,
+    model: ModelOption,
+    genome: GenomeOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A TSV file; standard output by default.")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Writes logit, probability and gate weights of every sequence, as TSV, in the file's order.
+
+    Records that cannot be used are named on standard error and left out, and the exit code is 1.
+    """
+    from modelzoo import predict as prediction
+
+    loaded = _load(model, device)
+    rejects = _Rejects()
+    records = _records(sequences, genome, prediction.LONGEST, rejects)
+    used = 0
+    with _written(output) as file:
+        file.write("\t".join(prediction.header(loaded)) + "\n")
+        for made in _progress(prediction.predict(loaded, records), "predicting"):
+            file.write("\t".join(prediction.row(made)) + "\n")
+            used += 1
+    errors.print(f"{used} predicted, {rejects.count} skipped")
+    if rejects.count:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: [b]shiftsmooth publish deepbind-gata3 --repo-id me/gata3[/b]")
+def publish(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A model of the catalog.", autocompletion=_names),
+    ],
+    repo_id: Annotated[str, typer.Option(metavar="OWNER/REPO", help="Made if there is none.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make the repository private.")
+    ] = False,
+) -> None:
+    """Uploads a model to the Hugging Face Hub: configuration, weights and model card.
+
+    Signs in with HF_TOKEN, or as `hf auth login` did.
+    """
+    from modelzoo import hub
+
+    if "/" not in repo_id:
+        raise typer.BadParameter(f"{repo_id!r}; expected OWNER/REPO", param_hint="--repo-id")
+    console.print(hub.publish(name, repo_id, private=private))
+
+
+def _argument(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Returns the function's value; a ValueError is the call's fault."""
+    try:
+        return function(*args, **kwargs)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _load(name: str, device: Device) -> Any:
+    """Returns a model on the device asked for."""
+    import torch
+
+    from modelzoo.hub import load
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise typer.BadParameter("cuda; no CUDA device is available", param_hint="--device")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load(name, device=device)
+
+
+class _Rejects:
+    """Names on standard error the records that cannot be used, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, error: ValueError) -> None:
+        self.count += 1
+        errors.print(f"skipped: {error}", markup=False)
+
+
+def _records(
+    sequences: Path, genome: Path | None, longest: int, rejects: _Rejects
+) -> Iterator[Record]:
+    """Returns an iterator over the records that can be used."""
+    from modelzoo.sequences import read_sequences
+
+    def short(record: Record) -> bool:
+        length = len(record.sequence)
+        if length > longest:
+            rejects(
+                ValueError(f"{record.name!r} has {length} positions; expected {longest} at most")
+            )
+        return length <= longest
+
+    return filter(short, _argument(read_sequences, sequences, genome, reject=rejects))
+
+
+def _progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+    """Returns the items, counted on standard error if that is a terminal."""
+    from rich.progress import track
+
+    return track(
+        items,
+        description,
+        total=total,
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    )
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[IO[str]]:
+    """Standard output, or a file that is there only once it is whole."""
+    if path is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        yield file
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+import csv
+import gzip
+import io
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import modelzoo
+from modelzoo.cli import app, main
+
+FASTA = ">one a comment\nACGTACGTACGTACGT\n>two\nacgtnnacgtacgtrya\nC\n"
+BROKEN = FASTA + ">three\nACG!TACGT\n>four\n>five\nAAAAAAAAAAAA\n"
+
+
+@pytest.fixture
+def shiftsmooth(monkeypatch, capsys):
+    """Runs the command line in this process; gives exit code, output and error output."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["shiftsmooth", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return SimpleNamespace(code=ended.value.code or 0, out=said.out, err=said.err)
+
+    return run
+
+
+@pytest.fixture
+def fasta(tmp_path):
+    path = tmp_path / "seqs.fa"
+    path.write_text(FASTA)
+    return path
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text), delimiter="\t"))
+
+
+def commands():
+    return [command.callback.__name__ for command in app.registered_commands]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_help_of_every_command_has_an_example(shiftsmooth, command):
+    done = shiftsmooth(command, "--help")
+    assert done.code == 0
+    assert f"Example: shiftsmooth {command}" in done.out
+
+
+def test_help_does_not_wait_for_torch():
+    script = "import sys, modelzoo.cli; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "False\n"
+
+
+def test_no_command_shows_help_and_is_a_wrong_call(shiftsmooth):
+    done = shiftsmooth()
+    assert done.code == 2
+    assert "predict" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["predict"], "Missing argument 'SEQS'"),
+        (["predict", "absent.fa", "-m", "tiny-gata3"], "no such file: 'absent.fa'"),
+        (["predict", "-", "-m", "tiny-gata4"], "did you mean 'tiny-gata3'?"),
+        (["predict", "-", "-m", "tiny-gata3", "--device", "tpu"], "'tpu' is not one of"),
+        (["models", "--architecture", "x"], "architecture is 'x'; expected one of deepbind"),
+        (["publish", "tiny-gata3", "--repo-id", "mine"], "'mine'; expected OWNER/REPO"),
+    ],
+)
+def test_wrong_call_is_said_in_one_line(tiny, shiftsmooth, arguments, message):
+    done = shiftsmooth(*arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here --device cuda is fine")
+def test_cuda_where_there_is_none_is_a_wrong_call(tiny, shiftsmooth, fasta):
+    done = shiftsmooth("predict", fasta, "-m", "tiny-gata3", "--device", "cuda")
+    assert done.code == 2
+    assert "no CUDA device is available" in done.err
+
+
+def test_failed_work_is_said_in_one_line_and_debug_shows_where(tiny, shiftsmooth, fasta, capsys):
+    tiny.info.weights.write_bytes(b"rot")
+    done = shiftsmooth("predict", fasta, "-m", "tiny-gata3")
+    assert done.code == 1
+    assert "has sha256" in done.err
+    assert done.err.count("\n") == 1
+    from modelzoo.hub import WeightsError
+
+    with pytest.raises(WeightsError):
+        sys.argv = ["shiftsmooth", "predict", str(fasta), "-m", "tiny-gata3", "--debug"]
+        main()
+
+
+def test_models_lists_names_tasks_and_scores_as_tsv(tiny, shiftsmooth):
+    (row,) = table(shiftsmooth("models").out)
+    assert row["name"] == "tiny-gata3"
+    assert row["tasks"] == "GATA3"
+    assert row["ROC AUC"] == "GATA3 0.912"
+    assert row["shipped"] == "yes"
+
+
+def test_completion_knows_the_names(tiny):
+    from modelzoo.cli import _names
+
+    assert _names("tiny") == ["tiny-gata3"]
+    assert _names("deep") == []
+
+
+def test_predict_writes_what_the_model_says(tiny, shiftsmooth, fasta):
+    done = shiftsmooth("predict", fasta, "-m", "tiny-gata3")
+    assert done.code == 0
+    assert "2 predicted, 0 skipped" in done.err
+    rows = table(done.out)
+    assert [row["id"] for row in rows] == ["one", "two"]
+    for row, sequence in zip(rows, ["ACGTACGTACGTACGT", "ACGTNNACGTACGTRYAC"], strict=True):
+        with torch.no_grad():
+            logit = tiny.model(modelzoo.one_hot(sequence))
+        assert float(row["logit"]) == pytest.approx(logit.item(), rel=1e-4)
+        assert float(row["probability"]) == pytest.approx(logit.sigmoid().item(), rel=1e-4)
+
+
+def test_predict_gives_the_gate_of_a_mixture(shiftsmooth, fasta, tmp_path):
+    from modelzoo.architectures.moe import MixtureOfExperts
+
+    expert = {"filters": [4], "widths": [9]}
+    MixtureOfExperts({"ARID3A": expert, "GATA3": expert}).save_pretrained(tmp_path / "moe")
+    rows = table(shiftsmooth("predict", fasta, "-m", tmp_path / "moe").out)
+    for row in rows:
+        assert float(row["gate_ARID3A"]) + float(row["gate_GATA3"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_predict_reads_gzip_seq_bed_and_standard_input(tiny, shiftsmooth, tmp_path, monkeypatch):
+    (tmp_path / "a.fa.gz").write_bytes(gzip.compress(b">one\nACGTACGTACGTACGT\n"))
+    seq = "FoldID\tEventID\tseq\tBound\nA\tone\tACGTACGTACGTACGT\t1\n"
+    (tmp_path / "a.seq.gz").write_bytes(gzip.compress(seq.encode()))
+    (tmp_path / "genome.fa").write_text(">chr1\nTTACGTACGTACGTACGTTT\n")
+    (tmp_path / "a.bed").write_text("chr1\t2\t18\tone\n")
+    outputs = [
+        shiftsmooth("predict", tmp_path / "a.fa.gz", "-m", "tiny-gata3").out,
+        shiftsmooth("predict", tmp_path / "a.seq.gz", "-m", "tiny-gata3").out,
+        shiftsmooth(
+            "predict", tmp_path / "a.bed", "--genome", tmp_path / "genome.fa", "-m", "tiny-gata3"
+        ).out,
+    ]
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b">one\nACGTACGTACGTACGT\n")))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    outputs.append(shiftsmooth("predict", "-", "-m", "tiny-gata3").out)
+    assert len(set(outputs)) == 1
+    assert table(outputs[0])[0]["id"] == "one"
+
+
+def test_bed_without_a_genome_is_a_wrong_call(tiny, shiftsmooth, tmp_path):
+    (tmp_path / "a.bed").write_text("chr1\t2\t18\n")
+    done = shiftsmooth("predict", tmp_path / "a.bed", "-m", "tiny-gata3")
+    assert done.code == 2
+    assert "genome" in done.err
+
+
+def test_unusable_records_are_named_and_counted_and_the_rest_go_on(tiny, shiftsmooth, tmp_path):
+    path = tmp_path / "broken.fa"
+    path.write_text(BROKEN)
+    done = shiftsmooth("predict", path, "-m", "tiny-gata3")
+    assert done.code == 1
+    assert [row["id"] for row in table(done.out)] == ["one", "two", "five"]
+    assert "'!' at position 3 of 'three'" in done.err
+    assert "'four'" in done.err
+    assert "3 predicted, 2 skipped" in done.err
+
+
+def test_sequence_too_long_is_skipped_by_name(tiny, shiftsmooth, tmp_path, monkeypatch):
+    monkeypatch.setattr("modelzoo.predict.LONGEST", 16)
+    path = tmp_path / "long.fa"
+    path.write_text(FASTA)
+    done = shiftsmooth("predict", path, "-m", "tiny-gata3")
+    assert done.code == 1
+    assert "skipped: 'two' has 18 positions; expected 16 at most" in done.err
+    assert [row["id"] for row in table(done.out)] == ["one"]
+
+
+def test_output_file_is_there_only_when_whole(tiny, shiftsmooth, tmp_path):
+    whole = gzip.compress(FASTA.encode() * 100)
+    path, out = tmp_path / "cut.fa.gz", tmp_path / "out.tsv"
+    path.write_bytes(whole[: len(whole) // 2])
+    done = shiftsmooth("predict", path, "-m", "tiny-gata3", "-o", out)
+    assert done.code == 1
+    assert "truncated" in done.err
+    assert not out.exists()
+    path.write_bytes(whole)
+    assert shiftsmooth("predict", path, "-m", "tiny-gata3", "-o", out).code == 0
+    assert len(table(out.read_text())) == 200
+    assert sorted(os.listdir(tmp_path / "")) == ["cut.fa.gz", "out.tsv", "zoo"]
+
+
+@pytest.mark.slow
+def test_reader_that_goes_away_ends_the_command_quietly(tmp_path):
+    from modelzoo.architectures import ARCHITECTURES
+
+    ARCHITECTURES["deepbind"](filters=[4], widths=[9]).save_pretrained(tmp_path / "model")
+    (tmp_path / "a.fa").write_text("".join(f">r{i}\nACGTACGTACGT\n" for i in range(20000)))
+    command = f"{sys.executable} -m modelzoo.cli predict a.fa -m model | head -n 2"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("id\tlogit\tprobability\nr0\t")
+    assert "Traceback" not in done.stderr and "Broken" not in done.stderr
+
+
+def test_publish_prints_where_the_model_is(tiny, hub, shiftsmooth, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    done = shiftsmooth("publish", "tiny-gata3", "--repo-id", "someone/binding")
+    assert done.code == 0
+    assert f"{hub.url}/someone/binding/commit/" in done.out
+
+
+def test_publish_without_a_token_is_failed_work(tiny, hub, shiftsmooth):
+    done = shiftsmooth("publish", "tiny-gata3", "--repo-id", "someone/binding")
+    assert done.code == 1
+    assert "401" in done.err
