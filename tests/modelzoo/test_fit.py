@@ -1,0 +1,207 @@
+import json
+import math
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from modelzoo.training.fit import (
+    History,
+    Minibatches,
+    fit,
+    one_cycle,
+    seeded,
+    write_atomically,
+)
+
+
+class Scripted:
+    """Validates by script: the epoch's score, whatever the model."""
+
+    def __init__(self, *scores):
+        self.scores = list(scores)
+
+    def __call__(self, model):
+        assert not model.training
+        return self.scores.pop(0)
+
+
+def build(seed=0):
+    with seeded(seed):
+        return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.ReLU(), nn.Linear(8, 1))
+
+
+def batches(epoch):
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(epoch))
+    return Minibatches(x, (x[:, :1] > 0).float(), 8, (1, epoch))
+
+
+def accuracy(model):
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(99))
+    return ((model(x) > 0) == (x[:, :1] > 0)).float().mean().item()
+
+
+def run(model, validate=accuracy, optimizer=torch.optim.AdamW, **arguments):
+    defaults = {"epochs": 6, "patience": 6, "seed": 3, "progress": False}
+    return fit(
+        model,
+        batches,
+        validate,
+        optimizer=optimizer(model.parameters(), lr=0.05),
+        **defaults | arguments,
+    )
+
+
+def same(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_it_learns():
+    model = build()
+    history = run(model, epochs=20, patience=20)
+    assert history.best_score > 0.95 and history.best_score == pytest.approx(accuracy(model))
+    assert not model.training
+
+
+def test_it_stops_when_patience_is_spent_and_returns_the_best_weights():
+    model, short = build(), build()
+    history = run(model, Scripted(0.5, 0.7, 0.6, 0.7, 0.8), patience=2, epochs=5)
+    assert history.scores == [0.5, 0.7, 0.6, 0.7]  # an equal score is no improvement
+    assert (history.best_epoch, history.best_score) == (1, 0.7)
+    run(short, Scripted(0.5, 0.7), epochs=2)
+    assert same(model, short)
+
+
+def test_one_seed_is_one_result_and_another_is_another():
+    one, two, other = build(), build(), build()
+    for model, seed in ((one, 3), (two, 3), (other, 4)):
+        torch.rand(7)  # what was drawn elsewhere is no matter
+        run(model, seed=seed)
+    assert same(one, two) and not same(one, other)
+
+
+def test_training_leaves_the_global_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    run(build())
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("killed_after", [1, 3, 5])
+@pytest.mark.parametrize("momentum", [False, True], ids=["adamw", "sgd"])
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, killed_after, momentum):
+    def optimizer(parameters, lr):
+        if not momentum:
+            return torch.optim.AdamW(parameters, lr=lr)
+        return torch.optim.SGD(parameters, lr=lr, momentum=0.9, nesterov=True)
+
+    def kill(history):
+        if len(history.scores) == killed_after:
+            raise KeyboardInterrupt
+
+    arguments = {"optimizer": optimizer, "schedule": one_cycle}
+    whole = build()
+    expected = run(whole, **arguments)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        run(build(), checkpoint=checkpoint, on_epoch=kill, **arguments)
+    resumed = build(seed=77)  # its weights come from the checkpoint
+    history = run(resumed, checkpoint=checkpoint, **arguments)
+    assert history == expected and same(resumed, whole)
+
+
+def test_a_finished_run_is_taken_from_its_checkpoint(tmp_path):
+    path, first, second = tmp_path / "c", build(), build(seed=8)
+    run(first, checkpoint=path)
+    run(second, Scripted(), checkpoint=path)
+    assert same(first, second)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "c"
+    run(build(), checkpoint=path, identity="GATA3")
+    with pytest.raises(ValueError, match=r"checkpoint: .* another run. Expected FOXM1, got GATA3"):
+        run(build(), checkpoint=path, identity="FOXM1")
+
+
+def test_a_checkpoint_holds_tensors_and_text_alone(tmp_path):
+    path = tmp_path / "c"
+    history = run(build(), checkpoint=path)
+    with safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["scores"]) == history.scores
+        assert {key.partition(".")[0] for key in file.keys()} == {"model", "best", "optimizer"}  # noqa: SIM118
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def fail(*arguments):
+        raise OSError("killed")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="killed"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_the_schedule_is_followed_within_and_across_epochs():
+    rates, model = [], build()
+    optimizer = torch.optim.SGD(model.parameters(), lr=2.0)
+    optimizer.register_step_pre_hook(lambda o, a, k: rates.append(o.param_groups[0]["lr"]))
+    fit(
+        model,
+        lambda epoch: [(torch.zeros(1, 3), torch.zeros(1, 1))] * 4,
+        lambda model: 0.0,
+        optimizer=optimizer,
+        epochs=3,
+        patience=3,
+        schedule=lambda done: 1 - done,
+        progress=False,
+    )
+    assert rates == pytest.approx([2 * (1 - step / 12) for step in range(12)])
+    assert optimizer.param_groups[0]["lr"] == 2.0
+
+
+def test_one_cycle_rises_to_one_and_falls_to_zero():
+    values = [one_cycle(i / 100) for i in range(101)]
+    peak = values.index(max(values))
+    assert values[peak] == pytest.approx(1.0) and peak == 20
+    assert values[:21] == sorted(values[:21]) and values[20:] == sorted(values[20:], reverse=True)
+    assert values[-1] == pytest.approx(0.0)
+
+
+def test_half_precision_trains_too():
+    model = build()
+    assert run(model, epochs=20, patience=20, precision=torch.bfloat16).best_score > 0.9
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_an_epoch_may_end_the_run():
+    def end(history):
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        run(build(), on_epoch=end)
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 11])
+def test_minibatches_hold_every_row_once_in_a_seeded_order(size):
+    x, y = torch.arange(10), torch.arange(10)[:, None] * 2
+    once, again, other = (Minibatches(x, y, size, seed, lambda x: x + 100) for seed in (1, 1, 2))
+    assert len(once) == math.ceil(10 / size) == len(list(once))
+    inputs, targets = map(torch.cat, zip(*once))
+    assert torch.equal(targets[:, 0], (inputs - 100) * 2) and not torch.equal(inputs, x + 100)
+    assert sorted(inputs.tolist()) == list(range(100, 110))
+    assert torch.equal(torch.cat([x for x, _ in again]), inputs)
+    assert not torch.equal(torch.cat([x for x, _ in other]), inputs)
+
+
+def test_history_counts_epochs_since_the_first_best():
+    history = History([0.1, 0.3, 0.3, 0.2])
+    assert history.best_epoch == 1
+    assert history.exhausted(2) and not history.exhausted(3)
+    assert not History().exhausted(1)
