@@ -1,0 +1,493 @@
+"""Sequence logos of attributions: letters as tall as they matter (extra ``plot``).
+
+:func:`plot_logos` draws a whole figure, one method or several over a shared axis, at any length;
+:func:`draw_logo` puts letters on axes of your own. Both stay quick at thousands of positions,
+because all copies of a letter are drawn as one path.
+
+Figures are made without pyplot: nothing outlives the last reference to one, no window opens, and a
+notebook shows it once. ``figure.savefig("logo.svg")`` writes what the ending says (PNG, SVG, PDF).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.path import Path
+
+__all__ = ["Motif", "draw_logo", "plot_logos"]
+
+LETTER_COLORS = {"A": "#1a9641", "C": "#2c5fb3", "G": "#f0a30a", "T": "#d7263d", "U": "#d7263d"}
+OTHER_LETTER = "#555555"
+# Apart from the letters' colours, and from each other for a colour-blind reader.
+MOTIF_COLORS = ("#7b5ea7", "#00838f", "#8d6e63", "#c2185b")
+INK, GREY, PALE = "#333333", "#999999", "#e9e9e9"
+
+# In inches: a row of letters, a strip of the overview, a line of labels, between rows, tick labels.
+ROW, STRIP, LANE, GAP, TICKS = 1.1, 0.26, 0.16, 0.14, 0.22
+SIZE = 8  # of text, in points
+
+Span = tuple[int, int]  # (start, stop), as the axis counts
+
+
+@dataclass(frozen=True)
+class Motif:
+    """A stretch of sequence to box.
+
+    Attributes:
+        start: its first position, as the figure's axis counts.
+        stop: the position after its last.
+        label: written above the box; may be empty.
+        color: any colour matplotlib knows; None gives equal labels equal colours.
+    """
+
+    start: int
+    stop: int
+    label: str = ""
+    color: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.start >= self.stop:
+            raise ValueError(
+                f"a motif's start must be below its stop, got start={self.start}, stop={self.stop}"
+            )
+
+
+def plot_logos(
+    attributions: Tensor | Mapping[str, Tensor],
+    sequence: Tensor | str | None = None,
+    *,
+    motifs: Iterable[Motif] = (),
+    window: tuple[int, int] | None = None,
+    max_letters: int = 120,
+    first: int = 0,
+    alphabet: str = "ACGT",
+    sharey: bool = False,
+    title: str = "",
+    width: float = 12.0,
+) -> Figure:
+    """Draw the attribution of one sequence, by one method or by several, as sequence logos.
+
+    Up to ``max_letters`` positions are drawn whole. Of a longer sequence the part that matters
+    most is drawn in letters; above it an overview, one strip a method, shows the whole sequence
+    and where that part is. Choose the part yourself with ``window``.
+
+    Use it to look at single sequences. For a motif in bits, the average of many sequences, use
+    ``tangermeme.plot.plot_pwm`` or logomaker.
+
+    Args:
+        attributions: one attribution, or {method: attribution} to stack in that order. Each is
+            (A, L) over the alphabet, or (L,), one value for the letter present.
+        sequence: one-hot (A, L), or a string of L letters. With it only the letters present are
+            drawn, which turns a gradient or a hypothetical attribution into what the model makes
+            of this sequence. Without it every letter is drawn, stacked at its position.
+        motifs: stretches to box.
+        window: (start, stop), the positions to draw in letters, as the axis counts.
+        max_letters: how many positions to draw in letters when ``window`` is None.
+        first: what the axis calls the first position, such as its genomic coordinate.
+        alphabet: the letters of dimension A, in order.
+        sharey: one scale for all methods, for attributions in the same unit.
+        title: written above the figure.
+        width: of the figure, in inches; its height follows from what is drawn.
+
+    Returns:
+        The matplotlib Figure, 150 dpi, not known to pyplot. ``figure.axes`` holds the overview's
+        axes, if there is one, and then the logos', in the order of the methods.
+
+    Raises:
+        ImportError: matplotlib is missing.
+    """
+    _require_matplotlib()
+    methods = {"": attributions} if isinstance(attributions, Tensor) else dict(attributions)
+    logos = _logos(methods, sequence, alphabet)
+    whole = (first, first + logos[0].shape[1])
+    shown = _window(logos, window, max_letters, whole)
+    boxes = _Boxes(motifs)
+
+    sheet = _Sheet(width, max(_text_width(name) for name in methods))
+    if title:
+        sheet.write(title)
+    sheet.skip(0.06)
+    if shown != whole:
+        _draw_overview(sheet, methods, logos, whole, shown, boxes)
+
+    letters = [logo[:, shown[0] - first : shown[1] - first] for logo in logos]
+    limits = [_limits(heights) for heights in letters]
+    if sharey:
+        limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
+    sheet.skip(boxes.header(shown, sheet.inner))
+    rows = []
+    for name, heights, limit in zip(methods, letters, limits):
+        axes = sheet.axes(ROW, shown, name)
+        _draw_letters(axes, heights, shown[0], alphabet)
+        _scale(axes, limit)
+        boxes.draw(axes, shown, alpha=0.12, edge=0.7)
+        rows.append(axes)
+        sheet.skip(GAP)
+    boxes.label(rows[0], shown, sheet.inner)
+    _number(rows[-1], shown, sheet.inner)
+    rows[-1].set_xlabel("position", size=SIZE, color=INK, labelpad=1)
+    sheet.skip(TICKS)
+    return sheet.close()
+
+
+def draw_logo(
+    axes: Axes,
+    attribution: Tensor,
+    sequence: Tensor | str | None = None,
+    *,
+    first: int = 0,
+    alphabet: str = "ACGT",
+) -> None:
+    """Draw one attribution in letters on axes of your own, and set their limits to hold it.
+
+    Use it to build a logo into a figure of other things; otherwise :func:`plot_logos` does more.
+    Nothing is left out, whatever the length: letters narrower than a pixel are the caller's choice.
+
+    Args:
+        axes: matplotlib axes.
+        attribution: (A, L) or (L,), as in :func:`plot_logos`.
+        sequence: one-hot (A, L) or a string, as in :func:`plot_logos`.
+        first: the number of the first position.
+        alphabet: the letters of dimension A, in order.
+    """
+    _require_matplotlib()
+    (heights,) = _logos({"": attribution}, sequence, alphabet)
+    _draw_letters(axes, heights, first, alphabet)
+    axes.set_xlim(first - 0.5, first + heights.shape[1] - 0.5)
+    axes.set_ylim(_limits(heights))
+
+
+class _Sheet:
+    """Axes of one width, stacked downwards, in inches: text has the same size on every figure."""
+
+    def __init__(self, width: float, names_width: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.figure = Figure(dpi=150, facecolor="white")
+        self.width, self.left = width, 0.6 + names_width
+        self.inner = width - self.left - 0.25
+        if self.inner < 1:
+            raise ValueError(f"width must leave an inch beside the names of methods, got {width}")
+        self.depth = 0.0
+        self._placed: list[tuple[Axes, float, float]] = []
+
+    def skip(self, inches: float) -> None:
+        self.depth += inches
+
+    def axes(self, height: float, span: Span, name: str = "") -> Axes:
+        """Axes over the positions of `span`, named on the left."""
+        axes = self.figure.add_axes((0, 0, 1, 1))
+        self._placed.append((axes, self.depth, height))
+        self.depth += height
+        axes.set_xlim(span[0] - 0.5, span[1] - 0.5)
+        axes.set(xticks=[], yticks=[], facecolor="none", autoscale_on=False)
+        axes.spines[:].set_visible(False)
+        axes.annotate(
+            name,
+            (0, 0.5),
+            xycoords="axes fraction",
+            xytext=(-0.53 * 72, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            size=SIZE + 1,
+            color=INK,
+        )
+        return axes
+
+    def write(self, title: str) -> None:
+        axes = self.axes(0.28, (0, 1))
+        axes.text(-0.5, 0.2, title, va="bottom", size=SIZE + 2, color=INK)
+
+    def close(self) -> Figure:
+        """The figure, as deep as what was put on it."""
+        self.figure.set_size_inches(self.width, self.depth)
+        for axes, top, height in self._placed:
+            bottom = 1 - (top + height) / self.depth
+            axes.set_position(
+                (self.left / self.width, bottom, self.inner / self.width, height / self.depth)
+            )
+        return self.figure
+
+
+class _Boxes:
+    """Motifs, their colours, and their labels in lanes where none covers another."""
+
+    def __init__(self, motifs: Iterable[Motif]) -> None:
+        self.motifs = sorted(motifs, key=lambda m: (m.start, m.stop))
+        labels = list(dict.fromkeys(m.label for m in self.motifs))
+        self.colors = {
+            m: m.color or MOTIF_COLORS[labels.index(m.label) % len(MOTIF_COLORS)]
+            for m in self.motifs
+        }
+
+    def within(self, span: Span) -> list[Motif]:
+        return [m for m in self.motifs if m.start < span[1] and m.stop > span[0]]
+
+    def draw(self, axes: Axes, span: Span, alpha: float, edge: float = 0) -> None:
+        for motif in self.within(span):
+            color = self.colors[motif]
+            # A box cut by the edge of the axes stays open there.
+            start, stop = motif.start - 0.5, motif.stop - 0.5
+            axes.axvspan(start, stop, fc=(color, alpha), ec=(color, 0.7), lw=edge, zorder=0)
+
+    def header(self, span: Span, inches: float, unless_in: Span = (0, 0)) -> float:
+        """How many inches the labels take above axes that show `span`."""
+        lanes = [lane for _, _, lane in self._lanes(span, inches, unless_in)]
+        return LANE * (1 + max(lanes)) if lanes else 0.0
+
+    def label(self, axes: Axes, span: Span, inches: float, unless_in: Span = (0, 0)) -> None:
+        for motif, x, lane in self._lanes(span, inches, unless_in):
+            axes.annotate(
+                motif.label,
+                (x / inches, 1),
+                xycoords="axes fraction",
+                xytext=(0, 72 * LANE * lane + 2.5),
+                textcoords="offset points",
+                ha="center",
+                size=SIZE,
+                color=self.colors[motif],
+                annotation_clip=False,
+            )
+
+    def _lanes(self, span: Span, inches: float, unless_in: Span) -> list[tuple[Motif, float, int]]:
+        """Each label's motif, the inches from the left to its middle, and its lane, 0 lowest."""
+        scale = inches / (span[1] - span[0])
+        placed, ends = [], list[float]()
+        elsewhere = [m for m in self.within(span) if m not in self.within(unless_in)]
+        for motif in (m for m in elsewhere if m.label):
+            half = _text_width(motif.label) / 2 + 0.04
+            visible = max(motif.start, span[0]), min(motif.stop, span[1])
+            middle = (sum(visible) / 2 - span[0]) * scale
+            middle = max(half, min(inches - half, middle))
+            lane = next((i for i, end in enumerate(ends) if end <= middle - half), len(ends))
+            ends[lane : lane + 1] = [middle + half]
+            placed.append((motif, middle, lane))
+        return placed
+
+
+def _draw_overview(
+    sheet: _Sheet,
+    names: Iterable[str],
+    logos: Sequence[Tensor],
+    whole: Span,
+    shown: Span,
+    boxes: _Boxes,
+) -> None:
+    """One strip a method over the whole sequence, opening onto the part drawn in letters."""
+    sheet.skip(boxes.header(whole, sheet.inner, unless_in=shown))
+    strips = []
+    for name, logo in zip(names, logos):
+        axes = sheet.axes(STRIP, whole, name)
+        edges = torch.arange(whole[0], whole[1] + 1).double() - 0.5
+        # The line keeps positions visible that are narrower than a pixel.
+        axes.stairs(logo.sum(0).numpy(), edges.numpy(), fill=True, color=INK, lw=0.4)
+        axes.axvspan(shown[0] - 0.5, shown[1] - 0.5, color=PALE, lw=0, zorder=-1)
+        boxes.draw(axes, whole, alpha=0.45)
+        axes.set_ylim(_limits(logo.sum(0, keepdim=True)))
+        strips.append(axes)
+        sheet.skip(0.04)
+    boxes.label(strips[0], whole, sheet.inner, unless_in=shown)
+    _number(strips[-1], whole, sheet.inner)
+
+    opening = sheet.axes(TICKS + 0.2, whole)
+    left, right = opening.get_xlim()
+    corners = [(shown[0] - 0.5, 1), (shown[1] - 0.5, 1), (right, 0), (left, 0)]
+    opening.fill(*zip(*corners), color=PALE, alpha=0.6, lw=0)
+    opening.set(ylim=(0, 1), zorder=-1)
+    sheet.skip(0.04)
+
+
+def _draw_letters(axes: Axes, heights: Tensor, first: int, alphabet: str) -> None:
+    """Put (A, L) letters on axes, small ones next to zero, negative ones below it, head down."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    axes.axhline(0, color=GREY, lw=0.6, zorder=1)
+    order = heights.abs().argsort(0)
+    stacked = heights.gather(0, order)
+    up, down = stacked.clamp(min=0), stacked.clamp(max=0)
+    ends = torch.where(stacked > 0, up.cumsum(0), down.cumsum(0))
+    floors = torch.empty_like(heights).scatter_(0, order, ends - stacked)
+    visible = heights.abs() > 0.002 * heights.abs().max()  # the rest is thinner than a pixel
+    for letter, height, floor, seen in zip(alphabet, heights, floors, visible):
+        at = seen.nonzero().squeeze(1)
+        if not len(at):
+            continue
+        glyph = _glyph(letter)
+        shape = torch.tensor(glyph.vertices)
+        x = first + at[:, None] + 0.95 * (shape[:, 0] - 0.5)
+        y = floor[at, None] + height[at, None] * shape[:, 1]
+        path = Path(
+            torch.stack((x, y), 2).reshape(-1, 2).numpy(),
+            torch.tensor(glyph.codes).repeat(len(at)).numpy(),
+        )
+        color = LETTER_COLORS.get(letter.upper(), OTHER_LETTER)
+        # add_patch would measure every curve of every letter, which takes longer than drawing.
+        axes.add_artist(PathPatch(path, facecolor=color, lw=0, zorder=2))
+
+
+@cache
+def _glyph(letter: str) -> Path:
+    """The outline of a letter, stretched to fill the unit square."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+    from matplotlib.transforms import Affine2D
+
+    # DejaVu comes with matplotlib: the same logo on every machine.
+    path = TextPath(
+        (0, 0), letter, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold")
+    )
+    box = path.get_extents()
+    width = max(box.width, 0.3)  # a narrow letter, an I, is not stretched to a block
+    fit = Affine2D().translate(-(box.x0 + box.x1) / 2, -box.y0).scale(1 / width, 1 / box.height)
+    return path.transformed(fit.translate(0.5, 0))
+
+
+@cache
+def _text_width(text: str) -> float:
+    """Inches that a label takes."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not text:
+        return 0.0
+    path = TextPath((0, 0), text, size=SIZE + 1, prop=FontProperties())
+    return path.get_extents().width / 72
+
+
+def _number(axes: Axes, span: Span, inches: float) -> None:
+    """Number the positions below axes, as many as have room."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    room = int(inches / (_text_width(f"{span[1]:,}") + 0.3))
+    locator = MaxNLocator(min(11, room), steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axes.tick_params(axis="x", labelsize=SIZE, length=2.5, color=GREY, labelcolor=INK, pad=2)
+
+
+def _scale(axes: Axes, limits: tuple[float, float]) -> None:
+    """Give axes their limits and a short scale on the left."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.set_ylim(limits)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _short(y)))
+    axes.tick_params(axis="y", labelsize=SIZE - 1, length=2.5, color=GREY, labelcolor=INK, pad=2)
+    axes.spines["left"].set(visible=True, color=GREY, linewidth=0.6)
+
+
+def _short(value: float) -> str:
+    """A tick label that fits beside the name of a method."""
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        text = f"{value:.4g}"
+    else:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        text = f"{float(mantissa):g}e{int(exponent)}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _limits(heights: Tensor) -> tuple[float, float]:
+    """A range with a little air around the stacks of (A, L) letters."""
+    high = heights.clamp(min=0).sum(0).max().item()
+    low = heights.clamp(max=0).sum(0).min().item()
+    air = 0.04 * (high - low) or 1.0
+    return low - air, high + air
+
+
+def _window(logos: Sequence[Tensor], window: Span | None, max_letters: int, whole: Span) -> Span:
+    """The positions to draw in letters: those asked for, or those that matter most."""
+    if window is not None:
+        start, stop = window
+        if not whole[0] <= start < stop <= whole[1]:
+            raise ValueError(
+                f"window must be (start, stop) with {whole[0]} <= start < stop <= {whole[1]}, "
+                f"got {window}"
+            )
+        return start, stop
+    if max_letters < 1:
+        raise ValueError(f"max_letters must be 1 or more, got {max_letters}")
+    if max_letters >= whole[1] - whole[0]:
+        return whole
+    shares = [logo.abs().sum(0) for logo in logos]
+    total = torch.stack([share / share.sum().clamp(min=1e-300) for share in shares]).sum(0)
+    # A bell rather than a box, so that what matters comes to lie in the middle. With the padding
+    # it can stand over every position, and so find what lies at an end.
+    bell = torch.hann_window(max_letters + 2, periodic=False, dtype=torch.float64)[1:-1]
+    left = max_letters // 2
+    padded = torch.nn.functional.pad(total, (left, max_letters - 1 - left))
+    middle = int(padded.unfold(0, max_letters, 1).mv(bell).argmax())
+    start = min(max(whole[0], whole[0] + middle - left), whole[1] - max_letters)
+    return start, start + max_letters
+
+
+def _logos(
+    methods: Mapping[str, Tensor], sequence: Tensor | str | None, alphabet: str
+) -> list[Tensor]:
+    """The heights of letters, (A, L) in float64 on the CPU, of every method."""
+    if not methods:
+        raise ValueError("attributions is empty: expected at least one method")
+    present = None if sequence is None else _one_hot(sequence, alphabet)
+    logos: list[Tensor] = []
+    for name, attribution in methods.items():
+        what = f"attributions[{name!r}]" if name else "attribution"
+        if not isinstance(attribution, Tensor):
+            raise TypeError(f"{what} must be a tensor, got {type(attribution).__name__}")
+        heights = attribution.detach().cpu().double()
+        if heights.dim() == 1 and present is None:
+            raise ValueError(
+                f"{what} has shape {tuple(heights.shape)}, one value a position: give sequence, "
+                "so that there are letters to draw"
+            )
+        if heights.dim() == 1:
+            heights = heights.expand(len(alphabet), -1)
+        if heights.dim() != 2 or heights.shape[0] != len(alphabet) or not heights.shape[1]:
+            raise ValueError(
+                f"{what} must be of one sequence, ({len(alphabet)}, L) or (L,), "
+                f"got shape {tuple(attribution.shape)}"
+            )
+        if not heights.isfinite().all():
+            raise ValueError(f"{what} holds NaN or infinite values")
+        if present is not None and heights.shape[1] != present.shape[1]:
+            raise ValueError(
+                f"{what} has {heights.shape[1]} positions, sequence has {present.shape[1]}"
+            )
+        if logos and heights.shape != logos[0].shape:
+            raise ValueError(
+                f"{what} has {heights.shape[1]} positions, the first has {logos[0].shape[1]}: "
+                "methods share one axis"
+            )
+        logos.append(heights if present is None else heights * present)
+    return logos
+
+
+def _one_hot(sequence: Tensor | str, alphabet: str) -> Tensor:
+    """(A, L), zero where a letter is not of the alphabet."""
+    if isinstance(sequence, str):
+        letters = torch.tensor([ord(letter) for letter in sequence.upper()])
+        return (letters == torch.tensor([[ord(letter)] for letter in alphabet])).double()
+    if sequence.dim() != 2 or sequence.shape[0] != len(alphabet):
+        raise ValueError(
+            f"sequence must be a string or one-hot ({len(alphabet)}, L), "
+            f"got shape {tuple(sequence.shape)}"
+        )
+    return sequence.detach().cpu().double()
+
+
+def _require_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "logos are drawn with matplotlib: pip install 'shiftsmooth[plot]'"
+        ) from error

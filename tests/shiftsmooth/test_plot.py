@@ -1,0 +1,266 @@
+import itertools
+import sys
+import time
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+
+from shiftsmooth.plot import LETTER_COLORS, Motif, draw_logo, plot_logos
+
+
+def attribution(length, peak=None, seed=0):
+    """One value for one letter at each position, large at `peak`."""
+    generator = torch.Generator().manual_seed(seed)
+    letters = torch.randint(4, (length,), generator=generator)
+    values = 0.1 * torch.randn(length, generator=generator)
+    if peak is not None:
+        values[peak : peak + 6] += 1.0
+    return torch.nn.functional.one_hot(letters, 4).T * values
+
+
+def draw(*args, **kwargs):
+    axes = Figure().add_subplot()
+    draw_logo(axes, *args, **kwargs)
+    return axes
+
+
+def letters_of(axes):
+    """{letter: (x0, y0, x1, y1) of what was drawn in its colour}."""
+    names = {color: letter for letter, color in LETTER_COLORS.items() if letter != "U"}
+    return {
+        names[to_hex(patch.get_facecolor())]: patch.get_path().get_extents().extents.tolist()
+        for patch in axes.artists + axes.patches
+        if isinstance(patch, PathPatch)
+    }
+
+
+def texts_of(figure):
+    """Every text that a reader sees, with its box in pixels."""
+    figure.draw_without_rendering()
+    texts = []
+    for axes in figure.axes:
+        ticks = axes.get_xticklabels() + axes.get_yticklabels() + [axes.xaxis.label]
+        texts += [text for text in axes.texts + ticks if text.get_visible() and text.get_text()]
+    left_out = [tick for axes in figure.axes for tick in _outside(axes)]
+    return [(t.get_text(), t.get_window_extent()) for t in texts if t not in left_out]
+
+
+def _outside(axes):
+    """Tick labels that a locator made beyond the limits; matplotlib does not draw them."""
+    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        for tick in axis.get_major_ticks():
+            if not min(limits) <= tick.get_loc() <= max(limits):
+                yield tick.label1
+
+
+def test_a_letter_is_as_tall_as_its_value_and_centred_on_its_position():
+    logo = letters_of(draw(torch.tensor([0.5, -2.0]), "AC", first=10))
+    assert logo["A"] == pytest.approx([9.525, 0.0, 10.475, 0.5], abs=1e-6)
+    assert logo["C"] == pytest.approx([10.525, -2.0, 11.475, 0.0], abs=1e-6)
+
+
+def test_letters_at_one_position_are_stacked_largest_outermost():
+    heights = torch.tensor([[1.0], [3.0], [-1.0], [-2.0]])
+    logo = {letter: box[1::2] for letter, box in letters_of(draw(heights)).items()}
+    assert logo["A"] == pytest.approx([0, 1])
+    assert logo["C"] == pytest.approx([1, 4])
+    assert logo["G"] == pytest.approx([-1, 0])
+    assert logo["T"] == pytest.approx([-3, -1])
+
+
+def test_axes_hold_the_tallest_stacks():
+    axes = draw(attribution(50) * 7)
+    boxes = letters_of(axes).values()
+    low, high = axes.get_ylim()
+    assert low < min(box[1] for box in boxes) < 0 < max(box[3] for box in boxes) < high
+    assert axes.get_xlim() == (-0.5, 49.5)
+
+
+def test_a_sequence_selects_the_letters_present():
+    gradient = torch.tensor([[5.0, 1.0], [1.0, 5.0], [2.0, 2.0], [3.0, 3.0]])
+    one_hot = torch.tensor([[0, 0], [0, 0], [1, 0], [0, 1]], dtype=torch.int8)
+    for sequence in ("GT", "gt", one_hot):
+        logo = letters_of(draw(gradient, sequence))
+        assert set(logo) == {"G", "T"}
+        assert logo["G"][3] == pytest.approx(2.0)
+
+
+def test_a_letter_outside_the_alphabet_is_left_blank():
+    assert set(letters_of(draw(torch.ones(3), "ANA"))) == {"A"}
+
+
+@pytest.mark.parametrize("length", [25, 101, 500, 2114])
+@pytest.mark.parametrize("first", [0, 123_456_789])
+@pytest.mark.parametrize("width", [7, 12])
+def test_no_text_covers_another_or_leaves_the_figure(length, first, width):
+    peak = length // 3
+    motifs = [
+        Motif(first + at, first + at + 7, label)
+        for at, label in [
+            (peak, "GATA3"),
+            (peak + 3, "a rather long name of a motif"),
+            (peak + 6, "AP-1"),
+            (0, "first"),
+            (max(length - 7, 0), "the very last motif"),
+        ]
+    ]
+    methods = {
+        "Saliency": attribution(length, peak),
+        "Integrated gradients": -3e-5 * attribution(length, peak),
+        "ShiftSmooth": 54321 * attribution(length, peak),
+    }
+    figure = plot_logos(methods, motifs=motifs, first=first, title="Three methods", width=width)
+    texts = texts_of(figure)
+    shown = {name for name, _ in texts}
+    assert shown >= {*methods, "position", "Three methods", *(m.label for m in motifs)}
+    for name, box in texts:
+        assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, name
+        assert box.y0 >= -1 and box.y1 <= figure.bbox.y1 + 1, name
+    for (a, box), (b, other) in itertools.combinations(texts, 2):
+        assert not box.overlaps(other), f"{a!r} covers {b!r}"
+
+
+def test_a_short_sequence_is_drawn_whole_one_row_a_method():
+    figure = plot_logos({"a": attribution(101), "b": attribution(101)})
+    assert [axes.get_xlim() for axes in figure.axes] == [(-0.5, 100.5)] * 2
+
+
+@pytest.mark.parametrize("peak", [0, 700, 2108])
+def test_a_long_sequence_is_zoomed_on_what_matters_and_the_overview_shows_the_rest(peak):
+    figure = plot_logos(attribution(2114, peak), max_letters=100)
+    overview, logo = figure.axes[0], figure.axes[-1]
+    assert overview.get_xlim() == (-0.5, 2113.5)
+    left, right = logo.get_xlim()
+    assert right - left == 100
+    assert left < peak and peak + 5 < right
+    if peak == 700:  # in the middle, where there is room on both sides
+        assert abs((left + right) / 2 - 702.5) < 10
+
+
+def test_the_overview_is_exact_at_genomic_coordinates():
+    figure = plot_logos(attribution(500), first=123_456_789)
+    (steps,) = (patch for patch in figure.axes[0].patches if hasattr(patch, "get_data"))
+    values, edges, _ = steps.get_data()
+    assert (edges[:-1] == 123_456_788.5 + torch.arange(500).numpy()).all()
+    assert values == pytest.approx(attribution(500).sum(0).numpy())
+
+
+def test_every_method_has_its_say_in_the_zoom_whatever_its_scale():
+    quiet, loud = attribution(1000, 200), 1e6 * attribution(1000, None, seed=1)
+    left, right = plot_logos({"quiet": quiet, "loud": loud}).axes[-1].get_xlim()
+    assert left < 200 < right
+
+
+def test_a_window_is_drawn_in_letters_as_asked():
+    figure = plot_logos(attribution(2114, 700), window=(1050, 1300), first=1000)
+    assert figure.axes[-1].get_xlim() == (1049.5, 1299.5)
+
+
+def test_methods_keep_their_own_scale_unless_it_is_shared():
+    methods = {"a": attribution(60), "b": 10 * attribution(60)}
+    a, b = (axes.get_ylim() for axes in plot_logos(methods).axes)
+    assert b == pytest.approx([10 * y for y in a])
+    a, b = (axes.get_ylim() for axes in plot_logos(methods, sharey=True).axes)
+    assert a == b
+
+
+def boxes_of(axes):
+    return {
+        (round(p.get_x(), 1), round(p.get_x() + p.get_width(), 1)): to_hex(p.get_facecolor())
+        for p in axes.patches
+        if not isinstance(p, PathPatch)
+    }
+
+
+def test_motifs_are_boxed_in_every_row_equal_labels_in_equal_colours():
+    motifs = [Motif(5, 9, "GATA3"), Motif(20, 24, "GATA3"), Motif(30, 31, "X", color="#ff0000")]
+    figure = plot_logos({"a": attribution(60), "b": attribution(60)}, motifs=motifs)
+    for axes in figure.axes:
+        boxes = boxes_of(axes)
+        assert set(boxes) == {(4.5, 8.5), (19.5, 23.5), (29.5, 30.5)}
+        assert boxes[4.5, 8.5] == boxes[19.5, 23.5] != boxes[29.5, 30.5] == "#ff0000"
+
+
+def test_a_motif_is_labelled_once_in_the_zoom_or_else_in_the_overview():
+    motifs = [Motif(300, 306, "near"), Motif(900, 906, "far"), Motif(5000, 5006, "beyond")]
+    figure = plot_logos(attribution(1000, 300), motifs=motifs)
+    names = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert "far" in names[0] and "near" not in names[0]
+    assert "near" in names[-1] and "far" not in names[-1]
+    assert not any("beyond" in row for row in names)
+
+
+@pytest.mark.parametrize(
+    ("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_it_saves_as_its_ending_says(tmp_path, ending, magic):
+    path = tmp_path / f"logo.{ending}"
+    plot_logos(attribution(101)).savefig(path)
+    assert path.read_bytes().startswith(magic)
+
+
+def test_two_kilobases_take_seconds_even_when_all_are_letters(tmp_path):
+    start = time.perf_counter()
+    plot_logos(attribution(2114), window=(0, 2114)).savefig(tmp_path / "logo.png")
+    assert time.perf_counter() - start < 5
+
+
+def test_pyplot_never_hears_of_it():
+    before = plt.get_fignums()
+    plot_logos(attribution(50))
+    assert plt.get_fignums() == before
+
+
+def test_one_position_is_drawn():
+    figure = plot_logos(attribution(1))
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_xlim() == (-0.5, 0.5)
+
+
+def test_an_attribution_of_zeros_is_an_empty_logo():
+    figure = plot_logos(torch.zeros(4, 500))
+    figure.draw_without_rendering()
+    assert letters_of(figure.axes[-1]) == {}
+
+
+def test_other_alphabets_and_devices_dtypes_and_grads_are_taken():
+    values = torch.ones(2, 9, dtype=torch.bfloat16, requires_grad=True)
+    plot_logos(values, alphabet="XI").draw_without_rendering()
+    assert values.grad is None
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'shiftsmooth\[plot\]'"):
+        plot_logos(attribution(10))
+
+
+A = torch.ones(4, 10)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: plot_logos({}), ValueError, "attributions is empty"),
+        (lambda: plot_logos({"a": [1.0]}), TypeError, r"attributions\['a'\].*got list"),
+        (lambda: plot_logos(torch.ones(10)), ValueError, "give sequence"),
+        (lambda: plot_logos(A[None]), ValueError, r"\(4, L\) or \(L,\), got shape \(1, 4, 10\)"),
+        (lambda: plot_logos(A.T), ValueError, r"got shape \(10, 4\)"),
+        (lambda: plot_logos(A / 0), ValueError, "attribution holds NaN or infinite"),
+        (lambda: plot_logos({"a": A, "b": A[:, 1:]}), ValueError, r"\['b'\] has 9.*first has 10"),
+        (lambda: plot_logos(A, "ACGT"), ValueError, "10 positions, sequence has 4"),
+        (lambda: plot_logos(A, torch.ones(10)), ValueError, r"sequence must be.*\(10,\)"),
+        (lambda: plot_logos(A, window=(0, 11)), ValueError, r"window .*<= 10, got \(0, 11\)"),
+        (lambda: plot_logos(A, window=(5, 5)), ValueError, "window .*got"),
+        (lambda: plot_logos(A, max_letters=0), ValueError, "max_letters .*got 0"),
+        (lambda: plot_logos(A, width=0.5), ValueError, "width .*got 0.5"),
+        (lambda: Motif(3, 3), ValueError, "start=3, stop=3"),
+    ],
+)
+def test_a_bad_argument_is_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
