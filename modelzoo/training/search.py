@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,10 @@ def _study(task: str, storage: str | Path | None) -> optuna.Study:
 
 
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:
-    return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+    with warnings.catch_warnings():
+        # "group", what lets one model span the parameters of either depth, warns of being new
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
 
 
 def _suggest(trial: optuna.Trial) -> ExpertParams:
