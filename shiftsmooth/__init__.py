@@ -1,1 +1,6 @@
 """Shift-smoothed attributions for any sequence model, as a Captum plug-in."""
+
+from .attribution import ShiftSmooth
+from .layer import LayerShiftSmooth
+
+__all__ = ["LayerShiftSmooth", "ShiftSmooth"]

@@ -1,0 +1,215 @@
+"""What a shift is: which offsets, how a tensor is shifted and how its attribution comes back.
+
+Shift n moves a sequence n positions to the right; `Shifts.back` moves an attribution n positions
+to the left again (Eqs. 15 and 16 of arXiv 2507.09754). All of it is pure functions of tensors.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Dims = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """The shifts of one call.
+
+    Attributes:
+        offsets: The shifts, in the order in which they are summed.
+        edges: "circular": what leaves at one end enters at the other. "flanks": the tensor carries
+            `reach` more positions on each side, and shift n is the window that starts n earlier.
+        region: With "circular", roll only `[start, stop)` of the sequence.
+    """
+
+    offsets: tuple[int, ...]
+    edges: str = "circular"
+    region: tuple[int, int] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        max_shift: int,
+        shifts: Iterable[int] | None,
+        edges: str,
+        region: tuple[int, int] | None,
+    ) -> "Shifts":
+        """The shifts of `attribute`'s arguments; an error names the argument that is bad."""
+        if edges not in ("circular", "flanks"):
+            raise ValueError(f"edges must be 'circular' or 'flanks', got {edges!r}")
+        if region is not None:
+            if edges == "flanks":
+                raise ValueError("region needs edges='circular': with 'flanks' nothing is rolled")
+            bounds = _integers("region", region)
+            if len(bounds) != 2:
+                raise ValueError(f"region must be (start, stop), got {region}")
+            region = (bounds[0], bounds[1])
+        if shifts is None:
+            (bound,) = _integers("max_shift", (max_shift,))
+            if bound < 0:
+                raise ValueError(f"max_shift must be 0 or more, got {bound}")
+            return cls(tuple(range(-bound, bound + 1)), edges, region)
+        offsets = _integers("shifts", shifts)
+        if not offsets:
+            raise ValueError("shifts is empty; give at least one shift, or leave it out")
+        if len(set(offsets)) < len(offsets):
+            raise ValueError(f"shifts must not repeat, got {list(offsets)}")
+        return cls(offsets, edges, region)
+
+    @property
+    def reach(self) -> int:
+        """The largest distance of a shift from 0: the flank that each side carries."""
+        return max(abs(n) for n in self.offsets)
+
+    def span(self, x: Tensor, dim: int) -> tuple[int, int]:
+        """The `(start, stop)` that is rolled along `dim`."""
+        return self.region or (0, x.size(dim))
+
+    def check(self, name: str, x: Tensor, dims: Dims) -> None:
+        """Raises ValueError if `x`, called `name`, is too short along one of `dims`."""
+        for dim in dims:
+            length = x.size(dim)
+            if self.edges == "flanks":
+                if length <= 2 * self.reach:
+                    raise ValueError(
+                        f"edges='flanks': {name} is {length} long along dim {dim}, which leaves no "
+                        f"window between flanks of {self.reach} on each side"
+                    )
+                continue
+            start, stop = self.span(x, dim)
+            if not 0 <= start < stop <= length:
+                raise ValueError(
+                    f"region must be 0 <= start < stop <= {length}, the length of {name} along "
+                    f"dim {dim}, got {self.region}"
+                )
+            if self.reach >= stop - start:
+                raise ValueError(
+                    f"max_shift (or the largest of shifts) must be below {stop - start}, the "
+                    f"length of what is rolled in {name} along dim {dim}, got {self.reach}"
+                )
+
+    def shift(self, x: Tensor, dims: Dims, n: int) -> Tensor:
+        """`x` shifted by `n` along each of `dims`."""
+        if self.edges == "flanks":
+            for dim in dims:
+                x = x.narrow(dim, self.reach - n, x.size(dim) - 2 * self.reach)
+            return x
+        return self._roll(x, dims, n)
+
+    def back(self, a: Tensor, dims: Dims, n: int) -> Tensor:
+        """The attribution `a` of `shift(x, dims, n)`, where the positions of `x` are.
+
+        With "flanks", positions outside the window get 0.
+        """
+        if self.edges == "flanks":
+            for dim in dims:
+                padding = [0] * (2 * -dim)
+                padding[-2:] = self.reach - n, self.reach + n
+                a = torch.nn.functional.pad(a, padding)
+            return a
+        return self._roll(a, dims, -n)
+
+    def mean(self, total: Tensor, dims: Dims) -> Tensor:
+        """`total`, a sum of `back(...)` over all offsets, divided by how many reach each position.
+
+        A position that no window contains has nothing to average and stays 0.
+        """
+        if self.edges == "circular" or not dims:
+            return total / len(self.offsets)
+        starts = [self.reach - n for n in self.offsets]
+        lengths = [total.size(dim) - 2 * self.reach for dim in dims]
+        count = torch.zeros([total.size(dim) for dim in dims])
+        for start in starts:
+            count[tuple(slice(start, start + length) for length in lengths)] += 1
+        shape = [1] * total.dim()
+        for dim in dims:
+            shape[dim] = total.size(dim)
+        order = sorted(range(len(dims)), key=lambda i: dims[i])
+        return total / count.permute(order).reshape(shape).clamp_min(1).to(total)
+
+    def _roll(self, x: Tensor, dims: Dims, n: int) -> Tensor:
+        if self.region is None:
+            return torch.roll(x, (n,) * len(dims), dims) if dims else x
+        start, stop = self.region
+        for dim in dims:
+            head, middle, tail = x.tensor_split((start, stop), dim)
+            x = torch.cat((head, torch.roll(middle, n, dim), tail), dim)
+        return x
+
+
+def dims_of(dim: Any, inputs: tuple[Tensor, ...], is_tuple: bool) -> tuple[Dims, ...]:
+    """For each input the dimensions that are shifted, counted from the end.
+
+    Args:
+        dim: An int for all inputs; a tuple for a single tensor, which is then shifted along all of
+            these dimensions together; for a tuple of inputs, one entry per input, each an int, a
+            tuple of ints, or None for an input that is not shifted.
+        inputs: The inputs, batch first.
+        is_tuple: Whether the caller gave a tuple.
+    """
+    entries = dim if is_tuple and isinstance(dim, tuple | list) else (dim,) * len(inputs)
+    if len(entries) != len(inputs):
+        raise ValueError(f"dim has {len(entries)} entries for {len(inputs)} inputs")
+    return tuple(
+        _dims(entry, f"inputs[{i}]", x) for i, (entry, x) in enumerate(zip(entries, inputs))
+    )
+
+
+def sequence_dims(name: str, arg: Tensor, batch: int, like: Tensor, dims: Dims) -> Dims:
+    """The dimension of `arg`, counted from the end, that runs along the sequence of `like`.
+
+    It is the one as long as the sequence; where several are, the one at the same place from the
+    front, where `like` has its own.
+
+    Args:
+        name: What to call `arg` in an error.
+        arg: A mask, position ids, a layer's output...
+        batch: The number of examples; a first dimension of that size is the batch.
+        like: The input that is shifted.
+        dims: The dimensions along which `like` is shifted.
+    """
+    found = []
+    for dim in dims:
+        first = 1 if arg.dim() > 1 and arg.size(0) == batch else 0
+        candidates = [d for d in range(first, arg.dim()) if arg.size(d) == like.size(dim)]
+        place = like.dim() + dim
+        if len(candidates) != 1 and place not in candidates:
+            raise ValueError(
+                f"{name} has shape {tuple(arg.shape)}: expected one dimension of length "
+                f"{like.size(dim)}, the sequence's, found {len(candidates)}"
+            )
+        found.append((place if place in candidates else candidates[0]) - arg.dim())
+    return tuple(found)
+
+
+def _dims(dim: Any, name: str, x: Tensor) -> Dims:
+    if dim is None:
+        return ()
+    dims = tuple(dim) if isinstance(dim, tuple | list) else (dim,)
+    counted = []
+    for d in _integers("dim", dims):
+        if not -x.dim() <= d < x.dim():
+            raise ValueError(f"dim={d} is out of range for {name} of shape {tuple(x.shape)}")
+        if d % x.dim() == 0:
+            raise ValueError(
+                f"dim={d} of {name} with shape {tuple(x.shape)} is the batch; name the sequence "
+                "dimension, or None for an input that is not to be shifted"
+            )
+        counted.append(d % x.dim() - x.dim())
+    if len(set(counted)) < len(counted):
+        raise ValueError(f"dim names a dimension of {name} twice: {dim}")
+    return tuple(counted)
+
+
+def _integers(name: str, values: Iterable[Any]) -> tuple[int, ...]:
+    values = tuple(values)
+    if any(isinstance(value, bool) for value in values):
+        raise TypeError(f"{name} takes integers, got {list(values)}")
+    try:
+        return tuple(index(value) for value in values)
+    except TypeError:
+        raise TypeError(f"{name} takes integers, got {list(values)}") from None
