@@ -37,7 +37,12 @@ class ExpertParams:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     batch_size: int = 128
-    epochs: int = 20
+    epochs: int = 10
+    precision: str = "float32"  # or "bfloat16", of the forward pass
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
 
     @classmethod
     def from_toml(cls, text: str) -> ExpertParams:
@@ -123,7 +128,6 @@ def fit_expert(
     *,
     seed: int = 0,
     patience: int = 5,
-    precision: torch.dtype = torch.float32,
     checkpoint: Path | None = None,
     on_epoch: Callable[[History], None] | None = None,
     progress: bool = True,
@@ -143,7 +147,7 @@ def fit_expert(
         patience=patience,
         schedule=one_cycle,
         seed=seed,
-        precision=precision,
+        precision=getattr(torch, params.precision),
         checkpoint=checkpoint,
         identity=f"{task} {params} seed={seed}",
         on_epoch=on_epoch,

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -24,8 +23,8 @@ from modelzoo.datasets import chipseq
 from modelzoo.training.experts import ExpertParams, PeakBatches, Validation, fit_expert
 from modelzoo.training.fit import History, write_atomically
 
-TRIAL_EPOCHS = 8
-TRIAL_PEAKS = 10_000
+TRIAL_EPOCHS = 6
+TRIAL_PEAKS = 6_000
 
 
 def search(
@@ -70,7 +69,6 @@ def search(
             batches,
             validation,
             seed=seed,
-            precision=torch.bfloat16,
             on_epoch=report,
             progress=False,
         )
@@ -139,12 +137,17 @@ def _params(found: dict[str, Any], **fixed: Any) -> ExpertParams:
             "widths": (found["width_1"], found["width_2"]),
         }
     names = ("pooling", "dropout", "learning_rate", "weight_decay", "batch_size")
-    return ExpertParams(**layers, **{name: found[name] for name in names}, **fixed)
+    values = {name: found[name] for name in names}
+    return ExpertParams(**layers, **values, precision="bfloat16", **fixed)
 
 
 def _table(study: optuna.Study) -> str:
     """Return the study as CSV: a row a trial, with its state, AUC, epochs and parameters."""
-    names = [field.name for field in dataclasses.fields(ExpertParams) if field.name != "epochs"]
+    names = [
+        field.name
+        for field in dataclasses.fields(ExpertParams)
+        if field.name not in ("epochs", "precision")
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "state", "validation_auc", "epochs", *names])
