@@ -14,7 +14,7 @@ from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.sequences import Record, one_hot
 
 LONGEST = 100_000  # positions; what the models keep of one sequence grows with its length
-_BASES = 1 << 17  # positions a model sees at once, whatever the sequences' length
+_BASES = 1 << 14  # positions a model sees at once, whatever the sequences' length
 _WINDOW = 1 << 13  # records that are sorted by length together
 
 

@@ -1,5 +1,6 @@
 import dataclasses
-import json
+import os
+import time
 
 import pytest
 
@@ -53,5 +54,34 @@ def test_check_finds_drift(tiny, monkeypatch):
         catalog.main()
 
 
+# What is committed
+
+
 def test_committed_catalog_is_the_one_built_from_weights_and_recipes():
-    assert json.loads(catalog.build()) == json.loads(catalog.CATALOG.read_text(encoding="utf-8"))
+    assert catalog.build() == catalog.CATALOG.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", catalog.list_models())
+def test_committed_model_loads_in_under_a_second_with_its_tasks(name):
+    started = time.perf_counter()
+    model = modelzoo.load(name, source="shipped")
+    assert time.perf_counter() - started < 1
+    assert model.tasks == modelzoo.info(name).tasks
+    assert model(modelzoo.one_hot(["ACGTN" * 21])).shape == (1, len(model.tasks))
+
+
+@pytest.mark.data
+@pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="needs MODELZOO_DATA_DIR")
+@pytest.mark.parametrize("name", catalog.list_models())
+def test_committed_scores_are_measured_again(name):
+    from sklearn.metrics import roc_auc_score
+
+    from modelzoo.evaluation.scores import logits, paper_sets, task_score
+
+    info, model = modelzoo.info(name), modelzoo.load(name, source="shipped")
+    sets = {data.name: data for data in paper_sets()}
+    for dataset in sets.keys() & info.scores.keys():
+        data = sets[dataset]
+        answers = task_score(logits(model, data.codes), model.tasks, dataset)
+        measured = roc_auc_score(data.labels, answers)
+        assert measured == pytest.approx(info.scores[dataset]["roc_auc"], abs=1e-4), dataset

@@ -203,6 +203,28 @@ def test_output_file_is_there_only_when_whole(tiny, shiftsmooth, tmp_path):
     assert sorted(os.listdir(tmp_path / "")) == ["cut.fa.gz", "out.tsv", "zoo"]
 
 
+def peak_memory(folder, count):
+    """Kilobytes that `predict` needs at most for so many records."""
+    with open(folder / "many.fa", "w") as file:
+        file.writelines(f">r{number}\n{'ACGTTGCATT' * 10}\n" for number in range(count))
+    command = [sys.executable, "-m", "modelzoo.cli", "predict", "many.fa", "-m", "model"]
+    with open(folder / "out.tsv", "w") as out:
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return usage.ru_maxrss
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    from modelzoo.architectures import ARCHITECTURES
+
+    ARCHITECTURES["deepbind"](filters=[4], widths=[9]).save_pretrained(tmp_path / "model")
+    few, many = peak_memory(tmp_path, 10_000), peak_memory(tmp_path, 60_000)
+    assert many - few < 10_000, f"{few} kB for 10,000 records, {many} kB for 60,000"
+    assert many < 1_000_000
+
+
 @pytest.mark.slow
 def test_reader_that_goes_away_ends_the_command_quietly(tmp_path):
     from modelzoo.architectures import ARCHITECTURES
