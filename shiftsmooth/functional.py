@@ -1,0 +1,161 @@
+"""ShiftSmooth in one call, in the shape that genomics pipelines expect of an attribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from ._captum import progress_bar
+from .attribution import ShiftSmooth
+
+__all__ = ["shift_smooth"]
+
+
+def shift_smooth(
+    model: Callable[..., Tensor],
+    X: Tensor,
+    args: Sequence[Tensor] | None = None,
+    target: int | tuple[int, ...] | None = 0,
+    *,
+    max_shift: int = 5,
+    batch_size: int = 32,
+    hypothetical: bool = False,
+    gradient_correction: bool = True,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
+) -> Tensor:
+    """Attribute a model's prediction to the letters of sequences, averaged over small shifts.
+
+    The sequences' contributions: gradient times input, with the gradient averaged over the
+    windows up to ``max_shift`` positions away and shifted back (Eq. 16 of arXiv 2507.09754). It
+    answers to the names of tangermeme's ``saliency`` and ``deep_lift_shap`` and can stand in for
+    them: ``marginalize(model, X, motif, func=shift_smooth)``, and so with ``ablate``,
+    ``variant_effect``, ``apply_product`` and the rest.
+
+    Use it for a set of one-hot sequences and one output of a model. Use
+    :class:`~shiftsmooth.ShiftSmooth` for anything else: several inputs, another sequence
+    dimension, real flanks instead of wrapping round, or to smooth Integrated Gradients or another
+    method instead of the gradient. Do not use it to find what a substitution does to the score:
+    the result is a gradient, however smooth; in-silico mutagenesis measures that.
+
+    A sequence can only move on the simplex of its letters, so the part of the gradient that adds
+    to all letters of a position at once means nothing, and training leaves it at random. The
+    correction (Majdandzic et al., Genome Biology 2023) takes it off.
+
+    Args:
+        model: a module, or a function of X (and ``args``), that returns (N, tasks). A module is
+            put in eval mode and on ``device`` for the call, and back after it; one that is spread
+            over several devices stays where it is.
+        X: (N, 4, L) one-hot sequences, of any dtype: int8 saves memory, since only one batch at a
+            time is cast and moved to ``device``. Other alphabets than of four letters will do.
+        args: further inputs of the model, each with N rows. Floating ones are cast to ``dtype``;
+            integers and booleans go as they are, so that indices and masks stay what they are.
+        target: the task explained; a tuple of indices if the model's output has more dimensions
+            than (N, tasks), None if it has fewer.
+        max_shift: N of the paper, shifts from -N to N; 0 is the plain gradient.
+        batch_size: sequences a batch. Changes time and memory, never the result.
+        hypothetical: return the (corrected) gradient itself, a value for each letter that could
+            stand at a position, as TF-MoDISco takes it; otherwise only that of the letter present.
+        gradient_correction: subtract the mean over the letters at each position.
+        dtype: what to compute in, ``torch.bfloat16`` or ``"bfloat16"``; half precisions run under
+            autocast. None takes the model's.
+        device: where to compute; None takes a CUDA device where there is one.
+        verbose: show a progress bar over sequences.
+
+    Returns:
+        (N, 4, L), on the CPU, in ``dtype``; with no sequences an empty one. Signed: a negative
+        contribution lowers the output. Zero at letters not present, unless ``hypothetical``.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth import shift_smooth
+        >>> model = torch.nn.Sequential(torch.nn.Conv1d(4, 1, 3), torch.nn.Flatten(),
+        ...                             torch.nn.LazyLinear(2))
+        >>> X = torch.nn.functional.one_hot(torch.tensor([[0, 1, 2, 3, 3, 0]]), 4).mT.char()
+        >>> shift_smooth(model, X, target=1, max_shift=2).shape
+        torch.Size([1, 4, 6])
+    """
+    if not isinstance(X, Tensor):
+        raise TypeError(f"X must be a tensor, got {type(X).__name__}")
+    if X.dim() != 3:
+        raise ValueError(f"X must be one-hot sequences (N, 4, L), got shape {tuple(X.shape)}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    args = _checked_args(args, len(X))
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = _checked_dtype(dtype) if dtype else _dtype_of(model)
+
+    explainer = ShiftSmooth(model)
+    result = torch.empty(X.shape, dtype=dtype)
+    bar = progress_bar("ShiftSmooth", len(X), verbose)
+    with _ready(model, device), _autocast(device, dtype), bar:
+        for start in range(0, len(X), batch_size):
+            rows = slice(start, start + batch_size)
+            x = X[rows].to(device).to(dtype)
+            extra = tuple(_batch(arg, rows, device, dtype) for arg in args)
+            gradient = explainer.attribute(x, target, extra or None, max_shift=max_shift)
+            if gradient_correction:
+                gradient = gradient - gradient.mean(1, keepdim=True)
+            result[rows] = gradient if hypothetical else gradient * x
+            bar.update(len(x))
+    return result
+
+
+@contextmanager
+def _ready(model: Callable[..., Tensor], device: torch.device) -> Iterator[None]:
+    """A module in eval mode and on the device, and afterwards as it was, module by module."""
+    if not isinstance(model, nn.Module):
+        yield
+        return
+    modes = [(module, module.training) for module in model.modules()]
+    homes = {tensor.device for tensor in chain(model.parameters(), model.buffers())}
+    try:
+        model.eval()
+        if len(homes) == 1:
+            model.to(device)
+        yield
+    finally:
+        if len(homes) == 1:
+            model.to(homes.pop())
+        for module, training in modes:
+            module.training = training
+
+
+def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
+    if dtype in (torch.float16, torch.bfloat16):
+        return torch.autocast(device.type, dtype)
+    return nullcontext()
+
+
+def _batch(arg: Tensor, rows: slice, device: torch.device, dtype: torch.dtype) -> Tensor:
+    batch = arg[rows].to(device)
+    return batch.to(dtype) if batch.is_floating_point() else batch
+
+
+def _checked_args(args: Sequence[Tensor] | None, rows: int) -> Sequence[Tensor]:
+    if args is None:
+        return ()
+    if not isinstance(args, list | tuple):
+        raise TypeError(f"args must be a list or tuple of tensors, got {type(args).__name__}")
+    for i, arg in enumerate(args):
+        if not isinstance(arg, Tensor) or arg.dim() == 0 or len(arg) != rows:
+            got = tuple(arg.shape) if isinstance(arg, Tensor) else type(arg).__name__
+            raise ValueError(f"args[{i}] must be a tensor with the {rows} rows of X, got {got}")
+    return args
+
+
+def _checked_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ValueError(f"dtype must be a floating dtype of torch or its name, got {dtype!r}")
+    return found
+
+
+def _dtype_of(model: Callable[..., Tensor]) -> torch.dtype:
+    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
+    return next((p.dtype for p in parameters if p.is_floating_point()), torch.float32)
