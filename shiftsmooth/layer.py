@@ -19,8 +19,7 @@ class LayerShiftSmooth(LayerAttribution):
     r"""Averages a layer's gradient over small shifts of the model's input, each shifted back.
 
     Tokens have no gradient, but their embeddings do: explain a token model at its embedding layer.
-    The layer must keep a sequence dimension as long as the input's, or shorter by a whole factor
-    that divides every shift (a pooled layer).
+    The layer must keep a sequence dimension as long as the input's: one before the pooling.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class LayerShiftSmooth(LayerAttribution):
         edges: str = "circular",
         reduction: str = "mean",
         abs: bool = False,
-        layer_dim: int | None = None,
+        layer_dim: int | tuple[int, ...] | None = None,
         shifts_per_eval: int | None = None,
         show_progress: bool = False,
         attribute_to_layer_input: bool = False,
@@ -71,7 +70,7 @@ class LayerShiftSmooth(LayerAttribution):
             reduction: See above.
             abs: Average the absolute gradients.
             layer_dim: The sequence dimension of what the layer gives, (B, L, H) or (B, H, L). None
-                takes the one as long as the input's sequence.
+                takes the one as long as the input's sequence. A tuple if `dim` names several.
             shifts_per_eval: See above.
             show_progress: See above.
             attribute_to_layer_input: Explain what the layer takes, not what it gives.
@@ -116,7 +115,9 @@ class LayerShiftSmooth(LayerAttribution):
                     self.device_ids,
                     attribute_to_layer_input,
                 )
-            dims = tuple(_layer_dims(call, g, layer_dim, offsets) for g in gradients)
+            dims = tuple(
+                _layer_dims(call, g, layer_dim, len(offsets) * call.batch) for g in gradients
+            )
             dtypes = tuple(g.dtype for g in gradients)
             if abs:
                 gradients = tuple(g.abs() for g in gradients)
@@ -136,22 +137,32 @@ class LayerShiftSmooth(LayerAttribution):
         )
 
 
-def _layer_dims(
-    call: ShiftedCall, gradient: Tensor, layer_dim: int | None, offsets: Offsets
-) -> Dims:
+def _layer_dims(call: ShiftedCall, gradient: Tensor, layer_dim: Any, rows: int) -> Dims:
     """The dimensions of a layer's `gradient` along which it is shifted back, from the end."""
+    errors = []
     for x, dims in zip(call.inputs, call.dims):
         if not dims:
             continue
-        window = call.shifts.shift(x, dims, 0)
-        if layer_dim is None:
-            name = "what the layer gives (name its sequence dimension with layer_dim, or a layer "
-            name += "before the pooling)"
-            return sequence_dims(name, gradient, len(offsets) * call.batch, window, dims)
-        if gradient.size(layer_dim) != window.size(dims[0]):
-            raise ValueError(
-                f"layer_dim={layer_dim}: expected {window.size(dims[0])} positions, the "
-                f"sequence's, in what the layer gives, which has shape {tuple(gradient.shape)}"
-            )
-        return (layer_dim % gradient.dim() - gradient.dim(),)
+        try:
+            return _found_dims(gradient, layer_dim, rows, call.shifts.shift(x, dims, 0), dims)
+        except ValueError as error:  # the layer may belong to another input
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return ()
+
+
+def _found_dims(gradient: Tensor, layer_dim: Any, rows: int, window: Tensor, dims: Dims) -> Dims:
+    if layer_dim is None:
+        name = "what the layer gives (name its sequence dimension with layer_dim, or a layer "
+        name += "before the pooling)"
+        return sequence_dims(name, gradient, rows, window, dims)
+    places = layer_dim if isinstance(layer_dim, tuple) else (layer_dim,)
+    lengths = [window.size(dim) for dim in dims]
+    sizes = [gradient.size(p) if -gradient.dim() <= p < gradient.dim() else None for p in places]
+    if sizes != lengths:
+        raise ValueError(
+            f"layer_dim={layer_dim}: expected the sequence's length {lengths} there, but what the "
+            f"layer gives has shape {tuple(gradient.shape)}"
+        )
+    return tuple(p % gradient.dim() - gradient.dim() for p in places)
