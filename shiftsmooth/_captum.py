@@ -68,7 +68,7 @@ def layer_gradients(
     return gradients
 
 
-def draw_baselines(baselines: Any, inputs: tuple[Tensor, ...]) -> Any:
+def draw_baselines(baselines: Any, inputs: Tensor | tuple[Tensor, ...]) -> Any:
     """`baselines` with a callable one, as DeepLiftShap and GradientShap take it, called."""
     return _format_callable_baseline(baselines, inputs) if callable(baselines) else baselines
 

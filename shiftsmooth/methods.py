@@ -40,8 +40,8 @@ def method_step(
         call.require_floating()
     kwargs = dict(kwargs)
     if "baselines" in kwargs:
-        kwargs["baselines"] = _captum.draw_baselines(kwargs["baselines"], call.inputs)
-    attribute = getattr(type(method).attribute, "__wrapped__", type(method).attribute)
+        inputs = call.inputs if call.is_tuple else call.inputs[0]
+        kwargs["baselines"] = _captum.draw_baselines(kwargs["baselines"], inputs)
 
     def step(offsets: Offsets) -> Tensors:
         copies = tuple(
@@ -56,7 +56,7 @@ def method_step(
         if call.args:
             arguments["additional_forward_args"] = call.copied_args(offsets)
         with call.explained(offsets):
-            result = attribute(method, copies if call.is_tuple else copies[0], **arguments)
+            result = method.attribute(copies if call.is_tuple else copies[0], **arguments)
         result, delta = result if with_delta else (result, None)
         attributions = result if isinstance(result, tuple) else (result,)
         shapes = [tuple(a.shape) for a in attributions]
@@ -111,7 +111,8 @@ def _delta_sum(
     """
     rows = len(offsets) * call.batch
     draws = delta.numel() // rows
-    per_batch = min(draws, kwargs.get("nt_samples_batch_size") or draws)
+    samples = kwargs.get("nt_samples", 5)  # NoiseTunnel's own default
+    per_batch = min(draws, draws * (kwargs.get("nt_samples_batch_size") or samples) // samples)
     sizes = [per_batch] * (draws // per_batch) + [draws % per_batch]
     parts = delta.detach().split([rows * size for size in sizes])
     mean = sum(part.reshape(rows, -1).sum(1) for part in parts if part.numel()) / draws
