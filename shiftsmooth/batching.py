@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from ._captum import progress_bar
+from .shifts import integers
 
 # Bytes of activations kept for the backward pass below which a CPU gains from more rows at once.
 CPU_BYTES = 48 << 20
@@ -37,7 +38,7 @@ def accumulate(
         device: Where the work is done.
         show_progress: Whether to show a bar that counts offsets.
     """
-    if at_once is not None and (isinstance(at_once, bool) or at_once < 1):
+    if at_once is not None and integers("shifts_per_eval", (at_once,))[0] < 1:
         raise ValueError(f"shifts_per_eval must be None or 1 or more, got {at_once}")
     measured = at_once is None and device.type == "cpu"
     size = at_once or (1 if measured else len(offsets))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import _captum
-from .shifts import Dims, Shifts, dims_of, sequence_dims
+from .shifts import Dims, Shifts, dims_of, integers, sequence_dims
 
 # Which powers of the attributions are averaged over shifts for each reduction.
 REDUCTIONS = {"mean": (1,), "mean_square": (2,), "variance": (1, 2)}
@@ -98,7 +98,10 @@ class ShiftedCall:
     @property
     def one_at_a_time(self) -> bool:
         """Whether shifts cannot share a batch, for an argument that shifts but has no batch."""
-        return any(self.args[i].size(0) not in (1, self.batch) for i in self.arg_dims)
+        return any(
+            -self.args[i].dim() in dims or self.args[i].size(0) not in (1, self.batch)
+            for i, dims in self.arg_dims.items()
+        )
 
     def require_floating(self) -> None:
         """Raises TypeError for inputs that have no gradient."""
@@ -136,10 +139,11 @@ class ShiftedCall:
                 f"forward_func must give one row per example: {rows} rows went in, an output of "
                 f"shape {tuple(output.shape)} came out"
             )
-        assert output.numel() == rows, (
-            "Target not provided when necessary, cannot take gradient with respect to multiple "
-            f"outputs: an output of shape {tuple(output.shape)} for {rows} examples."
-        )
+        if output.numel() != rows:
+            raise AssertionError(
+                "Target not provided when necessary, cannot take gradient with respect to multiple "
+                f"outputs: an output of shape {tuple(output.shape)} for {rows} examples."
+            )
         return output
 
     def gradient(
@@ -232,7 +236,10 @@ def sum_type(x: Tensor) -> torch.dtype:
 
 def _usable(value: Any) -> Any:
     """`value`; a tensor made in inference mode is copied, since autograd cannot save it."""
-    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
+    if not isinstance(value, Tensor) or not value.is_inference():
+        return value
+    with torch.inference_mode(False):
+        return value.clone()
 
 
 def _arg_dims(
@@ -241,7 +248,7 @@ def _arg_dims(
     """For each position in `roll_args` the dimensions along which that argument is shifted."""
     like = next(((x, d) for x, d in zip(inputs, dims) if d), None)
     found = {}
-    for i in roll_args:
+    for i in integers("roll_args", roll_args):
         if not 0 <= i < len(args) or not isinstance(args[i], Tensor) or not args[i].dim():
             raise ValueError(
                 f"roll_args names position {i} of additional_forward_args, which is not a tensor "

@@ -44,16 +44,16 @@ class Shifts:
         if region is not None:
             if edges == "flanks":
                 raise ValueError("region needs edges='circular': with 'flanks' nothing is rolled")
-            bounds = _integers("region", region)
+            bounds = integers("region", region)
             if len(bounds) != 2:
                 raise ValueError(f"region must be (start, stop), got {region}")
             region = (bounds[0], bounds[1])
         if shifts is None:
-            (bound,) = _integers("max_shift", (max_shift,))
+            (bound,) = integers("max_shift", (max_shift,))
             if bound < 0:
                 raise ValueError(f"max_shift must be 0 or more, got {bound}")
             return cls(tuple(range(-bound, bound + 1)), edges, region)
-        offsets = _integers("shifts", shifts)
+        offsets = integers("shifts", shifts)
         if not offsets:
             raise ValueError("shifts is empty; give at least one shift, or leave it out")
         if len(set(offsets)) < len(offsets):
@@ -191,7 +191,7 @@ def _dims(dim: Any, name: str, x: Tensor) -> Dims:
         return ()
     dims = tuple(dim) if isinstance(dim, tuple | list) else (dim,)
     counted = []
-    for d in _integers("dim", dims):
+    for d in integers("dim", dims):
         if not -x.dim() <= d < x.dim():
             raise ValueError(f"dim={d} is out of range for {name} of shape {tuple(x.shape)}")
         if d % x.dim() == 0:
@@ -205,7 +205,10 @@ def _dims(dim: Any, name: str, x: Tensor) -> Dims:
     return tuple(counted)
 
 
-def _integers(name: str, values: Iterable[Any]) -> tuple[int, ...]:
+def integers(name: str, values: Iterable[Any]) -> tuple[int, ...]:
+    """`values` as ints; a TypeError calls them `name`."""
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{name} takes a sequence of integers, got {values!r}")
     values = tuple(values)
     if any(isinstance(value, bool) for value in values):
         raise TypeError(f"{name} takes integers, got {list(values)}")
