@@ -1,0 +1,715 @@
+"""Are the attributions faithful, stable and in the right place? Every method on the same peaks.
+
+A method gives each sequence a map (4, L): how much each base, present or not, speaks for binding.
+The importance of a position is the map at the base that is there. With the simplex correction
+(Majdandzic et al. 2023) the mean over the four bases is subtracted first: on one-hot sequences a
+change that adds the same to all four is no change that a sequence can make.
+
+What is measured, a number for each peak:
+
+- faithfulness: Spearman correlation with in-silico mutagenesis;
+- stability under a moved window, over the real neighbouring bases, and under mutations outside the
+  motif: correlation of the importances before and after;
+- localisation on JASPAR hits in the peaks, and on planted motifs, where the truth is known;
+- EvalAttAI: how far the logit rises when the map is added to the input.
+
+The work is cut into cells, one for a factor, a model and a method. Each writes one file when it is
+done, so that work which was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
+from memelite import fimo
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from modelzoo.datasets.simulate import Simulation
+from modelzoo.evaluation import statistics
+from modelzoo.evaluation.scores import Row
+from modelzoo.sequences import columns
+from shiftsmooth import ShiftSmooth
+from shiftsmooth import metrics as measure
+
+# The motif of each factor's peaks: the most enriched of JASPAR 2020 in the training peaks against
+# their shuffles, of a factor expressed in the cell line. ARID3A's peaks in HepG2 are FOXA sites and
+# FOXM1's in GM12878 BATF sites; neither factor's own motif is enriched in them.
+MOTIFS = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3"}
+
+SHIFTS = (-5, -1, 1, 5)  # of the window, for its stability
+MUTATIONS = 3  # outside the motif, in each of
+TRIALS = 2
+MAX_SHIFTS = (1, 2, 5, 10)
+NOISE = 0.2  # standard deviation, for SmoothGrad and for shift and noise together
+STEPS = 8  # of Integrated Gradients: Gauss-Legendre points from "unknown base" to the sequence
+UNKNOWN = 0.25
+SHUFFLES = 8  # references of DeepLiftShap, each with the sequence's dinucleotides
+FLANK = max(MAX_SHIFTS)  # real bases on each side of a planted window
+WINDOW = 101
+
+METRICS = {
+    "faithfulness": "faithfulness to ISM",
+    "window_stability": "stability, moved window",
+    "mutation_stability": "stability, mutations",
+    "hit_auroc": "JASPAR hits, AUROC",
+    "hit_average_precision": "JASPAR hits, AP",
+    "planted_auroc": "planted motifs, AUROC",
+    "planted_average_precision": "planted motifs, AP",
+    "evalattai": "EvalAttAI, rise of the logit",
+}
+
+_ROWS = 64  # sequences a model sees at once: more than this and a CPU waits for memory
+_ISM = "ism"
+_EDGES = "edges"
+_VERSION = 1  # raised when a cell of the same name would come out differently
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to attribute.
+
+    Attributes:
+        title: Name in tables and figures.
+        explain: From (model, x, seed) to maps; x and the maps of shape (B, 4, L).
+        copies: Model evaluations a sequence, to size batches and to order the work.
+        finish: Applied to the (corrected) maps and x.
+    """
+
+    title: str
+    explain: Callable[[nn.Module, Tensor, int], Tensor]
+    copies: int
+    finish: Callable[[Tensor, Tensor], Tensor] = lambda maps, x: maps
+
+
+def _gradient(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+    return Saliency(model).attribute(x, target=0, abs=False)
+
+
+def _smoothgrad(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+    # Captum draws from the global generator.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NoiseTunnel(Saliency(model)).attribute(
+            x, target=0, abs=False, nt_samples=20, stdevs=NOISE
+        )
+
+
+def _integrated(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+    method = IntegratedGradients(model, multiply_by_inputs=False)
+    return method.attribute(x, target=0, baselines=UNKNOWN, n_steps=STEPS)
+
+
+def _deep_lift_shap(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+    from tangermeme.deep_lift_shap import deep_lift_shap
+
+    with warnings.catch_warnings():
+        # It has no rule for pooling over positions and strands, takes the gradient, and says so.
+        warnings.simplefilter("ignore")
+        return deep_lift_shap(
+            model,
+            x,
+            n_shuffles=SHUFFLES,
+            hypothetical=True,
+            random_state=seed % 2**31,
+            batch_size=_ROWS // 2,
+            device="cpu",
+        )
+
+
+def _mutagenesis(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
+
+    # Its fast path is taken or not by a stopwatch and rounds differently.
+    return saturation_mutagenesis(
+        model, x, target=0, hypothetical=True, batch_size=_ROWS, device="cpu", fast=False
+    )
+
+
+def _shiftsmooth(max_shift: int) -> Callable[[nn.Module, Tensor, int], Tensor]:
+    return lambda model, x, seed: ShiftSmooth(model).attribute(x, target=0, max_shift=max_shift)
+
+
+def _shiftsmooth_integrated(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+    method = ShiftSmooth(IntegratedGradients(model, multiply_by_inputs=False))
+    return method.attribute(x, target=0, max_shift=5, baselines=UNKNOWN, n_steps=STEPS)
+
+
+def _shift_and_noise(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NoiseTunnel(ShiftSmooth(model)).attribute(
+            x, target=0, max_shift=5, nt_samples=5, stdevs=NOISE
+        )
+
+
+METHODS: dict[str, Method] = {
+    "gradient": Method("Gradient", _gradient, 1),
+    "saliency": Method("Saliency", _gradient, 1, lambda maps, x: maps.abs()),
+    "input-x-gradient": Method("Input x gradient", _gradient, 1, lambda maps, x: maps * x),
+    "smoothgrad": Method("SmoothGrad", _smoothgrad, 20),
+    "integrated-gradients": Method("Integrated Gradients", _integrated, STEPS),
+    "deep-lift-shap": Method("DeepLiftShap", _deep_lift_shap, 2 * SHUFFLES),
+    _ISM: Method("In-silico mutagenesis", _mutagenesis, 150),
+    **{
+        f"shiftsmooth-{n}": Method(f"ShiftSmooth N={n}", _shiftsmooth(n), 2 * n + 1)
+        for n in MAX_SHIFTS
+    },
+    "shiftsmooth-ig": Method("ShiftSmooth N=5 over IG", _shiftsmooth_integrated, 11 * STEPS),
+    "shift-and-noise": Method("NoiseTunnel over ShiftSmooth N=5", _shift_and_noise, 55),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What the attributions of a factor's models are measured on.
+
+    Attributes:
+        factor: The factor.
+        peaks: Codes of real peaks. Shape (n, L).
+        hits: True on the JASPAR hits of the factor's motif in them. Shape (n, L).
+        planted: Codes of sequences with one planted motif, `FLANK` bases more on each side than
+            the window. Shape (m, WINDOW + 2 * FLANK).
+        truth: True on the planted motif. Same shape.
+    """
+
+    factor: str
+    peaks: np.ndarray
+    hits: np.ndarray
+    planted: np.ndarray
+    truth: np.ndarray
+
+    @classmethod
+    def of(cls, factor: str, peaks: np.ndarray, *, planted: int, seed: int) -> Problem:
+        """Look for the factor's motif in its peaks, and plant it in a random background.
+
+        Args:
+            factor: One of `MOTIFS`.
+            peaks: Codes of real peaks. Shape (n, L).
+            planted: How many sequences to plant it in.
+            seed: Of the planted sequences.
+        """
+        if factor not in MOTIFS:
+            raise ValueError(f"factor: expected one of {', '.join(MOTIFS)}, got {factor!r}")
+        simulation = Simulation.from_toml(
+            f"""
+            length = {WINDOW + 2 * FLANK}
+            region = 61
+            trim = 0
+            [motifs.{factor}]
+            matrix = "{MOTIFS[factor]}"
+            [[positives]]
+            share = 1
+            motifs = ["{factor}"]
+            [[negatives]]
+            share = 1
+            motifs = []
+            """,
+            name=f"planted {factor}",
+        )
+        batch = simulation.sample(planted, seed=seed, positives=planted)
+        motif = simulation.motifs[0]
+        return cls(factor, peaks, _hits(peaks, motif.name, motif.matrix), batch.codes, batch.mask())
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One file of results: a factor, a model (expert or mixture) and a method."""
+
+    problem: Problem
+    model_class: str
+    model: nn.Module
+    method: str
+    seed: int
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.problem.factor}-{self.model_class}-{self.method}.npz"
+
+    @property
+    def reference(self) -> _Cell:
+        """The cell that holds in-silico mutagenesis of the same sequences."""
+        args = (self.problem, self.model_class, self.model, _ISM, self.seed, self.folder)
+        return _Cell(*args)
+
+    @property
+    def cost(self) -> int:
+        copies = 80 if self.method == _EDGES else METHODS[self.method].copies
+        return copies * len(getattr(self.model, "experts", (0,)))
+
+    @property
+    def key(self) -> str:
+        """The sum of everything the results depend on; a file with another is not taken."""
+        total = hashlib.sha256()
+        for name, tensor in self.model.state_dict().items():
+            total.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        for array in (self.problem.peaks, self.problem.planted):
+            total.update(array.tobytes())
+        settings = (_VERSION, self.method, self.seed, SHIFTS, MUTATIONS, TRIALS, NOISE, STEPS)
+        total.update(repr((*settings, SHUFFLES, MAX_SHIFTS)).encode())
+        return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """Everything the attribution half of the report shows.
+
+    Attributes:
+        scores: A row for each metric, method, model class, factor (or all) and correction.
+        comparisons: A row for each metric, model class, correction and pair of methods.
+        edges: A row for each metric, N, model class and correction: circular against real flanks.
+        seconds: A row for each method and model class: core-seconds a thousand sequences. They
+            differ from run to run.
+        peaks: Number of peaks of each factor.
+    """
+
+    scores: list[Row]
+    comparisons: list[Row]
+    edges: list[Row]
+    seconds: list[Row]
+    peaks: dict[str, int]
+
+
+def evaluate_attributions(
+    folder: Path,
+    experts: Mapping[str, nn.Module],
+    mixture: nn.Module | None,
+    peaks: Mapping[str, np.ndarray],
+    *,
+    methods: Sequence[str] | None = None,
+    planted: int = 200,
+    resamples: int = 1000,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Attributions:
+    """Measure every method on the peaks of every factor, for its expert and for the mixture.
+
+    Args:
+        folder: Where the cells are written, and found again by the next call.
+        experts: The experts by factor, in eval mode on the CPU.
+        mixture: The mixture, or None.
+        peaks: Codes of the peaks by factor. Shapes (n, L).
+        methods: Keys of `METHODS`; all by default. In-silico mutagenesis is always among them.
+        planted: Sequences with a planted motif a factor.
+        resamples: Bootstrap resamples of the intervals.
+        seed: The same seed gives the same numbers, whatever `workers` is.
+        workers: Processes; one a core by default. 1 works in this process.
+        progress: Show a bar with the time left.
+    """
+    chosen = list(METHODS) if methods is None else list(dict.fromkeys((_ISM, *methods)))
+    wrong = [name for name in chosen if name not in METHODS]
+    if wrong:
+        raise ValueError(f"methods: expected some of {', '.join(METHODS)}, got {wrong[0]!r}")
+    if not experts or set(peaks) != set(experts):
+        raise ValueError(f"peaks: expected those of {sorted(experts)}, got {sorted(peaks)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = []
+    for index, (factor, expert) in enumerate(experts.items()):
+        problem = Problem.of(factor, peaks[factor], planted=planted, seed=seed + index)
+        classes = {"expert": expert} | ({} if mixture is None else {"mixture": mixture})
+        cells += [
+            _Cell(problem, model_class, model, method, seed, folder)
+            for model_class, model in classes.items()
+            for method in (*chosen, _EDGES)
+        ]
+    # Mutagenesis first: the others are measured against it.
+    _run([cell for cell in cells if cell.method == _ISM], workers, progress, "mutagenesis")
+    _run([cell for cell in cells if cell.method != _ISM], workers, progress, "attributions")
+    results = [(cell, _read(cell)) for cell in cells]
+    measured = [(cell, values) for cell, values in results if cell.method != _EDGES]
+    return Attributions(
+        scores=_summarise(measured, resamples, seed),
+        comparisons=_compare(measured, resamples, seed),
+        edges=_compare_edges([r for r in results if r[0].method == _EDGES], resamples, seed),
+        seconds=_seconds(measured),
+        peaks={factor: len(codes) for factor, codes in peaks.items()},
+    )
+
+
+def maps(
+    model: nn.Module, x: Tensor, method: str, *, corrected: bool = True, seed: int = 0
+) -> Tensor:
+    """The maps of a method.
+
+    Args:
+        model: In eval mode; its first task is explained.
+        x: One-hot sequences. Shape (B, 4, L).
+        method: A key of `METHODS`.
+        corrected: Subtract the mean over the four bases.
+        seed: Of noise and shuffles.
+
+    Returns:
+        Shape (B, 4, L).
+    """
+    return _finished(METHODS[method], _raw(model, x, METHODS[method], seed), x, corrected)
+
+
+def importance(maps: Tensor, x: Tensor) -> Tensor:
+    """A map at the bases present.
+
+    Args:
+        maps: Shape (B, 4, L).
+        x: One-hot sequences, same shape.
+
+    Returns:
+        Shape (B, L).
+    """
+    return (maps * x).sum(1)
+
+
+def _raw(model: nn.Module, x: Tensor, method: Method, seed: int) -> Tensor:
+    """Maps before the correction, a few sequences at a time. Shape (B, 4, L)."""
+    parts = []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
+        for part in x.split(max(1, _ROWS // min(method.copies, _ROWS))):
+            # What is drawn depends on what is explained: one noise for all windows of a sequence
+            # would look like stability.
+            digest = hashlib.sha256(part.numpy().tobytes()).digest()
+            drawn = (int.from_bytes(digest[:6], "little") + seed) % 2**47
+            parts.append(method.explain(model, part.clone(), drawn).detach())
+    return torch.cat(parts)
+
+
+def _finished(method: Method, raw: Tensor, x: Tensor, corrected: bool) -> Tensor:
+    return method.finish(raw - raw.mean(1, keepdim=True) if corrected else raw, x)
+
+
+class _Explainer:
+    """A method on a model, which remembers the maps of what it has explained.
+
+    Maps with and without the correction are one computation.
+    """
+
+    def __init__(self, model: nn.Module, method: Method, seed: int) -> None:
+        self.model, self.method, self.seed = model, method, seed
+        self._known: dict[bytes, Tensor] = {}
+
+    def maps(self, x: Tensor, corrected: bool) -> Tensor:
+        digest = hashlib.sha256(x.numpy().tobytes()).digest()
+        if digest not in self._known:
+            self._known[digest] = _raw(self.model, x, self.method, self.seed)
+        return _finished(self.method, self._known[digest], x, corrected)
+
+    def importance(self, corrected: bool) -> Callable[[Tensor], Tensor]:
+        return lambda x: importance(self.maps(x.contiguous(), corrected), x)
+
+
+def _run(cells: Sequence[_Cell], workers: int | None, progress: bool, what: str) -> None:
+    """Compute the cells that have no file yet, the longest first."""
+    todo = sorted((c for c in cells if _read(c) is None), key=lambda c: -c.cost)
+    bar = tqdm(total=sum(c.cost for c in cells), desc=what, disable=not progress, unit="pass")
+    bar.update(bar.total - sum(c.cost for c in todo))
+    workers = min(workers or os.cpu_count() or 1, len(todo))
+    with bar:
+        for cell in _finish(todo, workers):
+            bar.update(cell.cost)
+
+
+def _finish(cells: Sequence[_Cell], workers: int) -> Iterator[_Cell]:
+    if workers < 2:
+        with _threads(1):  # small batches: a second thread waits more than it works
+            for cell in cells:
+                _compute(cell)
+                yield cell
+        return
+    # A forked child would inherit torch's threads in an unknown state.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
+        futures = {pool.submit(_compute, cell): cell for cell in cells}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield futures[future]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with so many threads, then with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _compute(cell: _Cell) -> None:
+    """Measure and write one cell. The file is complete or it is not there."""
+    for parameter in cell.model.parameters():
+        parameter.requires_grad_(False)
+    values: dict[str, Any] = _edges(cell) if cell.method == _EDGES else _measure(cell)
+    content = io.BytesIO()
+    np.savez(content, key=np.array(cell.key), **values)
+    partial = cell.path.with_suffix(f".{os.getpid()}.part")
+    partial.write_bytes(content.getvalue())
+    os.replace(partial, cell.path)
+
+
+def _read(cell: _Cell) -> dict[str, np.ndarray] | None:
+    """The results of a cell, None where there are none of this model, data and settings."""
+    try:
+        with np.load(cell.path, allow_pickle=False) as file:
+            values = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    return values if str(values.pop("key")) == cell.key else None
+
+
+def _measure(cell: _Cell) -> dict[str, np.ndarray]:
+    """All metrics of a method: `METRIC` and `METRIC-corrected`, each of shape (n,)."""
+    method, problem = METHODS[cell.method], cell.problem
+    explainer = _Explainer(cell.model, method, cell.seed)
+    x, hits = columns(problem.peaks), torch.from_numpy(problem.hits)
+    planted = columns(_window(problem.planted)).contiguous()
+    truth = torch.from_numpy(_window(problem.truth).copy())
+
+    start = time.process_time()
+    explainer.maps(x, False)
+    values = {"seconds": np.array((time.process_time() - start) / len(x) * 1000)}
+    if cell.method == _ISM:
+        reference = explainer.importance(False)(x)
+        values["reference"] = reference.numpy()
+        values["planted_reference"] = explainer.importance(False)(planted).numpy()
+    else:
+        reference = torch.from_numpy((_read(cell.reference) or {})["reference"])
+
+    def logit(inputs: Tensor) -> Tensor:
+        return torch.cat([cell.model(part)[:, 0] for part in inputs.split(_ROWS)])
+
+    for corrected in (False, True):
+        explain = explainer.importance(corrected)
+        position = explain(x)
+        moved = measure.shift_stability(explain, x, SHIFTS, edges="flanks")
+        mutated = measure.mutation_stability(
+            explain, x, hits, n_mutations=MUTATIONS, n_trials=TRIALS, seed=cell.seed
+        )
+        curve = measure.evalattai(logit, x, explainer.maps(x, corrected))
+        found = explain(planted)
+        suffix = "-corrected" if corrected else ""
+        for name, value in {
+            "faithfulness": measure.faithfulness(position, reference),
+            "window_stability": moved.mean(1),
+            "mutation_stability": mutated.mean(1),
+            "hit_auroc": measure.auroc(position, hits),
+            "hit_average_precision": measure.average_precision(position, hits),
+            "planted_auroc": measure.auroc(found, truth),
+            "planted_average_precision": measure.average_precision(found, truth),
+            "evalattai": (curve[:, 1:] - curve[:, :1]).mean(1),
+        }.items():
+            values[name + suffix] = value.double().numpy()
+    return values
+
+
+def _edges(cell: _Cell) -> dict[str, np.ndarray]:
+    """ShiftSmooth on planted sequences, wrapped round against over the real flanks.
+
+    `METRIC-EDGES-N` and `METRIC-EDGES-N-corrected`, each of shape (m,); N = 0 is the gradient.
+    """
+    whole = columns(cell.problem.planted)
+    window = _window(whole).contiguous()
+    truth = torch.from_numpy(_window(cell.problem.truth).copy())
+    reference = torch.from_numpy((_read(cell.reference) or {})["planted_reference"])
+    raw = {("circular", 0): _raw(cell.model, window, METHODS["gradient"], 0)}
+    for n in MAX_SHIFTS:
+        smooth = METHODS[f"shiftsmooth-{n}"]
+        raw["circular", n] = _raw(cell.model, window, smooth, 0)
+        flanked = whole[..., FLANK - n : FLANK + WINDOW + n].contiguous()
+        parts = [
+            ShiftSmooth(cell.model).attribute(part, target=0, max_shift=n, edges="flanks")
+            for part in flanked.split(max(1, _ROWS // smooth.copies))
+        ]
+        raw["flanks", n] = torch.cat(parts).detach()[..., n:-n]
+    values = {}
+    for corrected in (False, True):
+        suffix = "-corrected" if corrected else ""
+        found = {
+            key: importance(_finished(METHODS["gradient"], value, window, corrected), window)
+            for key, value in raw.items()
+        }
+        for (edges, n), position in found.items():
+            name = f"{edges}-{n}{suffix}"
+            values[f"faithfulness-{name}"] = measure.faithfulness(position, reference).numpy()
+            values[f"planted_auroc-{name}"] = measure.auroc(position, truth).numpy()
+            precision = measure.average_precision(position, truth)
+            values[f"planted_average_precision-{name}"] = precision.numpy()
+        for n in MAX_SHIFTS:
+            same = measure.faithfulness(found["circular", n], found["flanks", n])
+            values[f"agreement-both-{n}{suffix}"] = same.numpy()
+    return values
+
+
+def _window(flanked: Any) -> Any:
+    return flanked[..., FLANK : FLANK + WINDOW]
+
+
+def _hits(codes: np.ndarray, name: str, matrix: np.ndarray) -> np.ndarray:
+    """True on the FIMO hits (p < 0.0001) of a motif, on either strand. Shape (n, L)."""
+    mask = np.zeros(codes.shape, dtype=bool)
+    with _threads(torch.get_num_threads()):  # numba, inside, sets the number that torch uses too
+        for hit in fimo({name: matrix}, columns(codes).numpy(), threshold=1e-4)[0].itertuples():
+            mask[int(hit.sequence_name), int(hit.start) : int(hit.end)] = True
+    return mask
+
+
+Measured = Sequence[tuple[_Cell, dict[str, np.ndarray] | None]]
+
+
+def _table(measured: Measured, metric: str, model_class: str, corrected: bool, factor: str) -> Any:
+    """The values of one metric, a column a method. Methods, and shape (peaks, methods)."""
+    key = metric + ("-corrected" if corrected else "")
+    columns_: dict[str, list[np.ndarray]] = {}
+    for cell, values in measured:
+        if cell.model_class == model_class and factor in ("all", cell.problem.factor):
+            columns_.setdefault(cell.method, []).append((values or {})[key])
+    return list(columns_), np.stack([np.concatenate(c) for c in columns_.values()], axis=1)
+
+
+def _summarise(measured: Measured, resamples: int, seed: int) -> list[Row]:
+    rows = []
+    factors = list(dict.fromkeys(cell.problem.factor for cell, _ in measured))
+    for metric in METRICS:
+        for model_class in _classes(measured):
+            for factor in ("all", *factors):
+                for corrected in (False, True):
+                    names, table = _table(measured, metric, model_class, corrected, factor)
+                    means, drawn = statistics.paired_means(table, resamples=resamples, seed=seed)
+                    low, high = statistics.interval(drawn)
+                    for i, name in enumerate(names):
+                        rows.append(
+                            {
+                                "metric": metric,
+                                "model_class": model_class,
+                                "factor": factor,
+                                "method": name,
+                                "corrected": corrected,
+                                "mean": _number(means[i]),
+                                "low": _number(low[i]),
+                                "high": _number(high[i]),
+                                "n": int(np.isfinite(table[:, i]).sum()),
+                            }
+                        )
+    return rows
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """ShiftSmooth against the gradient and SmoothGrad; shift and noise together against each."""
+    shifted = [f"shiftsmooth-{n}" for n in MAX_SHIFTS]
+    pairs = [(first, second) for first in shifted for second in ("gradient", "smoothgrad")]
+    pairs += [("shift-and-noise", other) for other in ("gradient", "smoothgrad", "shiftsmooth-5")]
+    pairs += [("shiftsmooth-ig", "integrated-gradients")]
+    return [pair for pair in pairs if set(pair) <= set(names)]
+
+
+def _compare(measured: Measured, resamples: int, seed: int) -> list[Row]:
+    """Paired differences over the peaks of all factors, with Holm's correction over all of them."""
+    rows = []
+    for metric in METRICS:
+        for model_class in _classes(measured):
+            for corrected in (False, True):
+                names, table = _table(measured, metric, model_class, corrected, "all")
+                _, drawn = statistics.paired_means(table, resamples=resamples, seed=seed)
+                for first, second in _pairs(names):
+                    i, j = names.index(first), names.index(second)
+                    rows.append(
+                        {
+                            "metric": metric,
+                            "model_class": model_class,
+                            "corrected": corrected,
+                            "method": first,
+                            "against": second,
+                            **_paired(table[:, i] - table[:, j], drawn[:, i] - drawn[:, j]),
+                        }
+                    )
+    for row, p in zip(rows, statistics.holm([row["p"] for row in rows])):
+        row["p_holm"] = float(p)
+    return rows
+
+
+def _paired(differences: np.ndarray, drawn: np.ndarray) -> Row:
+    present = np.isfinite(differences)
+    if not present.any():
+        return {"difference": None, "low": None, "high": None, "p": 1.0, "effect": None}
+    found = statistics.bootstrap_comparison(drawn, float(differences[present].mean()))
+    return {
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "effect": statistics.paired_effect(differences),
+    }
+
+
+def _compare_edges(measured: Measured, resamples: int, seed: int) -> list[Row]:
+    """What ShiftSmooth changes, wrapped round and over real flanks, and how the two differ."""
+    rows = []
+    for model_class in _classes(measured):
+        results = [v or {} for cell, v in measured if cell.model_class == model_class]
+        for corrected in (False, True):
+            suffix = "-corrected" if corrected else ""
+            for n in MAX_SHIFTS:
+                agreement = np.concatenate([v[f"agreement-both-{n}{suffix}"] for v in results])
+                for metric in ("faithfulness", "planted_auroc", "planted_average_precision"):
+                    before, wrapped, real = (
+                        np.concatenate([v[f"{metric}-{kind}{suffix}"] for v in results])
+                        for kind in ("circular-0", f"circular-{n}", f"flanks-{n}")
+                    )
+                    table = np.stack([wrapped - before, real - before, wrapped - real], axis=1)
+                    means, drawn = statistics.paired_means(table, resamples=resamples, seed=seed)
+                    row: Row = {
+                        "metric": metric,
+                        "model_class": model_class,
+                        "corrected": corrected,
+                        "max_shift": n,
+                        "gradient": _number(np.nanmean(before)),
+                        "agreement": _number(np.nanmean(agreement)),
+                    }
+                    for i, name in enumerate(("circular", "flanks", "wrap_around")):
+                        low, high = statistics.interval(drawn[:, i])
+                        row[name] = _number(means[i])
+                        row[f"{name}_low"], row[f"{name}_high"] = _number(low), _number(high)
+                    rows.append(row)
+    return rows
+
+
+def _seconds(measured: Measured) -> list[Row]:
+    rows = []
+    for model_class in _classes(measured):
+        for method in dict.fromkeys(cell.method for cell, _ in measured):
+            seconds = [
+                float((values or {})["seconds"])
+                for cell, values in measured
+                if (cell.model_class, cell.method) == (model_class, method)
+            ]
+            rows.append(
+                {"model_class": model_class, "method": method, "seconds": float(np.mean(seconds))}
+            )
+    return rows
+
+
+def _classes(measured: Measured) -> list[str]:
+    return list(dict.fromkeys(cell.model_class for cell, _ in measured))
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
