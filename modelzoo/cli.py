@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from rich.table import Table
 from modelzoo import catalog
 
 if TYPE_CHECKING:
+    from modelzoo.attribute import Attributions
     from modelzoo.sequences import Record
 
 app = typer.Typer(
@@ -172,6 +174,61 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command(
+    epilog="Example: [b]shiftsmooth attribute peaks.fa -m deepbind-gata3 --max-shift 10 -o out[/b]"
+)
+def attribute(
+    sequences: SequencesArgument,
+    model: ModelOption,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+    ],
+    method: Annotated[
+        Literal["gradient", "smoothgrad", "shiftsmooth", "shift-and-noise"],
+        typer.Option(help="How to attribute; the last is shifts and noise together."),
+    ] = "shiftsmooth",
+    max_shift: Annotated[int, typer.Option(help="Shifts from -N to N.", min=0)] = 5,
+    task: Annotated[
+        str | None, typer.Option(help="The output to explain; the model's first by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    top: Annotated[int, typer.Option(help="How many logos to draw.", min=0)] = 20,
+    genome: GenomeOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Attributes a model's prediction to the letters of sequences of one length.
+
+    Writes attributions.h5; one_hot.npz and hypothetical.npz for `modisco motifs -s -a`; logos of
+    the sequences with the highest logits, and index.html to look through them. Run again after a
+    kill, it goes on where it was.
+    """
+    from modelzoo.attribute import Attributions, collect
+    from modelzoo.predict import LONGEST
+
+    loaded = _load(model, device)
+    rejects = _Rejects()
+    names, codes = collect(_records(sequences, genome, LONGEST, rejects), rejects)
+    attributions = _argument(
+        Attributions,
+        output,
+        loaded,
+        names,
+        codes,
+        method=method,
+        max_shift=max_shift,
+        task=task,
+        seed=seed,
+    )
+    if attributions.done:
+        errors.print(f"going on after {attributions.done} of {len(names)}")
+    attributions.run(lambda chunks: _progress(chunks, "attributing"))
+    attributions.save_npz()
+    _draw_logos(attributions, output, top, str(model))
+    errors.print(f"{len(names)} attributed, {rejects.count} skipped; see {output / 'index.html'}")
+    if rejects.count:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: [b]shiftsmooth publish deepbind-gata3 --repo-id me/gata3[/b]")
 def publish(
     name: Annotated[
@@ -241,6 +298,27 @@ def _records(
         return length <= longest
 
     return filter(short, _argument(read_sequences, sequences, genome, reject=rejects))
+
+
+def _draw_logos(attributions: Attributions, output: Path, top: int, model: str) -> None:
+    """Writes the logos of the sequences with the highest logits, and a page of them."""
+    from modelzoo.page import Entry, write_page
+    from shiftsmooth.plot import plot_logos
+
+    folder = output / "logos"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    entries = []
+    for rank, (name, logit, one_hot, scores) in enumerate(attributions.top(top), start=1):
+        figure = plot_logos(scores, one_hot)
+        # A record may be named anything; a file may not.
+        safe = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:80]
+        figure.savefig(folder / f"{rank:03d}_{safe}.svg")
+        entries.append(Entry(name, {"logit": f"{logit:.3f}"}, figure))
+    told = ("method", "max_shift", "task")
+    facts = {"model": model, **{key: str(attributions.parameters[key]) for key in told}}
+    write_page(output / "index.html", "Attributions", facts, entries)
 
 
 def _progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
