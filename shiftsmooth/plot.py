@@ -223,8 +223,10 @@ class _Boxes:
     """Motifs, their colours, and their labels in lanes where none covers another."""
 
     def __init__(self, motifs: Iterable[Motif]) -> None:
+        motifs = list(motifs)
+        # In the caller's order, so that the figures of a series agree on colours.
+        labels = list(dict.fromkeys(m.label for m in motifs))
         self.motifs = sorted(motifs, key=lambda m: (m.start, m.stop))
-        labels = list(dict.fromkeys(m.label for m in self.motifs))
         self.colors = {
             m: m.color or MOTIF_COLORS[labels.index(m.label) % len(MOTIF_COLORS)]
             for m in self.motifs
@@ -381,7 +383,7 @@ def _scale(axes: Axes, limits: tuple[float, float]) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_ylim(limits)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _short(y)))
     axes.tick_params(axis="y", labelsize=SIZE - 1, length=2.5, color=GREY, labelcolor=INK, pad=2)
     axes.spines["left"].set(visible=True, color=GREY, linewidth=0.6)

@@ -185,6 +185,15 @@ def test_motifs_are_boxed_in_every_row_equal_labels_in_equal_colours():
         assert boxes[4.5, 8.5] == boxes[19.5, 23.5] != boxes[29.5, 30.5] == "#ff0000"
 
 
+def test_a_label_keeps_its_colour_where_the_motifs_change_places():
+    def color(first, second):
+        motifs = [Motif(first, first + 3, "first"), Motif(second, second + 3, "second")]
+        boxes = boxes_of(plot_logos(attribution(60), motifs=motifs).axes[0])
+        return boxes[first - 0.5, first + 2.5]
+
+    assert color(5, 20) == color(20, 5)
+
+
 def test_a_motif_is_labelled_once_in_the_zoom_or_else_in_the_overview():
     motifs = [Motif(300, 306, "near"), Motif(900, 906, "far"), Motif(5000, 5006, "beyond")]
     figure = plot_logos(attribution(1000, 300), motifs=motifs)
