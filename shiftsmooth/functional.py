@@ -75,7 +75,7 @@ def shift_smooth(
         >>> import torch
         >>> from shiftsmooth import shift_smooth
         >>> model = torch.nn.Sequential(torch.nn.Conv1d(4, 1, 3), torch.nn.Flatten(),
-        ...                             torch.nn.LazyLinear(2))
+        ...                             torch.nn.Linear(4, 2))
         >>> X = torch.nn.functional.one_hot(torch.tensor([[0, 1, 2, 3, 3, 0]]), 4).mT.char()
         >>> shift_smooth(model, X, target=1, max_shift=2).shape
         torch.Size([1, 4, 6])
