@@ -13,13 +13,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import mean
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
 from modelzoo import catalog
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.table import Table
+except ImportError as error:
+    raise SystemExit(f"shiftsmooth: {error}; pip install 'shiftsmooth[all]'") from error
 
 if TYPE_CHECKING:
     from modelzoo.attribute import Attributions
@@ -75,6 +79,16 @@ GenomeOption = Annotated[
         exists=True, dir_okay=False, help="FASTA of the genome that a BED file's intervals lie in."
     ),
 ]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="ARID3A, FOXM1 or GATA3; or a FASTA or .seq file of peaks."
+    ),
+]
+RunOption = Annotated[
+    Path, typer.Option("--output", "-o", file_okay=False, help="The folder to write.")
+]
+SeedOption = Annotated[int, typer.Option(help="The same seed gives the same result.")]
 DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: CUDA if there is.")]
 
 
@@ -94,7 +108,8 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        _fail(str(error), 2 if isinstance(error, catalog.UnknownModelError) else 1)
+        wrong_call = isinstance(error, catalog.UnknownModelError | FileExistsError)
+        _fail(str(error), 2 if wrong_call else 1)
     sys.exit(code)
 
 
@@ -191,7 +206,7 @@ def attribute(
     task: Annotated[
         str | None, typer.Option(help="The output to explain; the model's first by default.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: SeedOption = 0,
     top: Annotated[int, typer.Option(help="How many logos to draw.", min=0)] = 20,
     genome: GenomeOption = None,
     device: DeviceOption = "auto",
@@ -227,6 +242,143 @@ def attribute(
     errors.print(f"{len(names)} attributed, {rejects.count} skipped; see {output / 'index.html'}")
     if rejects.count:
         raise typer.Exit(1)
+
+
+train = typer.Typer(help="Trains models, or searches for their hyper-parameters.")
+app.add_typer(train, name="train")
+
+
+@train.command(epilog="Example: [b]shiftsmooth train expert GATA3 --seed 1 -o runs/gata3[/b]")
+def expert(
+    source: SourceArgument,
+    output: RunOption,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="TOML of hyper-parameters; those found for the factor by default.",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Stop after so many epochs that bring nothing.")
+    ] = 5,
+) -> None:
+    """Trains one DeepBind expert on peaks against their dinucleotide shuffles.
+
+    Run again after a kill, it goes on where it was.
+    """
+    from modelzoo.training.experts import ExpertParams, train_expert
+
+    chosen = None
+    if params is not None:
+        chosen = _argument(ExpertParams.from_toml, params.read_text(encoding="utf-8"))
+    _argument(
+        train_expert,
+        source,
+        out=output,
+        params=chosen,
+        seed=seed,
+        patience=patience,
+        progress=errors.is_terminal,
+    )
+    errors.print(f"trained; try it with --model {output}")
+
+
+@train.command(epilog="Example: [b]shiftsmooth train moe ARID3A FOXM1 GATA3 -o runs/moe[/b]")
+def moe(
+    experts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPERTS",
+            help="Factors, for their experts of the catalog; or names or folders of experts.",
+            autocompletion=_names,
+        ),
+    ],
+    output: RunOption,
+    peaks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A file of peaks to train on, once for each; the experts' factors by default.",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Trains the gated mixture of experts that stay as they are.
+
+    Run again after a kill, it goes on where it was.
+    """
+    from modelzoo.architectures.deepbind import DeepBind
+    from modelzoo.datasets.chipseq import FACTORS, task_of
+    from modelzoo.hub import load
+    from modelzoo.training.gate import train_moe
+
+    loaded: dict[str, DeepBind] = {}
+    for name in experts:
+        model = load(f"deepbind-{name.lower()}" if name in FACTORS else name)
+        if not isinstance(model, DeepBind):
+            raise typer.BadParameter(f"{name} is no DeepBind expert", param_hint="EXPERTS")
+        loaded[model.tasks[0]] = model
+    sources = {task_of(path): path for path in peaks} if peaks else None
+    _argument(
+        train_moe, loaded, out=output, sources=sources, seed=seed, progress=errors.is_terminal
+    )
+    errors.print(f"trained; try it with --model {output}")
+
+
+@train.command(epilog="Example: [b]shiftsmooth train search GATA3 --trials 40 -o found[/b]")
+def search(
+    source: SourceArgument,
+    output: RunOption,
+    trials: Annotated[int, typer.Option(min=1, help="How many in all.")] = 40,
+    seed: SeedOption = 0,
+    storage: Annotated[
+        Path | None, typer.Option(help="Optuna journal; with it, a stopped search goes on.")
+    ] = None,
+) -> None:
+    """Searches for an expert's hyper-parameters, by validation AUC alone."""
+    from modelzoo.training.search import search
+
+    best = _argument(
+        search,
+        source,
+        trials,
+        out=output,
+        seed=seed,
+        storage=storage,
+        progress=errors.is_terminal,
+    )
+    console.print(best.to_toml(), end="", markup=False, highlight=False)
+
+
+@app.command(epilog="Example: [b]shiftsmooth demo -o demo[/b]")
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+    ] = Path("demo"),
+    model: ModelOption = "moe-arid3a-foxm1-gata3",
+) -> None:
+    """Shows predictions, gate weights and logos on sequences with planted GATA motifs.
+
+    Needs no network and less than a minute.
+    """
+    from modelzoo import demo as demonstration
+    from modelzoo.predict import header
+
+    loaded = _load(model, "cpu")
+    with errors.status("predicting and attributing"):
+        done = demonstration.run(loaded, output)
+    table = Table("mean over", *header(loaded)[1:], title=f"{model} on simulated sequences")
+    for label, predictions in (("planted", done.planted), ("plain", done.plain)):
+        columns = zip(*(prediction.numbers for prediction in predictions))
+        table.add_row(label, *(f"{mean(column):.3f}" for column in columns))
+    console.print(table)
+    for method, value in done.found.items():
+        console.print(f"{method}: tells motif positions from others with AUROC {value:.3f}")
+    console.print(f"Look at {done.page}", soft_wrap=True)
 
 
 @app.command(epilog="Example: [b]shiftsmooth publish deepbind-gata3 --repo-id me/gata3[/b]")

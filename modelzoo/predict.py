@@ -26,6 +26,11 @@ class Prediction(NamedTuple):
     probabilities: list[float]
     gate: list[float]
 
+    @property
+    def numbers(self) -> list[float]:
+        """All of it but the name, in the order of the columns."""
+        return [*self.logits, *self.probabilities, *self.gate]
+
 
 def predict(model: nn.Module, records: Iterable[Record]) -> Iterator[Prediction]:
     """Yields a prediction for every record, in their order.
@@ -62,8 +67,7 @@ def header(model: Any) -> list[str]:
 
 def row(prediction: Prediction) -> list[str]:
     """Returns a prediction as the text of its columns."""
-    name, *values = prediction
-    return [name, *(f"{number:.6g}" for numbers in values for number in numbers)]
+    return [prediction.name, *(f"{number:.6g}" for number in prediction.numbers)]
 
 
 @torch.no_grad()
