@@ -102,7 +102,8 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
                 axes.scatter(x, theirs, marker="D", s=13, fc="white", ec=_INK, lw=0.8, label=label)
                 published = True
         axes.axhline(0.5, color="#999999", lw=0.8, ls=":")
-        axes.set(ylabel="ROC AUC, mean ± s.d.", ylim=(0.4, 1))
+        lowest = min(row["roc_auc_mean"] - row["roc_auc_sd"] for row in performance.scores)
+        axes.set(ylabel="ROC AUC, mean ± s.d.", ylim=(min(0.4, lowest), 1))
         axes.set_xticks(range(len(sets)), sets)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
