@@ -99,8 +99,8 @@ def plot_logos(
         width: of the figure, in inches; its height follows from what is drawn.
 
     Returns:
-        The matplotlib Figure, 150 dpi, not known to pyplot. ``figure.axes`` holds the overview's
-        axes, if there is one, and then the logos', in the order of the methods.
+        The matplotlib Figure, 150 dpi, not known to pyplot. The last of ``figure.axes`` are those
+        of the logos, in the order of the methods.
 
     Raises:
         ImportError: matplotlib is missing.
@@ -242,12 +242,12 @@ class _Boxes:
             start, stop = motif.start - 0.5, motif.stop - 0.5
             axes.axvspan(start, stop, fc=(color, alpha), ec=(color, 0.7), lw=edge, zorder=0)
 
-    def header(self, span: Span, inches: float, unless_in: Span = (0, 0)) -> float:
+    def header(self, span: Span, inches: float, unless_in: Span | None = None) -> float:
         """How many inches the labels take above axes that show `span`."""
         lanes = [lane for _, _, lane in self._lanes(span, inches, unless_in)]
         return LANE * (1 + max(lanes)) if lanes else 0.0
 
-    def label(self, axes: Axes, span: Span, inches: float, unless_in: Span = (0, 0)) -> None:
+    def label(self, axes: Axes, span: Span, inches: float, unless_in: Span | None = None) -> None:
         for motif, x, lane in self._lanes(span, inches, unless_in):
             axes.annotate(
                 motif.label,
@@ -261,12 +261,17 @@ class _Boxes:
                 annotation_clip=False,
             )
 
-    def _lanes(self, span: Span, inches: float, unless_in: Span) -> list[tuple[Motif, float, int]]:
+    def _lanes(
+        self, span: Span, inches: float, unless_in: Span | None
+    ) -> list[tuple[Motif, float, int]]:
         """Each label's motif, the inches from the left to its middle, and its lane, 0 lowest."""
         scale = inches / (span[1] - span[0])
-        placed, ends = [], list[float]()
-        elsewhere = [m for m in self.within(span) if m not in self.within(unless_in)]
-        for motif in (m for m in elsewhere if m.label):
+        placed: list[tuple[Motif, float, int]] = []
+        ends: list[float] = []  # of each lane, so far
+        left_out = self.within(unless_in) if unless_in else []
+        for motif in self.within(span):
+            if not motif.label or motif in left_out:
+                continue
             half = _text_width(motif.label) / 2 + 0.04
             visible = max(motif.start, span[0]), min(motif.stop, span[1])
             middle = (sum(visible) / 2 - span[0]) * scale

@@ -185,6 +185,12 @@ def test_motifs_are_boxed_in_every_row_equal_labels_in_equal_colours():
         assert boxes[4.5, 8.5] == boxes[19.5, 23.5] != boxes[29.5, 30.5] == "#ff0000"
 
 
+def test_positions_may_be_negative():
+    figure = plot_logos(attribution(60), motifs=[Motif(-3, 4, "across zero")], first=-30)
+    assert "across zero" in [text.get_text() for text in figure.axes[0].texts]
+    assert figure.axes[0].get_xlim() == (-30.5, 29.5)
+
+
 def test_a_label_keeps_its_colour_where_the_motifs_change_places():
     def color(first, second):
         motifs = [Motif(first, first + 3, "first"), Motif(second, second + 3, "second")]
