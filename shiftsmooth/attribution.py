@@ -7,16 +7,19 @@ are made inside the autograd graph and one backward pass per chunk of shifts end
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from captum.attr import Attribution, GradientAttribution
 from captum.log import log_usage
 from torch import Tensor
+from torch.nn import Module
 
 from . import _captum
 from .batching import accumulate
-from .call import Offsets, ShiftedCall, Tensors, sum_type
+from .call import Offsets, ShiftedCall, Tensors
+from .engine import Sharing
 from .methods import method_step, needs_one_at_a_time
 
 
@@ -33,12 +36,23 @@ class ShiftSmooth(GradientAttribution):
     The paper is at https://arxiv.org/abs/2507.09754.
     """
 
-    def __init__(self, forward_func: Callable[..., Any] | Attribution) -> None:
+    def __init__(
+        self,
+        forward_func: Callable[..., Any] | Attribution,
+        trunk: Module | Literal["auto"] | None = None,
+    ) -> None:
         """
         Args:
             forward_func: The model or any function of the inputs, to smooth its (signed) gradient;
                 or another Captum attribution whose result has its input's shape, to smooth that:
                 `ShiftSmooth(IntegratedGradients(model))`, `ShiftSmooth(NoiseTunnel(...))`.
+            trunk: The shift-equivariant part of the model, a module inside it: what it computes is
+                then shared between shifts, and pooling right after it too, which makes N shifts of
+                a convolutional model cost little more than one. "auto" shares whatever can be
+                shared where that is faster. The result is the same: the first call with inputs of
+                a shape compares both ways on one example, and warns and shares nothing if they
+                differ. Plain means of gradients of (B, C, L) inputs are shared; other calls, and
+                everything after the first thing that cannot be followed, run once a shift.
         """
         self.attribution_method = forward_func if isinstance(forward_func, Attribution) else None
         if self.attribution_method is None and not callable(forward_func):
@@ -47,6 +61,9 @@ class ShiftSmooth(GradientAttribution):
                 f"{type(forward_func).__name__}"
             )
         super().__init__(getattr(forward_func, "forward_func", forward_func))
+        if trunk is not None and self.attribution_method is not None:
+            raise ValueError("trunk needs ShiftSmooth(model): another Attribution shares nothing")
+        self.sharing = None if trunk is None else Sharing(self.forward_func, trunk)
 
     @log_usage(part_of_slo=True)
     def attribute(
@@ -133,21 +150,21 @@ class ShiftSmooth(GradientAttribution):
             reduction=reduction,
         )
         with_delta = bool(kwargs.get("return_convergence_delta"))
-        alone = call.one_at_a_time
+        at_once = 1 if call.one_at_a_time else shifts_per_eval
         method = self.attribution_method
-        if method is None:
-            step = self._gradient_step(call, abs, kwargs)
-        else:
-            step = method_step(method, call, abs, kwargs)
-            alone = alone or needs_one_at_a_time(method, call, kwargs)
         # The caller may be inside no_grad (NoiseTunnel is) or inference_mode.
         with torch.inference_mode(False), torch.enable_grad():
+            if method is not None:
+                step = method_step(method, call, abs, kwargs)
+                at_once = 1 if needs_one_at_a_time(method, call, kwargs) else at_once
+            else:
+                step = self._gradient_step(call, abs, kwargs)
+                fused = reduction == "mean" and not abs
+                if fused and self.sharing is not None and self.sharing.suits(call):
+                    step = self.sharing.step(call)
+                    at_once = at_once or len(call.shifts.offsets)
             totals = accumulate(
-                step,
-                call.shifts.offsets,
-                1 if alone else shifts_per_eval,
-                call.inputs[0].device,
-                show_progress,
+                step, call.shifts.offsets, at_once, call.inputs[0].device, show_progress
             )
         attributions = tuple(
             a.to(x.dtype) if x.is_floating_point() else a
@@ -167,11 +184,6 @@ class ShiftSmooth(GradientAttribution):
             )
         call.require_floating()
 
-        def through_the_shift(offsets: Offsets) -> Tensors:
-            leaves = tuple(x.detach().to(sum_type(x)).requires_grad_() for x in call.inputs)
-            copies = tuple(c.to(x.dtype) for c, x in zip(call.copies(leaves, offsets), call.inputs))
-            return call.gradient(self.forward_func, leaves, copies, offsets)
-
         def copy_by_copy(offsets: Offsets) -> Tensors:
             copies = tuple(c.detach().requires_grad_() for c in call.copies(call.inputs, offsets))
             gradients = call.gradient(self.forward_func, copies, copies, offsets)
@@ -180,7 +192,9 @@ class ShiftSmooth(GradientAttribution):
             return call.sums(gradients, call.dims, offsets)
 
         # Only a plain mean of gradients is the gradient of something.
-        return copy_by_copy if abs or call.reduction != "mean" else through_the_shift
+        if abs or call.reduction != "mean":
+            return copy_by_copy
+        return partial(call.mean_gradient, self.forward_func, call.copies)
 
     @log_usage(part_of_slo=True)
     def compute_convergence_delta(

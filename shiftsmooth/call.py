@@ -1,7 +1,7 @@
 """One call of `attribute`: its inputs and arguments, their shifted copies, and the way back."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -145,6 +145,33 @@ class ShiftedCall:
                 f"outputs: an output of shape {tuple(output.shape)} for {rows} examples."
             )
         return output
+
+    def mean_gradient(
+        self,
+        forward_func: Callable,
+        copies: Callable[[Tensors, Offsets], Tensors],
+        offsets: Offsets,
+    ) -> Tensors:
+        """The sum over `offsets` of the gradients shifted back, through the shift in one pass.
+
+        Args:
+            forward_func: The model.
+            copies: Makes, from tensors shaped like the inputs, a chunk that the model can take.
+            offsets: The chunk's offsets.
+        """
+        leaves = tuple(x.detach().to(sum_type(x)).requires_grad_() for x in self.inputs)
+        # Half precision goes into the model as it came, and is summed in float32.
+        halves = tuple(leaf.to(x.dtype) for leaf, x in zip(leaves, self.inputs))
+        return self.gradient(forward_func, leaves, copies(halves, offsets), offsets)
+
+    def one_example(self) -> "ShiftedCall":
+        """The same call for the first example alone."""
+        target = self.target
+        if isinstance(target, list) or (isinstance(target, Tensor) and target.numel() > 1):
+            target = target[:1]
+        args = tuple(arg[:1] if self.repeats(arg) else arg for arg in self.args)
+        inputs = tuple(x[:1] for x in self.inputs)
+        return replace(self, inputs=inputs, target=target, args=args)
 
     def gradient(
         self,
