@@ -244,6 +244,54 @@ def attribute(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: [b]shiftsmooth evaluate --quick -o report[/b]")
+def evaluate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+    ] = Path("report"),
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A model of the catalog, once for each; by default all that there are.",
+            autocompletion=_names,
+        ),
+    ] = None,
+    protocol: Annotated[
+        Literal["rigorous", "paper"], typer.Option(help="Whose statistics to make.")
+    ] = "rigorous",
+    quick: Annotated[bool, typer.Option("--quick", help="Small samples, wide intervals.")] = False,
+    attributions: Annotated[bool, typer.Option(help="Evaluate attributions as well.")] = True,
+    seed: SeedOption = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes for attributions; one a core by default.")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Writes the paper's evaluation: tables, figures and a page, from the models and test files.
+
+    Run again after a kill, it goes on where it was.
+    """
+    from modelzoo.evaluation.report import evaluate
+
+    for name in model or ():
+        catalog.info(name)
+    page = evaluate(
+        output,
+        protocol=protocol,
+        quick=quick,
+        models=model,
+        attributions=attributions,
+        seed=seed,
+        workers=workers,
+        device=_chosen(device),
+        progress=errors.is_terminal,
+    )
+    console.print(f"Look at {page}", soft_wrap=True)
+
+
 train = typer.Typer(help="Trains models, or searches for their hyper-parameters.")
 app.add_typer(train, name="train")
 
@@ -413,15 +461,19 @@ def _argument(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def _load(name: str, device: Device) -> Any:
     """Returns a model on the device asked for."""
-    import torch
-
     from modelzoo.hub import load
 
-    if device == "cuda" and not torch.cuda.is_available():
+    return load(name, device=_chosen(device))
+
+
+def _chosen(device: Device) -> str:
+    """Returns the device's name as torch knows it."""
+    import torch
+
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
         raise typer.BadParameter("cuda; no CUDA device is available", param_hint="--device")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return load(name, device=device)
+    return "cuda" if available and device != "cpu" else "cpu"
 
 
 class _Rejects:
