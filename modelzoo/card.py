@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
@@ -11,7 +11,6 @@ from modelzoo.catalog import ModelInfo
 
 PAPER = "https://arxiv.org/abs/2507.09754"
 LIBRARY = "shiftsmooth"
-DATASET = "lab-rasool/TFBS"  # ENCODE's peaks as the paper's authors keep them
 METRICS = {"roc_auc": "ROC AUC", "average_precision": "Average precision", "accuracy": "Accuracy"}
 
 _BODY = """\
@@ -38,17 +37,39 @@ logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
 
 ## Scores
 
-Measured once, on test sets that no choice was made by: as many peaks as negatives, and each
-negative a shuffle of its peak with the same dinucleotide counts.
+{measured}
 
 {scores}
 
 ## Limits
 
+{limits} Not for clinical use.
+"""
+
+
+class _Data(NamedTuple):
+    """What a card says of the sequences that a model is made from."""
+
+    repository: str | None  # as the Hub's metadata name a data set
+    measured: str
+    limits: str
+
+
+_PEAKS = _Data(
+    "lab-rasool/TFBS",
+    """\
+Measured once, on test sets that no choice was made by: as many ENCODE ChIP-seq peaks as negatives,
+and each negative a shuffle of its peak with the same dinucleotide counts.""",
+    """\
 Trained on 101 bp ChIP-seq peaks of one cell line a factor against dinucleotide shuffles. A logit
 says how peak-like a sequence is, not how strongly the factor binds; other negatives, cell lines or
-windows move the scores. Not for clinical use.
-"""
+windows move the scores.""",
+)
+_SIMULATED = _Data(
+    None,
+    "Measured once, on simulated sequences that were not trained on.",
+    "Trained on simulated sequences. What a logit says of a genome's sequences is not known.",
+)
 
 
 def model_card(info: ModelInfo) -> ModelCard:
@@ -57,12 +78,17 @@ def model_card(info: ModelInfo) -> ModelCard:
     Args:
         info: The catalog's entry. Its recipe says how the model was trained.
     """
+    recipe = info.recipe
+    # The peaks' files are the only ones of this kind.
+    data = _PEAKS if any(".seq" in file for file in recipe.get("data", ())) else _SIMULATED
     results = [
         EvalResult(
             task_type="other",
             task_name="transcription-factor binding",
-            dataset_type=DATASET,
-            dataset_name=f"{dataset}, ChIP-seq peaks against dinucleotide shuffles",
+            dataset_type=data.repository or "simulated",
+            dataset_name=dataset,
+            dataset_config=dataset,  # tells results apart in the Hub's index; the name does not
+            dataset_split="test",
             metric_type=metric,
             metric_name=METRICS.get(metric, metric),
             metric_value=round(value, 4),
@@ -70,14 +96,14 @@ def model_card(info: ModelInfo) -> ModelCard:
         for dataset, metrics in info.scores.items()
         for metric, value in metrics.items()
     ]
-    data = ModelCardData(
+    metadata = ModelCardData(
         license="bsd-3-clause",
         library_name=LIBRARY,
         tags=["biology", "genomics", "dna", "transcription-factors", info.architecture],
-        datasets=[DATASET],
+        datasets=[data.repository] if data.repository else None,
         metrics=sorted({result.metric_type for result in results}),
         model_name=info.name,
-        eval_results=results,
+        eval_results=results or None,
     )
     body = _BODY.format(
         name=info.name,
@@ -85,10 +111,12 @@ def model_card(info: ModelInfo) -> ModelCard:
         tasks=", ".join(info.tasks),
         paper=PAPER,
         repo_id=info.repo_id,
-        training=_training(info.recipe),
+        training=_training(recipe),
+        measured=data.measured,
         scores=_scores(info),
+        limits=data.limits,
     )
-    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}")
+    return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}")
 
 
 def _training(recipe: Mapping[str, Any]) -> str:

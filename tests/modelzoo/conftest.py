@@ -60,8 +60,12 @@ def tiny(monkeypatch, tmp_path):
         "tasks": ["GATA3"],
         "command": "shiftsmooth train expert GATA3 --seed 7",
         "seed": 7,
+        "data": {"GATA3_SH-SY5Y_GATA3_(SC-269)_USC_AC.seq.gz": "a5d2"},
         "date": "2025-07-13",
-        "scores": {"GATA3": {"roc_auc": 0.912345, "average_precision": 0.9}},
+        "scores": {
+            "GATA3": {"roc_auc": 0.912345, "average_precision": 0.9},
+            "CTCF": {"roc_auc": 0.5, "average_precision": 0.4},
+        },
     }
     (recipes / "tiny-gata3.json").write_text(json.dumps(recipe))
     monkeypatch.setattr(catalog, "WEIGHTS", weights)
@@ -116,7 +120,7 @@ def toy_models():
     from modelzoo.datasets.simulate import Simulation
 
     torch.manual_seed(0)
-    toml = '[[positives]]\nshare = 1\nmotifs = []\n[[negatives]]\nshare = 1\nmotifs = []\n'
+    toml = "[[positives]]\nshare = 1\nmotifs = []\n[[negatives]]\nshare = 1\nmotifs = []\n"
     ids = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3"}
     toml += "".join(f'[motifs.{name}]\nmatrix = "{id}"\n' for name, id in ids.items())
     motifs = {m.name: m.matrix for m in Simulation.from_toml(toml).motifs}

@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import save
 
 import modelzoo
+from modelzoo import catalog
 from modelzoo.architectures import ARCHITECTURES
 from modelzoo.catalog import UnknownModelError
 from modelzoo.hub import HubError, WeightsError, export, publish
@@ -203,6 +204,16 @@ def test_catalog_model_that_is_not_shipped_comes_from_its_tag(tiny, hub):
     hub.add(tiny.info.repo_id, {"model.safetensors": b"a later, other model"})
     shutil.move(tiny.info.weights, tiny.info.weights.with_suffix(".away"))
     assert same(modelzoo.load("tiny-gata3"), tiny.model)
+
+
+def test_revision_of_a_catalog_model_must_hold_the_same_bytes(tiny, hub):
+    first = hub.add(tiny.info.repo_id, files(tiny))
+    torch.manual_seed(5)
+    other = ARCHITECTURES["deepbind"](**tiny.config)
+    hub.add(tiny.info.repo_id, {"model.safetensors": save(other.state_dict())})
+    assert same(modelzoo.load("tiny-gata3", revision=first), tiny.model)
+    with pytest.raises(WeightsError, match=r"revision main: .* expected"):
+        modelzoo.load("tiny-gata3", revision="main")
 
 
 def publish_by_hand(tiny, hub):
@@ -436,13 +447,26 @@ def test_card_carries_valid_metadata_and_scores(tiny, tmp_path):
     assert card.data.library_name == "shiftsmooth"
     assert "deepbind" in card.data.tags
     assert card.data.datasets == ["lab-rasool/TFBS"]
-    found = {
-        (r.dataset_name.split(",")[0], r.metric_type): r.metric_value
-        for r in card.data.eval_results
+    found = {(r.dataset_name, r.metric_type): r.metric_value for r in card.data.eval_results}
+    assert found == {
+        ("GATA3", "roc_auc"): 0.9123,
+        ("GATA3", "average_precision"): 0.9,
+        ("CTCF", "roc_auc"): 0.5,
+        ("CTCF", "average_precision"): 0.4,
     }
-    assert found[("GATA3", "roc_auc")] == 0.9123
     assert "| GATA3 | 0.900 | 0.912 |" in card.text
     assert "shiftsmooth train expert GATA3 --seed 7" in card.text
+
+
+def test_card_of_a_model_of_simulated_sequences_claims_no_peaks(tiny, tmp_path):
+    path = catalog.RECIPES / "tiny-gata3.json"
+    recipe = json.loads(path.read_text())
+    path.write_text(json.dumps({**recipe, "data": {"tal-gata": "0" * 64}}))
+    export("tiny-gata3", tmp_path)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.datasets is None
+    assert "ChIP" not in card.content
+    assert "ENCODE" not in card.content
 
 
 def test_three_lines_of_use_on_the_card_run(tiny, hub, tmp_path):
