@@ -23,8 +23,8 @@ from modelzoo.datasets import chipseq
 from modelzoo.training.experts import ExpertParams, PeakBatches, Validation, fit_expert
 from modelzoo.training.fit import History, write_atomically
 
-TRIAL_EPOCHS = 6
-TRIAL_PEAKS = 6_000
+TRIAL_EPOCHS = 5
+TRIAL_PEAKS = 4_000
 
 
 def search(
@@ -96,7 +96,7 @@ def _study(task: str, storage: str | Path | None) -> optuna.Study:
     return optuna.create_study(
         study_name=task,
         direction="maximize",
-        pruner=optuna.pruners.PercentilePruner(25.0, n_startup_trials=4, n_warmup_steps=1),
+        pruner=optuna.pruners.PercentilePruner(33.0, n_startup_trials=4, n_warmup_steps=1),
         storage=backend,
         load_if_exists=True,
     )
@@ -111,17 +111,17 @@ def _sampler(seed: int) -> optuna.samplers.BaseSampler:
 
 def _suggest(trial: optuna.Trial) -> ExpertParams:
     if trial.suggest_int("depth", 1, 2) == 1:
-        trial.suggest_categorical("filters", [64, 128, 192])
-        trial.suggest_int("width", 11, 25, step=2)
+        trial.suggest_categorical("filters", [64, 128])
+        trial.suggest_int("width", 11, 21, step=2)
     else:
-        trial.suggest_categorical("filters_1", [24, 32, 48, 64])
-        trial.suggest_int("width_1", 9, 21, step=2)
+        trial.suggest_categorical("filters_1", [32, 48, 64])
+        trial.suggest_int("width_1", 9, 17, step=2)
         trial.suggest_categorical("filters_2", [32, 64, 96])
-        trial.suggest_int("width_2", 3, 9, step=2)
+        trial.suggest_int("width_2", 3, 7, step=2)
     trial.suggest_categorical("pooling", ["max", "max+mean"])
-    trial.suggest_float("dropout", 0.0, 0.4)
-    trial.suggest_float("learning_rate", 2e-3, 2e-2, log=True)
-    trial.suggest_float("weight_decay", 1e-4, 3e-1, log=True)
+    trial.suggest_float("dropout", 0.0, 0.3)
+    trial.suggest_float("learning_rate", 4e-3, 2e-2, log=True)
+    trial.suggest_float("weight_decay", 1e-4, 1e-1, log=True)
     trial.suggest_categorical("batch_size", [128, 256])
     return _params(trial.params, epochs=TRIAL_EPOCHS)
 
