@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -80,82 +81,93 @@ _EDGES = "edges"
 _VERSION = 1  # raised when a cell of the same name would come out differently
 
 
+Explain = Callable[[Tensor, int], Tensor]
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to attribute.
 
     Attributes:
         title: Name in tables and figures.
-        explain: From (model, x, seed) to maps; x and the maps of shape (B, 4, L).
-        copies: Model evaluations a sequence, to size batches and to order the work.
+        on: From a model to a function of (x, seed) that gives maps; x and maps have the shape
+            (B, 4, L).
+        copies: About how many model evaluations a sequence costs: sizes batches, orders the work.
         finish: Applied to the (corrected) maps and x.
     """
 
     title: str
-    explain: Callable[[nn.Module, Tensor, int], Tensor]
+    on: Callable[[nn.Module], Explain]
     copies: int
     finish: Callable[[Tensor, Tensor], Tensor] = lambda maps, x: maps
 
 
-def _gradient(model: nn.Module, x: Tensor, seed: int) -> Tensor:
-    return Saliency(model).attribute(x, target=0, abs=False)
+def _gradient(model: nn.Module) -> Explain:
+    return _undrawn(partial(Saliency(model).attribute, target=0, abs=False))
 
 
-def _smoothgrad(model: nn.Module, x: Tensor, seed: int) -> Tensor:
-    # Captum draws from the global generator.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return NoiseTunnel(Saliency(model)).attribute(
-            x, target=0, abs=False, nt_samples=20, stdevs=NOISE
-        )
+def _smoothgrad(model: nn.Module) -> Explain:
+    method = NoiseTunnel(Saliency(model))
+    return _drawn(partial(method.attribute, target=0, abs=False, nt_samples=20, stdevs=NOISE))
 
 
-def _integrated(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+def _integrated(model: nn.Module) -> Explain:
     method = IntegratedGradients(model, multiply_by_inputs=False)
-    return method.attribute(x, target=0, baselines=UNKNOWN, n_steps=STEPS)
+    return _undrawn(partial(method.attribute, target=0, baselines=UNKNOWN, n_steps=STEPS))
 
 
-def _deep_lift_shap(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+def _deep_lift_shap(model: nn.Module) -> Explain:
     from tangermeme.deep_lift_shap import deep_lift_shap
 
-    with warnings.catch_warnings():
-        # It has no rule for pooling over positions and strands, takes the gradient, and says so.
-        warnings.simplefilter("ignore")
-        return deep_lift_shap(
-            model,
-            x,
-            n_shuffles=SHUFFLES,
-            hypothetical=True,
-            random_state=seed % 2**31,
-            batch_size=_ROWS // 2,
-            device="cpu",
-        )
+    options = {"n_shuffles": SHUFFLES, "batch_size": _ROWS // 2, "device": "cpu"}
+
+    def explain(x: Tensor, seed: int) -> Tensor:
+        with warnings.catch_warnings():
+            # It has no rule for pooling over positions and strands, takes the gradient, and warns.
+            warnings.simplefilter("ignore")
+            return deep_lift_shap(model, x, hypothetical=True, random_state=seed, **options)
+
+    return explain
 
 
-def _mutagenesis(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+def _mutagenesis(model: nn.Module) -> Explain:
     from tangermeme.saturation_mutagenesis import saturation_mutagenesis
 
     # Its fast path is taken or not by a stopwatch and rounds differently.
-    return saturation_mutagenesis(
-        model, x, target=0, hypothetical=True, batch_size=_ROWS, device="cpu", fast=False
-    )
+    options = {"batch_size": _ROWS, "device": "cpu", "fast": False}
+    return lambda x, seed: saturation_mutagenesis(model, x, target=0, hypothetical=True, **options)
 
 
-def _shiftsmooth(max_shift: int) -> Callable[[nn.Module, Tensor, int], Tensor]:
-    return lambda model, x, seed: ShiftSmooth(model).attribute(x, target=0, max_shift=max_shift)
+def _shiftsmooth(max_shift: int, model: nn.Module) -> Explain:
+    # Told what to share between shifts, it does not decide by a stopwatch either.
+    method = ShiftSmooth(model, trunk=getattr(model, "trunk", None))
+    return _undrawn(partial(method.attribute, target=0, max_shift=max_shift))
 
 
-def _shiftsmooth_integrated(model: nn.Module, x: Tensor, seed: int) -> Tensor:
+def _shiftsmooth_integrated(model: nn.Module) -> Explain:
     method = ShiftSmooth(IntegratedGradients(model, multiply_by_inputs=False))
-    return method.attribute(x, target=0, max_shift=5, baselines=UNKNOWN, n_steps=STEPS)
+    options = {"baselines": UNKNOWN, "n_steps": STEPS}
+    return _undrawn(partial(method.attribute, target=0, max_shift=5, **options))
 
 
-def _shift_and_noise(model: nn.Module, x: Tensor, seed: int) -> Tensor:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return NoiseTunnel(ShiftSmooth(model)).attribute(
-            x, target=0, max_shift=5, nt_samples=5, stdevs=NOISE
-        )
+def _shift_and_noise(model: nn.Module) -> Explain:
+    method = NoiseTunnel(ShiftSmooth(model, trunk=getattr(model, "trunk", None)))
+    return _drawn(partial(method.attribute, target=0, max_shift=5, nt_samples=5, stdevs=NOISE))
+
+
+def _undrawn(attribute: Callable[[Tensor], Tensor]) -> Explain:
+    return lambda x, seed: attribute(x)
+
+
+def _drawn(attribute: Callable[[Tensor], Tensor]) -> Explain:
+    """Seeded: Captum's NoiseTunnel draws from the global generator."""
+
+    def explain(x: Tensor, seed: int) -> Tensor:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return attribute(x)
+
+    return explain
 
 
 METHODS: dict[str, Method] = {
@@ -167,11 +179,11 @@ METHODS: dict[str, Method] = {
     "deep-lift-shap": Method("DeepLiftShap", _deep_lift_shap, 2 * SHUFFLES),
     _ISM: Method("In-silico mutagenesis", _mutagenesis, 150),
     **{
-        f"shiftsmooth-{n}": Method(f"ShiftSmooth N={n}", _shiftsmooth(n), 2 * n + 1)
+        f"shiftsmooth-{n}": Method(f"ShiftSmooth N={n}", partial(_shiftsmooth, n), 3)
         for n in MAX_SHIFTS
     },
     "shiftsmooth-ig": Method("ShiftSmooth N=5 over IG", _shiftsmooth_integrated, 11 * STEPS),
-    "shift-and-noise": Method("NoiseTunnel over ShiftSmooth N=5", _shift_and_noise, 55),
+    "shift-and-noise": Method("NoiseTunnel over ShiftSmooth N=5", _shift_and_noise, 15),
 }
 
 
@@ -313,10 +325,10 @@ def evaluate_attributions(
         workers: Processes; one a core by default. 1 works in this process.
         progress: Show a bar with the time left.
     """
-    chosen = list(METHODS) if methods is None else list(dict.fromkeys((_ISM, *methods)))
-    wrong = [name for name in chosen if name not in METHODS]
+    wrong = [name for name in methods or () if name not in METHODS]
     if wrong:
         raise ValueError(f"methods: expected some of {', '.join(METHODS)}, got {wrong[0]!r}")
+    chosen = [name for name in METHODS if methods is None or name in (_ISM, *methods)]
     if not experts or set(peaks) != set(experts):
         raise ValueError(f"peaks: expected those of {sorted(experts)}, got {sorted(peaks)}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -358,7 +370,7 @@ def maps(
     Returns:
         Shape (B, 4, L).
     """
-    return _finished(METHODS[method], _raw(model, x, METHODS[method], seed), x, corrected)
+    return _Explainer(model, METHODS[method], seed).maps(x, corrected)
 
 
 def importance(maps: Tensor, x: Tensor) -> Tensor:
@@ -374,17 +386,17 @@ def importance(maps: Tensor, x: Tensor) -> Tensor:
     return (maps * x).sum(1)
 
 
-def _raw(model: nn.Module, x: Tensor, method: Method, seed: int) -> Tensor:
+def _raw(explain: Explain, x: Tensor, copies: int, seed: int) -> Tensor:
     """Maps before the correction, a few sequences at a time. Shape (B, 4, L)."""
     parts = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
-        for part in x.split(max(1, _ROWS // min(method.copies, _ROWS))):
+        for part in x.split(max(1, _ROWS // copies)):
             # What is drawn depends on what is explained: one noise for all windows of a sequence
             # would look like stability.
             digest = hashlib.sha256(part.numpy().tobytes()).digest()
-            drawn = (int.from_bytes(digest[:6], "little") + seed) % 2**47
-            parts.append(method.explain(model, part.clone(), drawn).detach())
+            drawn = (int.from_bytes(digest[:6], "little") + seed) % 2**31
+            parts.append(explain(part.clone(), drawn).detach())
     return torch.cat(parts)
 
 
@@ -399,13 +411,14 @@ class _Explainer:
     """
 
     def __init__(self, model: nn.Module, method: Method, seed: int) -> None:
-        self.model, self.method, self.seed = model, method, seed
+        self.method, self.seed = method, seed
+        self._explain = method.on(model)
         self._known: dict[bytes, Tensor] = {}
 
     def maps(self, x: Tensor, corrected: bool) -> Tensor:
         digest = hashlib.sha256(x.numpy().tobytes()).digest()
         if digest not in self._known:
-            self._known[digest] = _raw(self.model, x, self.method, self.seed)
+            self._known[digest] = _raw(self._explain, x, self.method.copies, self.seed)
         return _finished(self.method, self._known[digest], x, corrected)
 
     def importance(self, corrected: bool) -> Callable[[Tensor], Tensor]:
@@ -530,16 +543,15 @@ def _edges(cell: _Cell) -> dict[str, np.ndarray]:
     window = _window(whole).contiguous()
     truth = torch.from_numpy(_window(cell.problem.truth).copy())
     reference = torch.from_numpy((_read(cell.reference) or {})["planted_reference"])
-    raw = {("circular", 0): _raw(cell.model, window, METHODS["gradient"], 0)}
+    smooth = ShiftSmooth(cell.model, trunk=getattr(cell.model, "trunk", None))
+    raw = {("circular", 0): _raw(METHODS["gradient"].on(cell.model), window, 1, 0)}
     for n in MAX_SHIFTS:
-        smooth = METHODS[f"shiftsmooth-{n}"]
-        raw["circular", n] = _raw(cell.model, window, smooth, 0)
+        wrapped = partial(smooth.attribute, target=0, max_shift=n)
+        raw["circular", n] = _raw(_undrawn(wrapped), window, 3, 0)
         flanked = whole[..., FLANK - n : FLANK + WINDOW + n].contiguous()
-        parts = [
-            ShiftSmooth(cell.model).attribute(part, target=0, max_shift=n, edges="flanks")
-            for part in flanked.split(max(1, _ROWS // smooth.copies))
+        raw["flanks", n] = _raw(_undrawn(partial(wrapped, edges="flanks")), flanked, 3, 0)[
+            ..., n:-n
         ]
-        raw["flanks", n] = torch.cat(parts).detach()[..., n:-n]
     values = {}
     for corrected in (False, True):
         suffix = "-corrected" if corrected else ""
@@ -647,16 +659,15 @@ def _compare(measured: Measured, resamples: int, seed: int) -> list[Row]:
 
 
 def _paired(differences: np.ndarray, drawn: np.ndarray) -> Row:
-    present = np.isfinite(differences)
-    if not present.any():
+    """Mean difference with the interval of its resamples, the p of a paired t test, and d."""
+    differences = differences[np.isfinite(differences)]
+    if len(differences) < 2:
         return {"difference": None, "low": None, "high": None, "p": 1.0, "effect": None}
-    found = statistics.bootstrap_comparison(drawn, float(differences[present].mean()))
-    return {
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
+    low, high = statistics.interval(drawn)
+    found = statistics.paired_test(differences)
+    return {"difference": found.mean, "low": float(low), "high": float(high)} | {
         "p": found.p,
-        "effect": statistics.paired_effect(differences),
+        "effect": found.effect,
     }
 
 

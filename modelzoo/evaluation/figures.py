@@ -14,11 +14,13 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from modelzoo.evaluation.scores import Performance, Row
+from shiftsmooth.plot import draw_logo
 
 # Okabe and Ito's colours, told apart by colour-blind readers as well, without yellow and black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#8C564B")
@@ -39,7 +41,6 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "savefig.dpi": 160,
 }
-_BASES = {"A": "#109648", "C": "#255C99", "G": "#F7B32B", "T": "#D62839"}
 
 
 def roc_curves(performance: Performance, kind: str) -> Figure:
@@ -80,7 +81,7 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
     sets, models = _sets(performance, kind), performance.models
     width = 0.8 / len(models)
     with matplotlib.rc_context(_STYLE):
-        size = (max(4.5, 0.5 + 0.24 * (len(models) + 1) * len(sets)), 3.4)
+        size = (max(6.5, 0.5 + 0.24 * (len(models) + 1) * len(sets)), 3.4)
         figure = Figure(figsize=size)
         axes = figure.subplots()
         published = False
@@ -263,21 +264,10 @@ def attribution_track(
         boxes: Stretches to frame, as (start, stop, colour).
         title: Written above.
     """
-    import logomaker
-    import pandas as pd
-
-    heights = np.zeros((len(sequence), 4))
-    heights[np.arange(len(sequence)), ["ACGT".index(base) for base in sequence]] = importance
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(10, 2.1))
         axes = figure.subplots()
-        logomaker.Logo(
-            pd.DataFrame(heights, columns=list("ACGT")),
-            ax=axes,
-            color_scheme=_BASES,
-            flip_below=False,
-            show_spines=False,
-        )
+        draw_logo(axes, torch.from_numpy(importance), sequence)
         low, high = min(0.0, importance.min()), max(0.0, importance.max())
         margin = 0.06 * ((high - low) or 1.0)
         for start, stop, colour in boxes:
@@ -311,8 +301,9 @@ def inline(figure: Figure, name: str) -> str:
     """
     text = _svg(figure, name, transparent=True)
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    # The size comes from the page; the view box keeps the proportions.
-    return re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", text, count=1)
+    pixels = round(96 * figure.get_size_inches()[0])
+    size = f'style="width: min(100%, {pixels}px); min-width: min({pixels}px, 34rem)"'
+    return re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', rf"<svg \1{size}", text, count=1)
 
 
 def _svg(figure: Figure, name: str, *, transparent: bool) -> str:

@@ -676,7 +676,7 @@ th, td { padding: .2rem .7rem .2rem 0; text-align: left; white-space: nowrap; }
 thead th { border-bottom: 1px solid var(--ink); position: sticky; top: 0; }
 tbody tr:nth-child(even) { background: var(--soft); }
 figure { margin: 1.2rem 0; } figcaption { font-size: .9rem; }
-svg { width: 100%; min-width: 34rem; height: auto; font-family: system-ui, sans-serif; }
+svg { display: block; height: auto; font-family: system-ui, sans-serif; }
 details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; }
 </style>
 </head>

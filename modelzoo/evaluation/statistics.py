@@ -154,14 +154,19 @@ def bootstrap(
 def bootstrap_comparison(samples: np.ndarray, observed: float) -> Comparison:
     """What paired resamples say about a difference: percentile interval and two-sided p.
 
+    The p value is that of the difference in units of its bootstrap standard error. Counting
+    resamples beyond 0 would need many thousands of them to survive a correction for many tests.
+
     Args:
         samples: The difference in each resample. Shape (resamples,).
         observed: The difference on the sequences themselves.
     """
     low, high = interval(samples)
-    # One is added so that p is never 0: it cannot be resolved below 2 / (resamples + 1).
-    tail = min((samples <= 0).sum(), (samples >= 0).sum()) + 1
-    return Comparison(observed, float(low), float(high), min(1.0, 2 * tail / (len(samples) + 1)))
+    error = samples.std(ddof=1)
+    if error < 1e-12:
+        return Comparison(observed, float(low), float(high), 1.0 if observed == 0 else 0.0)
+    p = float(2 * stats.norm.sf(abs(observed) / error))
+    return Comparison(observed, float(low), float(high), p)
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
@@ -235,15 +240,31 @@ def separation(auc: np.ndarray | float) -> np.ndarray:
     return np.sqrt(2) * stats.norm.ppf(auc)
 
 
-def paired_effect(differences: np.ndarray) -> float:
-    """Cohen's d of paired differences: their mean in units of their standard deviation.
+@dataclass(frozen=True)
+class Paired:
+    """Differences of two measurements of the same things.
+
+    Attributes:
+        mean: Their mean.
+        p: Two-sided p value of a t test that it is 0.
+        effect: Cohen's d: the mean in units of the standard deviation.
+    """
+
+    mean: float
+    p: float
+    effect: float
+
+
+def paired_test(differences: np.ndarray) -> Paired:
+    """Is the mean of paired differences 0?
 
     Args:
-        differences: Shape (n,); NaNs are left out.
+        differences: At least two. Shape (n,).
     """
-    differences = differences[np.isfinite(differences)]
-    spread = differences.std(ddof=1)
-    return float(differences.mean() / spread) if spread > 0 else 0.0
+    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
+    if spread < 1e-12:
+        return Paired(mean, 1.0 if abs(mean) < 1e-12 else 0.0, 0.0)
+    return Paired(mean, float(stats.ttest_1samp(differences, 0).pvalue), mean / spread)
 
 
 def anova(samples: np.ndarray) -> Anova:

@@ -1,5 +1,7 @@
 """Figures show the rows they are given, and the same rows make the same bytes."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -75,8 +77,7 @@ def test_inlined_figures_follow_the_pages_colours_and_share_no_ids(performance):
         for name in ("one", "two")
     )
     assert one.startswith("<svg") and "currentColor" in one
-    assert "#1a1a1b" not in one and 'width="' not in one[: one.index(">")]
-    import re
+    assert "#1a1a1b" not in one and ' width="' not in one[: one.index(">")]
 
     def referenced(text):
         return set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text))

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from modelzoo.evaluation import report as report_module
 from modelzoo.evaluation import tables
 from modelzoo.evaluation.report import evaluate
 
@@ -20,8 +21,15 @@ def run(out, toy_models, toy_sets, **arguments):
     return evaluate(out, models=toy_models, sets=toy_sets, **arguments)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_peaks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_module, "QUICK_PEAKS", 5)
+        yield
+
+
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, toy_models, toy_sets):
+def report(tmp_path_factory, few_peaks, toy_models, toy_sets):
     return run(tmp_path_factory.mktemp("report"), toy_models, toy_sets).parent
 
 

@@ -19,8 +19,8 @@ from modelzoo.evaluation.statistics import (
     delong_test,
     holm,
     interval,
-    paired_effect,
     paired_means,
+    paired_test,
     separation,
 )
 
@@ -166,11 +166,19 @@ def test_bootstrap_is_seeded():
 
 
 def test_bootstrap_comparison_by_hand():
-    samples = np.array([-1.0] + [1.0] * 98 + [2.0])
-    found = bootstrap_comparison(samples, observed=0.9)
-    assert found.difference == 0.9
-    assert found.p == pytest.approx(2 * 2 / 101)
+    samples = np.array([-1.0, 1.0] * 50)
+    found = bootstrap_comparison(samples, observed=1.96 * samples.std(ddof=1))
+    assert found.p == pytest.approx(0.05, abs=1e-4)
+    assert (found.low, found.high) == (-1, 1)
     assert bootstrap_comparison(np.zeros(100), 0.0).p == 1
+
+
+def test_bootstrap_and_delong_agree_on_the_p_of_a_difference():
+    labels, scores = example(n=1000, seed=3)
+    samples = bootstrap(labels, scores[:2], seed=0, resamples=2000)["roc_auc"]
+    delong_ = delong_test(labels, *scores[:2])
+    found = bootstrap_comparison(samples[:, 0] - samples[:, 1], delong_.difference)
+    assert np.log10(found.p) == pytest.approx(np.log10(delong_.p), rel=0.15)
 
 
 def test_interval_is_the_percentile_interval():
@@ -220,9 +228,13 @@ def test_separation_of_two_normal_classes_is_cohens_d():
     assert separation(0.5) == 0
 
 
-def test_paired_effect_by_hand():
-    assert paired_effect(np.array([1.0, 3.0, np.nan])) == pytest.approx(2 / np.sqrt(2))
-    assert paired_effect(np.zeros(4)) == 0
+def test_paired_test_by_hand():
+    # Differences 1, 2, 3: t = 2 / (1 / sqrt(3)) with 2 degrees of freedom, p = 0.0742.
+    found = paired_test(np.array([1.0, 2.0, 3.0]))
+    assert (found.mean, found.effect) == (2, 2)
+    assert found.p == pytest.approx(0.0742, abs=1e-4)
+    assert paired_test(np.zeros(4)).p == 1
+    assert paired_test(np.ones(4)).p == 0
 
 
 def test_anova_by_hand():
