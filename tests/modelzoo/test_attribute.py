@@ -191,7 +191,7 @@ def test_nothing_to_attribute_is_an_error():
 def test_killed_command_goes_on_to_the_same_result(tmp_path):
     torch.manual_seed(0)
     DeepBind(filters=[64], widths=[21]).save_pretrained(tmp_path / "model")
-    letters = np.array(list("ACGT"))[np.random.default_rng(0).integers(0, 4, (1200, 101))]
+    letters = np.array(list("ACGT"))[np.random.default_rng(0).integers(0, 4, (640, 101))]
     with open(tmp_path / "a.fa", "w") as file:
         file.writelines(f">r{i}\n{''.join(row)}\n" for i, row in enumerate(letters))
 
@@ -213,7 +213,7 @@ def test_killed_command_goes_on_to_the_same_result(tmp_path):
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert 0 < done("killed") < 1200
+    assert 0 < done("killed") < 640
     again, whole = start("killed"), start("whole")
     assert "going on after" in again.communicate()[1]
     whole.communicate()
