@@ -59,7 +59,7 @@ ACTIVATIONS = [
     Then(torch.exp),
     Then(lambda x: 0.3 * x.tanh() - x / 2),
     Then(lambda x: x * torch.linspace(0, 1, x.shape[1], dtype=x.dtype)[:, None]),
-    Then(lambda x: x[:, 1:3]),
+    Then(lambda x: x[:, -2:]),
     Then(lambda x: torch.maximum(*x.chunk(2, dim=1)) if x.shape[1] % 2 == 0 else x.square()),
     Then(lambda x: x / x.norm(dim=-1, keepdim=True)),
     Then(lambda x: x.softmax(-1).square()),
