@@ -114,10 +114,13 @@ class ShiftedCall:
                 )
 
     def copies(self, tensors: Tensors, offsets: Offsets) -> Tensors:
-        """`tensors`, shaped like the inputs, shifted by each of `offsets`: (S * B, ...) each."""
+        """`tensors`, shaped like the inputs, shifted by each of `offsets`: (S * B, ...) each.
+
+        They get the inputs' types after the shift: gradients meet before it, in float32 at least.
+        """
         return tuple(
-            torch.cat([self.shifts.shift(x, dims, n) for n in offsets])
-            for x, dims in zip(tensors, self.dims)
+            torch.cat([self.shifts.shift(x, dims, n) for n in offsets]).to(like.dtype)
+            for x, dims, like in zip(tensors, self.dims, self.inputs)
         )
 
     def copied_args(self, offsets: Offsets) -> tuple[Any, ...]:
@@ -156,13 +159,12 @@ class ShiftedCall:
 
         Args:
             forward_func: The model.
-            copies: Makes, from tensors shaped like the inputs, a chunk that the model can take.
+            copies: Makes, from tensors shaped like the inputs, a chunk that the model can take, of
+                the inputs' types.
             offsets: The chunk's offsets.
         """
         leaves = tuple(x.detach().to(sum_type(x)).requires_grad_() for x in self.inputs)
-        # Half precision goes into the model as it came, and is summed in float32.
-        halves = tuple(leaf.to(x.dtype) for leaf, x in zip(leaves, self.inputs))
-        return self.gradient(forward_func, leaves, copies(halves, offsets), offsets)
+        return self.gradient(forward_func, leaves, copies(leaves, offsets), offsets)
 
     def one_example(self) -> "ShiftedCall":
         """The same call for the first example alone."""

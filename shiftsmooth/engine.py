@@ -258,8 +258,10 @@ def _seconds(step: Callable[[Offsets], Tensors], offsets: Offsets, call: Shifted
 def _windows(call: ShiftedCall, tensors: Tensors, offsets: Offsets) -> Tensors:
     """`tensors`, shaped like the inputs, as windows, one for each of `offsets`."""
     return tuple(
-        _window(x, call.shifts, offsets) if dims else torch.cat([x] * len(offsets))
-        for x, dims in zip(tensors, call.dims)
+        _window(x.to(like.dtype), call.shifts, offsets)
+        if dims
+        else torch.cat([x] * len(offsets)).to(like.dtype)
+        for x, dims, like in zip(tensors, call.dims, call.inputs)
     )
 
 
