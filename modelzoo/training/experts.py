@@ -37,7 +37,7 @@ class ExpertParams:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     batch_size: int = 128
-    epochs: int = 10
+    epochs: int = 12
     precision: str = "float32"  # or "bfloat16", of the forward pass
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ class Validation:
         return float(roc_auc_score(self.labels, predict(model, self.codes)[:, 0]))
 
 
-def predict(model: nn.Module, codes: np.ndarray, batch_size: int = 1024) -> Tensor:
+def predict(model: nn.Module, codes: np.ndarray, batch_size: int = 128) -> Tensor:
     """Return the logits (N, tasks) of (N, L) codes; ``model`` should be in eval mode."""
     with torch.no_grad():
         return torch.cat(

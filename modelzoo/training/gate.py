@@ -37,7 +37,7 @@ class GateParams:
     batch_size: int = 256
     epochs: int = 500
     patience: int = 10
-    shuffles: int = 8
+    shuffles: int = 3
 
 
 class EmbeddedPeaks:
@@ -97,7 +97,7 @@ class EmbeddedPeaks:
         return {factor: _auc(mixture, *parts) for factor, parts in self.held_out.items()}
 
 
-def embed(model: MixtureOfExperts, codes: np.ndarray, batch_size: int = 1024) -> Tensor:
+def embed(model: MixtureOfExperts, codes: np.ndarray, batch_size: int = 128) -> Tensor:
     """Return the embeddings (N, experts * E) of (N, L) codes."""
     with torch.no_grad():
         parts = torch.from_numpy(codes).split(batch_size)

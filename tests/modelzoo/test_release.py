@@ -1,0 +1,75 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from modelzoo import catalog
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.datasets import chipseq
+from modelzoo.evaluation.scores import LabelledSet
+from modelzoo.training import provenance, release
+from modelzoo.training.experts import predict
+
+SHIPPED = [*release.EXPERTS.values(), release.MIXTURE]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Four small models, shipped into a tree of their own; the mixture stands in as an expert."""
+    for folder in ("weights", "recipes"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setattr(release, folder.upper(), tmp_path / folder)
+    models = {}
+    for seed, name in enumerate(SHIPPED):
+        torch.manual_seed(seed)
+        models[name] = DeepBind([3], [5], tasks=[f"task{seed}"]).eval()
+        training = provenance.record("make it", seed, [], validation_auc=0.9)
+        release.ship(provenance.finish(tmp_path / "runs" / name, models[name], training))
+    return models
+
+
+def test_what_is_shipped_rebuilds_the_model_and_tells_how_it_was_made(shipped, tmp_path):
+    for seed, (name, model) in enumerate(shipped.items()):
+        recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
+        assert recipe["config"] == model.config and recipe["tasks"] == [f"task{seed}"]
+        assert (recipe["command"], recipe["seed"], recipe["scores"]) == ("make it", seed, {})
+        rebuilt = release._load(name, recipe).state_dict()
+        assert all(torch.equal(rebuilt[k], v) for k, v in model.state_dict().items())
+
+
+def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, (60, 20), dtype=np.uint8)
+    labels = np.repeat([1, 0], 30)
+    toy = LabelledSet("TOY", "in distribution", codes, labels, np.arange(60) % 30)
+    monkeypatch.setattr(release, "paper_sets", lambda: [toy])
+    rows = release.judge()
+    assert [row["model"] for row in rows] == SHIPPED
+    for row in rows:
+        expected = roc_auc_score(labels, predict(shipped[row["model"]], codes)[:, 0])
+        recipe = json.loads((tmp_path / "recipes" / f"{row['model']}.json").read_text())
+        assert row["TOY"] == recipe["scores"]["TOY"]["roc_auc"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_recipes_say_how_the_weights_were_made(name):
+    recipe = catalog.info(name).recipe
+    assert recipe.keys() >= {"command", "seed", "data", "versions", "validation_auc", "date"}
+    sums = {path.rpartition("/")[2]: sha256 for path, sha256 in chipseq.SHA256.items()}
+    assert recipe["data"] and all(sums[file] == sha for file, sha in recipe["data"].items())
+    assert {*chipseq.FACTORS, *chipseq.OOD_FACTORS} == recipe["scores"].keys()
+
+
+@pytest.mark.data
+@pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="needs MODELZOO_DATA_DIR")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_have_the_recorded_scores(name):
+    info = catalog.info(name)
+    model = release._load(name, info.recipe)
+    for factor, scores in info.scores.items():
+        codes, labels = chipseq.labelled("test" if factor in chipseq.FACTORS else "ood", factor)
+        auc = roc_auc_score(labels, predict(model, codes)[:, 0])
+        assert auc == pytest.approx(scores["roc_auc"], abs=1e-4)
