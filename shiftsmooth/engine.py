@@ -581,7 +581,7 @@ def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
     if kind == "max":
         return stacked.max(0).values
     with torch.no_grad():
-        weights = torch.stack(counts) * (stacked == stacked.amax(0))
+        weights = torch.stack(counts).to(stacked) * (stacked == stacked.amax(0))
         weights = weights / weights.sum(0)
     return (torch.where(weights > 0, stacked, 0) * weights).sum(0)
 
