@@ -1,10 +1,5 @@
 """Are the attributions faithful, stable and in the right place? Every method on the same peaks.
 
-A method gives each sequence a map (4, L): how much each base, present or not, speaks for binding.
-The importance of a position is the map at the base that is there. With the simplex correction
-(Majdandzic et al. 2023) the mean over the four bases is subtracted first: on one-hot sequences a
-change that adds the same to all four is no change that a sequence can make.
-
 What is measured, a number for each peak:
 
 - faithfulness: Spearman correlation with in-silico mutagenesis;
@@ -23,9 +18,8 @@ import hashlib
 import io
 import os
 import time
-import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,31 +30,39 @@ from typing import Any
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
 from memelite import fimo
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from modelzoo.datasets.simulate import Simulation
 from modelzoo.evaluation import statistics
+from modelzoo.evaluation.methods import (
+    ISM,
+    MAX_SHIFTS,
+    METHODS,
+    NOISE,
+    ROWS,
+    SHUFFLES,
+    STEPS,
+    Explainer,
+    finished,
+    importance,
+    raw_maps,
+    unseeded,
+)
 from modelzoo.evaluation.scores import Row
 from modelzoo.sequences import columns
 from shiftsmooth import ShiftSmooth
 from shiftsmooth import metrics as measure
 
-# The motif of each factor's peaks: the most enriched of JASPAR 2020 in the training peaks against
-# their shuffles, of a factor expressed in the cell line. ARID3A's peaks in HepG2 are FOXA sites and
+# The motif of each factor's peaks: of the family most enriched in the training peaks against their
+# shuffles (JASPAR 2020, FIMO), the member that is expressed in the cell line. ARID3A's peaks in HepG2 are FOXA sites and
 # FOXM1's in GM12878 BATF sites; neither factor's own motif is enriched in them.
 MOTIFS = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3"}
 
-SHIFTS = (-5, -1, 1, 5)  # of the window, for its stability
+SHIFTS = (-3, 3)  # of the window, for its stability
 MUTATIONS = 3  # outside the motif, in each of
 TRIALS = 2
-MAX_SHIFTS = (1, 2, 5, 10)
-NOISE = 0.2  # standard deviation, for SmoothGrad and for shift and noise together
-STEPS = 8  # of Integrated Gradients: Gauss-Legendre points from "unknown base" to the sequence
-UNKNOWN = 0.25
-SHUFFLES = 8  # references of DeepLiftShap, each with the sequence's dinucleotides
 FLANK = max(MAX_SHIFTS)  # real bases on each side of a planted window
 WINDOW = 101
 
@@ -75,116 +77,8 @@ METRICS = {
     "evalattai": "EvalAttAI, rise of the logit",
 }
 
-_ROWS = 64  # sequences a model sees at once: more than this and a CPU waits for memory
-_ISM = "ism"
 _EDGES = "edges"
 _VERSION = 1  # raised when a cell of the same name would come out differently
-
-
-Explain = Callable[[Tensor, int], Tensor]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to attribute.
-
-    Attributes:
-        title: Name in tables and figures.
-        on: From a model to a function of (x, seed) that gives maps; x and maps have the shape
-            (B, 4, L).
-        copies: About how many model evaluations a sequence costs: sizes batches, orders the work.
-        finish: Applied to the (corrected) maps and x.
-    """
-
-    title: str
-    on: Callable[[nn.Module], Explain]
-    copies: int
-    finish: Callable[[Tensor, Tensor], Tensor] = lambda maps, x: maps
-
-
-def _gradient(model: nn.Module) -> Explain:
-    return _undrawn(partial(Saliency(model).attribute, target=0, abs=False))
-
-
-def _smoothgrad(model: nn.Module) -> Explain:
-    method = NoiseTunnel(Saliency(model))
-    return _drawn(partial(method.attribute, target=0, abs=False, nt_samples=20, stdevs=NOISE))
-
-
-def _integrated(model: nn.Module) -> Explain:
-    method = IntegratedGradients(model, multiply_by_inputs=False)
-    return _undrawn(partial(method.attribute, target=0, baselines=UNKNOWN, n_steps=STEPS))
-
-
-def _deep_lift_shap(model: nn.Module) -> Explain:
-    from tangermeme.deep_lift_shap import deep_lift_shap
-
-    options = {"n_shuffles": SHUFFLES, "batch_size": _ROWS // 2, "device": "cpu"}
-
-    def explain(x: Tensor, seed: int) -> Tensor:
-        with warnings.catch_warnings():
-            # It has no rule for pooling over positions and strands, takes the gradient, and warns.
-            warnings.simplefilter("ignore")
-            return deep_lift_shap(model, x, hypothetical=True, random_state=seed, **options)
-
-    return explain
-
-
-def _mutagenesis(model: nn.Module) -> Explain:
-    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
-
-    # Its fast path is taken or not by a stopwatch and rounds differently.
-    options = {"batch_size": _ROWS, "device": "cpu", "fast": False}
-    return lambda x, seed: saturation_mutagenesis(model, x, target=0, hypothetical=True, **options)
-
-
-def _shiftsmooth(max_shift: int, model: nn.Module) -> Explain:
-    # Told what to share between shifts, it does not decide by a stopwatch either.
-    method = ShiftSmooth(model, trunk=getattr(model, "trunk", None))
-    return _undrawn(partial(method.attribute, target=0, max_shift=max_shift))
-
-
-def _shiftsmooth_integrated(model: nn.Module) -> Explain:
-    method = ShiftSmooth(IntegratedGradients(model, multiply_by_inputs=False))
-    options = {"baselines": UNKNOWN, "n_steps": STEPS}
-    return _undrawn(partial(method.attribute, target=0, max_shift=5, **options))
-
-
-def _shift_and_noise(model: nn.Module) -> Explain:
-    method = NoiseTunnel(ShiftSmooth(model, trunk=getattr(model, "trunk", None)))
-    return _drawn(partial(method.attribute, target=0, max_shift=5, nt_samples=5, stdevs=NOISE))
-
-
-def _undrawn(attribute: Callable[[Tensor], Tensor]) -> Explain:
-    return lambda x, seed: attribute(x)
-
-
-def _drawn(attribute: Callable[[Tensor], Tensor]) -> Explain:
-    """Seeded: Captum's NoiseTunnel draws from the global generator."""
-
-    def explain(x: Tensor, seed: int) -> Tensor:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return attribute(x)
-
-    return explain
-
-
-METHODS: dict[str, Method] = {
-    "gradient": Method("Gradient", _gradient, 1),
-    "saliency": Method("Saliency", _gradient, 1, lambda maps, x: maps.abs()),
-    "input-x-gradient": Method("Input x gradient", _gradient, 1, lambda maps, x: maps * x),
-    "smoothgrad": Method("SmoothGrad", _smoothgrad, 20),
-    "integrated-gradients": Method("Integrated Gradients", _integrated, STEPS),
-    "deep-lift-shap": Method("DeepLiftShap", _deep_lift_shap, 2 * SHUFFLES),
-    _ISM: Method("In-silico mutagenesis", _mutagenesis, 150),
-    **{
-        f"shiftsmooth-{n}": Method(f"ShiftSmooth N={n}", partial(_shiftsmooth, n), 3)
-        for n in MAX_SHIFTS
-    },
-    "shiftsmooth-ig": Method("ShiftSmooth N=5 over IG", _shiftsmooth_integrated, 11 * STEPS),
-    "shift-and-noise": Method("NoiseTunnel over ShiftSmooth N=5", _shift_and_noise, 15),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +151,7 @@ class _Cell:
     @property
     def reference(self) -> _Cell:
         """The cell that holds in-silico mutagenesis of the same sequences."""
-        args = (self.problem, self.model_class, self.model, _ISM, self.seed, self.folder)
+        args = (self.problem, self.model_class, self.model, ISM, self.seed, self.folder)
         return _Cell(*args)
 
     @property
@@ -328,7 +222,7 @@ def evaluate_attributions(
     wrong = [name for name in methods or () if name not in METHODS]
     if wrong:
         raise ValueError(f"methods: expected some of {', '.join(METHODS)}, got {wrong[0]!r}")
-    chosen = [name for name in METHODS if methods is None or name in (_ISM, *methods)]
+    chosen = [name for name in METHODS if methods is None or name in (ISM, *methods)]
     if not experts or set(peaks) != set(experts):
         raise ValueError(f"peaks: expected those of {sorted(experts)}, got {sorted(peaks)}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -342,8 +236,8 @@ def evaluate_attributions(
             for method in (*chosen, _EDGES)
         ]
     # Mutagenesis first: the others are measured against it.
-    _run([cell for cell in cells if cell.method == _ISM], workers, progress, "mutagenesis")
-    _run([cell for cell in cells if cell.method != _ISM], workers, progress, "attributions")
+    _run([cell for cell in cells if cell.method == ISM], workers, progress, "mutagenesis")
+    _run([cell for cell in cells if cell.method != ISM], workers, progress, "attributions")
     results = [(cell, _read(cell)) for cell in cells]
     measured = [(cell, values) for cell, values in results if cell.method != _EDGES]
     return Attributions(
@@ -353,76 +247,6 @@ def evaluate_attributions(
         seconds=_seconds(measured),
         peaks={factor: len(codes) for factor, codes in peaks.items()},
     )
-
-
-def maps(
-    model: nn.Module, x: Tensor, method: str, *, corrected: bool = True, seed: int = 0
-) -> Tensor:
-    """The maps of a method.
-
-    Args:
-        model: In eval mode; its first task is explained.
-        x: One-hot sequences. Shape (B, 4, L).
-        method: A key of `METHODS`.
-        corrected: Subtract the mean over the four bases.
-        seed: Of noise and shuffles.
-
-    Returns:
-        Shape (B, 4, L).
-    """
-    return _Explainer(model, METHODS[method], seed).maps(x, corrected)
-
-
-def importance(maps: Tensor, x: Tensor) -> Tensor:
-    """A map at the bases present.
-
-    Args:
-        maps: Shape (B, 4, L).
-        x: One-hot sequences, same shape.
-
-    Returns:
-        Shape (B, L).
-    """
-    return (maps * x).sum(1)
-
-
-def _raw(explain: Explain, x: Tensor, copies: int, seed: int) -> Tensor:
-    """Maps before the correction, a few sequences at a time. Shape (B, 4, L)."""
-    parts = []
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
-        for part in x.split(max(1, _ROWS // copies)):
-            # What is drawn depends on what is explained: one noise for all windows of a sequence
-            # would look like stability.
-            digest = hashlib.sha256(part.numpy().tobytes()).digest()
-            drawn = (int.from_bytes(digest[:6], "little") + seed) % 2**31
-            parts.append(explain(part.clone(), drawn).detach())
-    return torch.cat(parts)
-
-
-def _finished(method: Method, raw: Tensor, x: Tensor, corrected: bool) -> Tensor:
-    return method.finish(raw - raw.mean(1, keepdim=True) if corrected else raw, x)
-
-
-class _Explainer:
-    """A method on a model, which remembers the maps of what it has explained.
-
-    Maps with and without the correction are one computation.
-    """
-
-    def __init__(self, model: nn.Module, method: Method, seed: int) -> None:
-        self.method, self.seed = method, seed
-        self._explain = method.on(model)
-        self._known: dict[bytes, Tensor] = {}
-
-    def maps(self, x: Tensor, corrected: bool) -> Tensor:
-        digest = hashlib.sha256(x.numpy().tobytes()).digest()
-        if digest not in self._known:
-            self._known[digest] = _raw(self._explain, x, self.method.copies, self.seed)
-        return _finished(self.method, self._known[digest], x, corrected)
-
-    def importance(self, corrected: bool) -> Callable[[Tensor], Tensor]:
-        return lambda x: importance(self.maps(x.contiguous(), corrected), x)
 
 
 def _run(cells: Sequence[_Cell], workers: int | None, progress: bool, what: str) -> None:
@@ -492,7 +316,7 @@ def _read(cell: _Cell) -> dict[str, np.ndarray] | None:
 def _measure(cell: _Cell) -> dict[str, np.ndarray]:
     """All metrics of a method: `METRIC` and `METRIC-corrected`, each of shape (n,)."""
     method, problem = METHODS[cell.method], cell.problem
-    explainer = _Explainer(cell.model, method, cell.seed)
+    explainer = Explainer(cell.model, method, cell.seed)
     x, hits = columns(problem.peaks), torch.from_numpy(problem.hits)
     planted = columns(_window(problem.planted)).contiguous()
     truth = torch.from_numpy(_window(problem.truth).copy())
@@ -500,7 +324,7 @@ def _measure(cell: _Cell) -> dict[str, np.ndarray]:
     start = time.process_time()
     explainer.maps(x, False)
     values = {"seconds": np.array((time.process_time() - start) / len(x) * 1000)}
-    if cell.method == _ISM:
+    if cell.method == ISM:
         reference = explainer.importance(False)(x)
         values["reference"] = reference.numpy()
         values["planted_reference"] = explainer.importance(False)(planted).numpy()
@@ -508,7 +332,7 @@ def _measure(cell: _Cell) -> dict[str, np.ndarray]:
         reference = torch.from_numpy((_read(cell.reference) or {})["reference"])
 
     def logit(inputs: Tensor) -> Tensor:
-        return torch.cat([cell.model(part)[:, 0] for part in inputs.split(_ROWS)])
+        return torch.cat([cell.model(part)[:, 0] for part in inputs.split(ROWS)])
 
     for corrected in (False, True):
         explain = explainer.importance(corrected)
@@ -544,19 +368,19 @@ def _edges(cell: _Cell) -> dict[str, np.ndarray]:
     truth = torch.from_numpy(_window(cell.problem.truth).copy())
     reference = torch.from_numpy((_read(cell.reference) or {})["planted_reference"])
     smooth = ShiftSmooth(cell.model, trunk=getattr(cell.model, "trunk", None))
-    raw = {("circular", 0): _raw(METHODS["gradient"].on(cell.model), window, 1, 0)}
+    raw = {("circular", 0): raw_maps(METHODS["gradient"].on(cell.model), window, 1, 0)}
     for n in MAX_SHIFTS:
         wrapped = partial(smooth.attribute, target=0, max_shift=n)
-        raw["circular", n] = _raw(_undrawn(wrapped), window, 3, 0)
+        raw["circular", n] = raw_maps(unseeded(wrapped), window, 3, 0)
         flanked = whole[..., FLANK - n : FLANK + WINDOW + n].contiguous()
-        raw["flanks", n] = _raw(_undrawn(partial(wrapped, edges="flanks")), flanked, 3, 0)[
+        raw["flanks", n] = raw_maps(unseeded(partial(wrapped, edges="flanks")), flanked, 3, 0)[
             ..., n:-n
         ]
     values = {}
     for corrected in (False, True):
         suffix = "-corrected" if corrected else ""
         found = {
-            key: importance(_finished(METHODS["gradient"], value, window, corrected), window)
+            key: importance(finished(METHODS["gradient"], value, window, corrected), window)
             for key, value in raw.items()
         }
         for (edges, n), position in found.items():

@@ -27,8 +27,9 @@ from torch import nn
 
 import modelzoo
 from modelzoo.datasets.simulate import Simulation
-from modelzoo.evaluation import attribution, figures, scores
-from modelzoo.evaluation.attribution import METHODS, METRICS, MOTIFS, Attributions
+from modelzoo.evaluation import attribution, figures, methods, scores
+from modelzoo.evaluation.attribution import METRICS, MOTIFS, Attributions
+from modelzoo.evaluation.methods import METHODS
 from modelzoo.evaluation.scores import LabelledSet, Performance, Protocol, Row
 from modelzoo.evaluation.tables import Table, number, plain, probability, with_interval
 from modelzoo.sequences import columns
@@ -375,8 +376,8 @@ def _show_examples(
         x = columns(np.array([["ACGT".index(base) for base in text]], dtype=np.uint8))
         for name, model in models.items():
             for method, title in titles.items():
-                found = attribution.maps(model, x, method, corrected=False)
-                track = attribution.importance(found, x)[0].numpy()
+                found = methods.maps(model, x, method, corrected=False)
+                track = methods.importance(found, x)[0].numpy()
                 with torch.inference_mode():
                     probability_ = torch.sigmoid(model(x)[0, 0]).item()
                 what = "a GATA3 peak" if kind == "peak" else "a random sequence without the motifs"
