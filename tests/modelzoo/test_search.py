@@ -30,11 +30,17 @@ def run(source, tmp_path, monkeypatch):
     return run
 
 
-def test_the_best_trial_is_the_recipe(run):
-    best, rows, recipe = run(3)
+def test_the_better_of_the_best_of_each_depth_on_all_peaks_is_the_recipe(run):
+    best, rows, recipe = run(6)
     assert best == recipe
     done = [row for row in rows if row["state"] == "COMPLETE"]
-    top = max(done, key=lambda row: float(row["validation_auc"]))
+    finalists = [row for row in rows if row["all_peaks_auc"]]
+    depths = {row["filters"].count("+") for row in done}
+    assert {row["filters"].count("+") for row in finalists} == depths
+    for row in finalists:
+        rivals = [r for r in done if r["filters"].count("+") == row["filters"].count("+")]
+        assert float(row["validation_auc"]) == max(float(r["validation_auc"]) for r in rivals)
+    top = max(finalists, key=lambda row: float(row["all_peaks_auc"]))
     assert top["filters"] == "+".join(map(str, best.filters))
     assert float(top["learning_rate"]) == best.learning_rate
 
@@ -43,7 +49,9 @@ def test_a_search_goes_on_where_it_ended(run, tmp_path):
     storage = tmp_path / "runs" / "toy.journal"
     _, first, _ = run(2, storage=storage)
     _, rows, _ = run(4, storage=storage)
-    assert rows[:2] == first and len(rows) == 4
+    for before, after in zip(first, rows):
+        assert {**after, "all_peaks_auc": before["all_peaks_auc"]} == before
+    assert len(rows) == 4
     assert len({row["learning_rate"] for row in rows}) == 4
     _, again, _ = run(4, storage=storage)
     assert again == rows
