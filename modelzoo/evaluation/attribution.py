@@ -19,7 +19,7 @@ import io
 import os
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,8 +56,8 @@ from shiftsmooth import ShiftSmooth
 from shiftsmooth import metrics as measure
 
 # The motif of each factor's peaks: of the family most enriched in the training peaks against their
-# shuffles (JASPAR 2020, FIMO), the member that is expressed in the cell line. ARID3A's peaks in HepG2 are FOXA sites and
-# FOXM1's in GM12878 BATF sites; neither factor's own motif is enriched in them.
+# shuffles (JASPAR 2020, FIMO), the member that is expressed in the cell line. ARID3A's peaks in
+# HepG2 are FOXA sites and FOXM1's in GM12878 BATF sites; neither's own motif is enriched in them.
 MOTIFS = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3"}
 
 SHIFTS = (-3, 3)  # of the window, for its stability
@@ -216,7 +216,8 @@ def evaluate_attributions(
         planted: Sequences with a planted motif a factor.
         resamples: Bootstrap resamples of the intervals.
         seed: The same seed gives the same numbers, whatever `workers` is.
-        workers: Processes; one a core by default. 1 works in this process.
+        workers: Processes; one a core by default. 1 works in this process; for more, a script has
+            to guard its main part by `if __name__ == "__main__"`.
         progress: Show a bar with the time left.
     """
     wrong = [name for name in methods or () if name not in METHODS]
@@ -235,9 +236,7 @@ def evaluate_attributions(
             for model_class, model in classes.items()
             for method in (*chosen, _EDGES)
         ]
-    # Mutagenesis first: the others are measured against it.
-    _run([cell for cell in cells if cell.method == ISM], workers, progress, "mutagenesis")
-    _run([cell for cell in cells if cell.method != ISM], workers, progress, "attributions")
+    _run(cells, workers or os.cpu_count() or 1, progress)
     results = [(cell, _read(cell)) for cell in cells]
     measured = [(cell, values) for cell, values in results if cell.method != _EDGES]
     return Attributions(
@@ -249,32 +248,36 @@ def evaluate_attributions(
     )
 
 
-def _run(cells: Sequence[_Cell], workers: int | None, progress: bool, what: str) -> None:
+def _run(cells: Sequence[_Cell], workers: int, progress: bool) -> None:
     """Compute the cells that have no file yet, the longest first."""
-    todo = sorted((c for c in cells if _read(c) is None), key=lambda c: -c.cost)
-    bar = tqdm(total=sum(c.cost for c in cells), desc=what, disable=not progress, unit="pass")
-    bar.update(bar.total - sum(c.cost for c in todo))
-    workers = min(workers or os.cpu_count() or 1, len(todo))
-    with bar:
-        for cell in _finish(todo, workers):
-            bar.update(cell.cost)
+    todo = sorted((cell for cell in cells if _read(cell) is None), key=lambda cell: -cell.cost)
+    bar = tqdm(total=sum(cell.cost for cell in cells), disable=not progress, unit="pass")
+    bar.update(bar.total - sum(cell.cost for cell in todo))
+    with bar, _workers(min(workers, len(todo))) as finish:
+        # Mutagenesis first: the others are measured against it.
+        for is_reference in (True, False):
+            bar.set_description("mutagenesis" if is_reference else "attributions")
+            for cell in finish([c for c in todo if (c.method == ISM) == is_reference]):
+                bar.update(cell.cost)
 
 
-def _finish(cells: Sequence[_Cell], workers: int) -> Iterator[_Cell]:
-    if workers < 2:
+@contextmanager
+def _workers(count: int) -> Iterator[Callable[[Sequence[_Cell]], Iterator[_Cell]]]:
+    """A function that computes cells and yields each when its file is there."""
+    if count < 2:
         with _threads(1):  # small batches: a second thread waits more than it works
-            for cell in cells:
-                _compute(cell)
-                yield cell
+            yield lambda cells: (_compute(cell) for cell in cells)
         return
     # A forked child would inherit torch's threads in an unknown state.
     context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
-        futures = {pool.submit(_compute, cell): cell for cell in cells}
+    with ProcessPoolExecutor(count, context, torch.set_num_threads, (1,)) as pool:
+
+        def finish(cells: Sequence[_Cell]) -> Iterator[_Cell]:
+            for future in as_completed([pool.submit(_compute, cell) for cell in cells]):
+                yield future.result()
+
         try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
+            yield finish
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -291,16 +294,17 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _compute(cell: _Cell) -> None:
-    """Measure and write one cell. The file is complete or it is not there."""
+def _compute(cell: _Cell) -> _Cell:
+    """Measure and write one cell, and return it. The file is complete or it is not there."""
     for parameter in cell.model.parameters():
         parameter.requires_grad_(False)
     values: dict[str, Any] = _edges(cell) if cell.method == _EDGES else _measure(cell)
     content = io.BytesIO()
     np.savez(content, key=np.array(cell.key), **values)
-    partial = cell.path.with_suffix(f".{os.getpid()}.part")
-    partial.write_bytes(content.getvalue())
-    os.replace(partial, cell.path)
+    unfinished = cell.path.with_suffix(f".{os.getpid()}.part")
+    unfinished.write_bytes(content.getvalue())
+    os.replace(unfinished, cell.path)
+    return cell
 
 
 def _read(cell: _Cell) -> dict[str, np.ndarray] | None:

@@ -144,7 +144,8 @@ def evaluate(
         sets: What to judge on; by default the paper's nine sets.
         attributions: Evaluate attributions as well.
         seed: The same seed gives the same `results.json`.
-        workers: Processes for the attributions; one a core by default.
+        workers: Processes for the attributions; one a core by default. For more than one, a script
+            has to guard its main part by `if __name__ == "__main__"`.
         device: Where predictions are made. Attributions are always computed on the CPU.
         progress: Show bars with the time left.
 

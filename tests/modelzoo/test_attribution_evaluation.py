@@ -122,14 +122,14 @@ def test_interrupted_work_goes_on_where_it_was(tmp_path, problem, monkeypatch, d
     def interrupted(cell):
         if len(computed) == 5:
             raise KeyboardInterrupt
-        compute(cell)
-        computed.append(cell.path)
+        computed.append(compute(cell).path)
+        return cell
 
     monkeypatch.setattr(attribution, "_compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, problem)
     assert sorted(tmp_path.iterdir()) == sorted(computed)
-    monkeypatch.setattr(attribution, "_compute", lambda c: (compute(c), computed.append(c.path)))
+    monkeypatch.setattr(attribution, "_compute", lambda c: computed.append(c.path) or compute(c))
     assert run(tmp_path, problem).scores == done[1].scores
     assert len(computed) == len(set(computed)) == len(list(tmp_path.iterdir()))
 
