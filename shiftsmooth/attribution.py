@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from . import _captum
-from .batching import accumulate
+from .batching import Chunks, accumulate
 from .call import Offsets, ShiftedCall, Tensors
 from .engine import Sharing
 from .methods import method_step, needs_one_at_a_time
@@ -63,6 +63,7 @@ class ShiftSmooth(GradientAttribution):
         super().__init__(getattr(forward_func, "forward_func", forward_func))
         if trunk is not None and self.attribution_method is not None:
             raise ValueError("trunk needs ShiftSmooth(model): another Attribution shares nothing")
+        self.chunks = Chunks()
         self.sharing = None if trunk is None else Sharing(self.forward_func, trunk)
 
     @log_usage(part_of_slo=True)
@@ -162,9 +163,11 @@ class ShiftSmooth(GradientAttribution):
                 fused = reduction == "mean" and not abs
                 if fused and self.sharing is not None and self.sharing.suits(call):
                     step = self.sharing.step(call)
-                    at_once = at_once or len(call.shifts.offsets)
+                    at_once = len(call.shifts.offsets) if at_once is None else at_once
+            if at_once is None:
+                at_once = self.chunks.choose(call, self.forward_func)
             totals = accumulate(
-                step, call.shifts.offsets, at_once, call.inputs[0].device, show_progress
+                step, call.shifts.offsets, at_once, shifts_per_eval is None, show_progress
             )
         attributions = tuple(
             a.to(x.dtype) if x.is_floating_point() else a

@@ -6,81 +6,87 @@ it no longer fits.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from ._captum import progress_bar
+from .call import Offsets, ShiftedCall, Tensors
 from .shifts import integers
 
-# Bytes of activations kept for the backward pass below which a CPU gains from more rows at once.
-CPU_BYTES = 48 << 20
+# Bytes of activations, kept for the backward pass, that a CPU handles fastest at once: measured by
+# benchmarks/test_speed.py, where anything from 40 to 140 MiB is within a few percent of the best.
+CPU_BYTES = 72 << 20
 
-Sums = tuple[Tensor, ...]
+
+class Chunks:
+    """How many shifts to run at once, measured when inputs of a shape are first seen."""
+
+    def __init__(self) -> None:
+        self._measured: dict[Any, int] = {}
+
+    def choose(self, call: ShiftedCall, forward_func: Callable[..., Any]) -> int:
+        """The shifts at once: on a CPU what keeps about `CPU_BYTES`, elsewhere all of them."""
+        offsets = call.shifts.offsets
+        if call.inputs[0].device.type != "cpu" or len(offsets) == 1:
+            return len(offsets)
+        key = tuple((x.shape, x.dtype) for x in call.inputs)
+        if key not in self._measured:
+            self._measured[key] = _kept(call, forward_func)
+        chunks = -(-len(offsets) // max(1, CPU_BYTES // max(1, self._measured[key])))
+        return -(-len(offsets) // chunks)  # as few chunks as can be, of about equal size
+
+
+def _kept(call: ShiftedCall, forward_func: Callable[..., Any]) -> int:
+    """Bytes that autograd keeps of one forward pass of one shift."""
+    kept = 0
+
+    def count(x: Tensor) -> Tensor:
+        nonlocal kept
+        if not (x.is_leaf and x.requires_grad):  # a parameter does not grow with the batch
+            kept += x.numel() * x.element_size()
+        return x.detach()
+
+    first = call.shifts.offsets[:1]
+    leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in call.inputs)
+    with torch.random.fork_rng(devices=[]), saved_tensors_hooks(count, lambda x: x):
+        call.run(forward_func, call.copies(leaves, first), first)
+    return kept
 
 
 def accumulate(
-    step: Callable[[tuple[int, ...]], Sums],
-    offsets: tuple[int, ...],
-    at_once: int | None,
-    device: torch.device,
+    step: Callable[[Offsets], Tensors],
+    offsets: Offsets,
+    at_once: int,
+    halve: bool,
     show_progress: bool = False,
-) -> Sums:
+) -> Tensors:
     """The sums of `step` over all offsets, taken in chunks.
 
     Args:
         step: Gives, for a chunk of offsets, tensors that are to be summed over chunks.
         offsets: All offsets.
-        at_once: Offsets a chunk; None chooses: on a CPU from what the first one keeps for its
-            backward pass, elsewhere all at once, halved whenever memory runs out.
-        device: Where the work is done.
+        at_once: Offsets a chunk.
+        halve: Halve the chunk and go on when memory runs out, instead of raising.
         show_progress: Whether to show a bar that counts offsets.
     """
-    if at_once is not None and integers("shifts_per_eval", (at_once,))[0] < 1:
+    if integers("shifts_per_eval", (at_once,))[0] < 1:
         raise ValueError(f"shifts_per_eval must be None or 1 or more, got {at_once}")
-    measured = at_once is None and device.type == "cpu"
-    size = at_once or (1 if measured else len(offsets))
-    totals: Sums | None = None
+    totals: Tensors = ()
     done = 0
     with progress_bar("Shifts", len(offsets), show_progress) as bar:
         while done < len(offsets):
-            chunk = offsets[done : done + size]
-            saved = _Saved()
+            chunk = offsets[done : done + at_once]
             try:
-                with saved.hooks() if measured and not done else nullcontext():
-                    part = step(chunk)
+                part = step(chunk)
             except torch.OutOfMemoryError:
-                if at_once is not None or size == 1:
+                if not halve or len(chunk) == 1:
                     raise
-                size //= 2
+                at_once = len(chunk) // 2
                 continue
-            totals = part if totals is None else tuple(a + b for a, b in zip(totals, part))
+            totals = tuple(a + b for a, b in zip(totals, part)) if done else part
             done += len(chunk)
             bar.update(len(chunk))
-            if measured and done == 1 < len(offsets):
-                size = _even(len(offsets) - 1, max(1, CPU_BYTES // max(1, saved.bytes)))
-    assert totals is not None
     return totals
-
-
-def _even(items: int, size: int) -> int:
-    """The chunk size, at most `size`, that cuts `items` into the fewest and most even chunks."""
-    chunks = -(-items // size)
-    return -(-items // chunks)
-
-
-class _Saved:
-    """Counts the bytes that autograd keeps for the backward pass."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-
-    def hooks(self) -> saved_tensors_hooks:
-        return saved_tensors_hooks(self._count, lambda x: x)
-
-    def _count(self, x: Tensor) -> Tensor:
-        if not (x.is_leaf and x.requires_grad):  # a parameter does not grow with the batch
-            self.bytes += x.numel() * x.element_size()
-        return x

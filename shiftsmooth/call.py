@@ -132,10 +132,8 @@ class ShiftedCall:
         return _captum.expand_target(self.target, len(offsets))
 
     def forward(self, forward_func: Callable, copies: Tensors, offsets: Offsets) -> Tensor:
-        """One output per row of a chunk, at the target."""
-        args = self.copied_args(offsets)
-        with self.explained(offsets):
-            output = _captum.run_forward(forward_func, copies, self.copied_target(offsets), args)
+        """One output per row of a chunk, at the target; raises if it is not one."""
+        output = self.run(forward_func, copies, offsets)
         rows = len(offsets) * self.batch
         if not output.dim() or output.size(0) != rows:
             raise ValueError(
@@ -148,6 +146,12 @@ class ShiftedCall:
                 f"outputs: an output of shape {tuple(output.shape)} for {rows} examples."
             )
         return output
+
+    def run(self, forward_func: Callable, copies: Tensors, offsets: Offsets) -> Tensor:
+        """What the model gives for a chunk, at the target."""
+        args = self.copied_args(offsets)
+        with self.explained(offsets):
+            return _captum.run_forward(forward_func, copies, self.copied_target(offsets), args)
 
     def mean_gradient(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from . import _captum
-from .batching import accumulate
+from .batching import Chunks, accumulate
 from .call import Offsets, ShiftedCall, Tensors
 from .shifts import Dims, sequence_dims
 
@@ -35,6 +35,7 @@ class LayerShiftSmooth(LayerAttribution):
             device_ids: For a DataParallel model given as a function: its devices, in order.
         """
         super().__init__(forward_func, layer, device_ids)
+        self.chunks = Chunks()
 
     @log_usage(part_of_slo=True)
     def attribute(
@@ -124,12 +125,11 @@ class LayerShiftSmooth(LayerAttribution):
             return call.sums(gradients, dims, offsets)
 
         with torch.inference_mode(False), torch.enable_grad():
+            at_once = 1 if call.one_at_a_time else shifts_per_eval
+            if at_once is None:
+                at_once = self.chunks.choose(call, self.forward_func)
             totals = accumulate(
-                step,
-                call.shifts.offsets,
-                1 if call.one_at_a_time else shifts_per_eval,
-                call.inputs[0].device,
-                show_progress,
+                step, call.shifts.offsets, at_once, shifts_per_eval is None, show_progress
             )
         attributions = call.reduce(totals, dims)
         return _captum.format_output(

@@ -7,26 +7,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shiftsmooth import batching
+from shiftsmooth import ShiftSmooth, batching
 from shiftsmooth.batching import accumulate
-
-CPU, OTHER = torch.device("cpu"), torch.device("meta")
 
 
 class Step:
-    """Sums squares of offsets; keeps `saved` numbers an offset for a backward pass."""
+    """Sums squares of offsets."""
 
-    def __init__(self, fits=10**9, saved=0):
+    def __init__(self, fits=10**9):
         self.chunks = []
         self.fits = fits
-        self.saved = saved
 
     def __call__(self, chunk):
         self.chunks.append(chunk)
         if len(chunk) > self.fits:
             raise torch.OutOfMemoryError("no")
-        if self.saved:
-            torch.ones(self.saved * len(chunk), requires_grad=True).mul(1.0).sin()
         return torch.tensor(float(sum(n * n for n in chunk))), torch.ones(2) * len(chunk)
 
     @property
@@ -41,36 +36,29 @@ def squares(offsets):
 @settings(deadline=None, max_examples=100)
 @given(
     st.lists(st.integers(-50, 50), unique=True, min_size=1, max_size=30),
-    st.one_of(st.none(), st.integers(1, 40)),
-    st.sampled_from([CPU, OTHER]),
-    st.integers(0, 1000),
+    st.integers(1, 40),
+    st.booleans(),
 )
-def test_every_offset_is_counted_once(offsets, at_once, device, saved):
-    step = Step(saved=saved)
-    total, count = accumulate(step, tuple(offsets), at_once, device)
+def test_every_offset_is_counted_once(offsets, at_once, halve):
+    step = Step()
+    total, count = accumulate(step, tuple(offsets), at_once, halve)
     assert total == squares(offsets)
     assert count.tolist() == [len(offsets)] * 2
     assert [n for chunk in step.chunks for n in chunk] == offsets
 
 
-@pytest.mark.parametrize("device", [CPU, OTHER])
-def test_a_size_that_was_asked_for_is_kept(device):
+@pytest.mark.parametrize("halve", [True, False])
+def test_a_size_that_fits_is_kept(halve):
     step = Step()
-    accumulate(step, tuple(range(11)), 4, device)
+    accumulate(step, tuple(range(11)), 4, halve)
     assert step.sizes == [4, 4, 3]
-
-
-def test_all_run_at_once_where_memory_is_not_a_cpus():
-    step = Step()
-    accumulate(step, tuple(range(11)), None, OTHER)
-    assert step.sizes == [11]
 
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_out_of_memory_halves_what_runs_at_once_until_it_fits(count, fits):
     step = Step(fits)
-    total, _ = accumulate(step, tuple(range(count)), None, OTHER)
+    total, _ = accumulate(step, tuple(range(count)), count, True)
     assert total == squares(range(count))
     tried = [size for size in step.sizes if size > fits]
     assert all(b == a // 2 for a, b in pairwise(tried))
@@ -81,7 +69,7 @@ def test_out_of_memory_halves_what_runs_at_once_until_it_fits(count, fits):
 
 def test_what_did_not_fit_is_not_tried_again():
     step = Step(fits=3)
-    accumulate(step, tuple(range(11)), None, OTHER)
+    accumulate(step, tuple(range(11)), 11, True)
     assert step.sizes == [11, 5, 2, 2, 2, 2, 2, 1]
 
 
@@ -93,7 +81,7 @@ def test_memory_that_another_process_takes_later_on_loses_nothing():
             step.fits = 1
         return step(chunk)
 
-    total, _ = accumulate(tighter, tuple(range(8)), None, OTHER)
+    total, _ = accumulate(tighter, tuple(range(8)), 8, True)
     assert total == squares(range(8))
     assert step.sizes == [8, 4, 4, 2, 1, 1, 1, 1]
 
@@ -102,14 +90,14 @@ def test_memory_that_another_process_takes_later_on_loses_nothing():
 def test_out_of_memory_at_a_size_that_was_asked_for_is_raised(at_once):
     step = Step(fits=0)
     with pytest.raises(torch.OutOfMemoryError):
-        accumulate(step, tuple(range(8)), at_once, OTHER)
+        accumulate(step, tuple(range(8)), at_once, False)
     assert step.sizes == [at_once]
 
 
 def test_out_of_memory_for_a_single_offset_is_raised():
     step = Step(fits=0)
     with pytest.raises(torch.OutOfMemoryError):
-        accumulate(step, tuple(range(4)), None, OTHER)
+        accumulate(step, tuple(range(4)), 4, True)
     assert step.sizes == [4, 2, 1]
 
 
@@ -121,36 +109,58 @@ def test_any_other_error_is_raised_at_once():
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError, match="illegal"):
-        accumulate(step, tuple(range(4)), None, OTHER)
+        accumulate(step, tuple(range(4)), 4, True)
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize(("saved", "alike"), [(1, True), (10**7, False)])
-def test_a_cpu_runs_together_what_keeps_little_and_apart_what_keeps_much(saved, alike):
-    step = Step(saved=saved)
-    accumulate(step, tuple(range(11)), None, CPU)
-    assert step.sizes == ([1, 10] if alike else [1] * 11)
+class Keeps(torch.nn.Module):
+    """Keeps `count` numbers an example for its backward pass, and a weight that is larger."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count = count
+        self.weight = torch.nn.Parameter(torch.ones(10**5))
+
+    def forward(self, x):
+        big = x.sum((1, 2))[:, None].expand(-1, self.count).contiguous()
+        return (big * self.weight.sum()).sin().sum(1)
+
+
+def sizes(monkeypatch, keeps, budget, offsets, batch=1):
+    """How many rows the model sees at a time, after the pass that measures it."""
+    monkeypatch.setattr(batching, "CPU_BYTES", budget)
+    rows = []
+    model = Keeps(keeps)
+    model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
+    smooth = ShiftSmooth(model)
+    smooth.attribute(torch.randn(batch, 4, 20), max_shift=offsets // 2)
+    assert rows.pop(0) == batch
+    again = len(rows)
+    smooth.attribute(torch.randn(batch, 4, 20), max_shift=offsets // 2)
+    assert len(rows) == 2 * again, "measured again"
+    return rows[:again]
+
+
+def test_a_cpu_runs_together_what_keeps_little(monkeypatch):
+    assert sizes(monkeypatch, keeps=1, budget=2**20, offsets=11) == [11]
+
+
+def test_a_cpu_runs_apart_what_keeps_much(monkeypatch):
+    assert sizes(monkeypatch, keeps=10**6, budget=2**20, offsets=5) == [1] * 5
 
 
 def test_a_cpu_cuts_evenly_what_it_cannot_run_together(monkeypatch):
-    monkeypatch.setattr(batching, "CPU_BYTES", 4000 * 4)
-    step = Step(saved=1000)
-    accumulate(step, tuple(range(11)), None, CPU)
-    assert step.sizes == [1, 4, 4, 2]
+    # two arrays of 1,000 numbers an example are kept: 2 examples x 8 kB a shift
+    assert sizes(monkeypatch, 1000, 5 * 16_500, offsets=11, batch=2) == [8, 8, 6]
 
 
-def test_a_parameter_is_not_taken_for_an_activation():
-    weight = torch.nn.Parameter(torch.ones(10**7))
-    sizes = []
-
-    def step(chunk):
-        sizes.append(len(chunk))
-        (weight * torch.ones(1)).sum()
-        return (torch.zeros(()),)
-
-    weight.requires_grad_()
-    accumulate(step, tuple(range(5)), None, CPU)
-    assert sizes == [1, 4]
+def test_the_measurement_draws_no_random_numbers():
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Flatten(), torch.nn.Linear(80, 1))
+    torch.manual_seed(0)
+    first = ShiftSmooth(model).attribute(torch.ones(2, 4, 20), 0, shifts_per_eval=11)
+    torch.manual_seed(0)
+    measured = ShiftSmooth(model)
+    assert torch.equal(measured.attribute(torch.ones(2, 4, 20), 0), first)
 
 
 @pytest.mark.parametrize(
@@ -158,4 +168,4 @@ def test_a_parameter_is_not_taken_for_an_activation():
 )
 def test_a_bad_size_is_an_error_that_names_it(at_once, error):
     with pytest.raises(error, match="shifts_per_eval"):
-        accumulate(Step(), (0, 1), at_once, CPU)
+        accumulate(Step(), (0, 1), at_once, False)
