@@ -18,7 +18,7 @@ from .shifts import integers
 
 # Bytes of activations, kept for the backward pass, that a CPU handles fastest at once: measured by
 # benchmarks/test_speed.py, where anything from 40 to 140 MiB is within a few percent of the best.
-CPU_BYTES = 72 << 20
+CPU_BYTES = 88 << 20
 
 
 class Chunks:
@@ -41,19 +41,21 @@ class Chunks:
 
 def _kept(call: ShiftedCall, forward_func: Callable[..., Any]) -> int:
     """Bytes that autograd keeps of one forward pass of one shift."""
-    kept = 0
+    kept, largest = 0, 0
 
     def count(x: Tensor) -> Tensor:
-        nonlocal kept
+        nonlocal kept, largest
         if not (x.is_leaf and x.requires_grad):  # a parameter does not grow with the batch
-            kept += x.numel() * x.element_size()
+            size = x.numel() * x.element_size()
+            kept, largest = kept + size, max(largest, size)
         return x.detach()
 
     first = call.shifts.offsets[:1]
     leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in call.inputs)
     with torch.random.fork_rng(devices=[]), saved_tensors_hooks(count, lambda x: x):
         call.run(forward_func, call.copies(leaves, first), first)
-    return kept
+    # Above 32 MiB an allocation is new pages each time, which costs more than what it holds.
+    return max(kept, 3 * largest)
 
 
 def accumulate(

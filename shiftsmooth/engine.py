@@ -219,11 +219,12 @@ class Sharing:
         except Exception as error:
             return self._warn(f"it failed with {type(error).__name__}: {error}")
         for a, b, x in zip(got, expected, call.inputs):
-            # Loose enough for the noise of the type, far too tight for a wrong position.
-            bound = 1000 * torch.finfo(x.dtype).eps * b.abs().max()
-            difference = (a - b).abs().max()
+            # Rounding can switch single ReLUs, which is seen in the largest difference of gradients
+            # and hardly in their norm; a wrong position is seen in both.
+            bound = 10 * torch.finfo(x.dtype).eps ** 0.5 * b.norm()
+            difference = (a - b).norm()
             if not difference <= bound:
-                return self._warn(f"it differs by {difference:.3g}, more than {bound:.3g}")
+                return self._warn(f"it differed by {difference:.3g}, more than {bound:.3g}")
         return True
 
     def _warn(self, reason: str) -> bool:

@@ -150,8 +150,8 @@ def test_a_cpu_runs_apart_what_keeps_much(monkeypatch):
 
 
 def test_a_cpu_cuts_evenly_what_it_cannot_run_together(monkeypatch):
-    # two arrays of 1,000 numbers an example are kept: 2 examples x 8 kB a shift
-    assert sizes(monkeypatch, 1000, 5 * 16_500, offsets=11, batch=2) == [8, 8, 6]
+    # the largest array kept is 2 examples x 4 kB a shift, and counts three times
+    assert sizes(monkeypatch, 1000, 5 * 24_500, offsets=11, batch=2) == [8, 8, 6]
 
 
 def test_the_measurement_draws_no_random_numbers():
