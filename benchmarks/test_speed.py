@@ -113,7 +113,7 @@ def test_method(benchmark, device, built, reach, name):
     shape, model, x = built
     run = method(name, model, x, reach)
     run()
-    timed(benchmark, device, run, 7, shape=shape.name, reach=reach, method=name)
+    timed(benchmark, device, run, 5, shape=shape.name, reach=reach, method=name)
 
 
 @pytest.mark.parametrize("chunk", CHUNKS, ids="chunk={}".format)
@@ -122,7 +122,7 @@ def test_black_box(benchmark, device, built, reach, chunk):
     if chunk > 2 * reach + 1:
         pytest.skip("more than there are shifts")
     info = {"shape": shape.name, "reach": reach, "method": f"black box, {chunk}"}
-    timed(benchmark, device, lambda: black_box(model, x, reach, chunk), 5, **info)
+    timed(benchmark, device, lambda: black_box(model, x, reach, chunk), 3, **info)
 
 
 @pytest.mark.parametrize("chunk", CHUNKS, ids="chunk={}".format)
@@ -136,7 +136,7 @@ def test_fixed_shifts_per_eval(benchmark, device, built, reach, chunk):
         benchmark,
         device,
         lambda: smooth.attribute(x, 0, max_shift=reach, shifts_per_eval=chunk),
-        5,
+        3,
         **info,
     )
 
@@ -160,7 +160,7 @@ def test_growth_with_n(benchmark, device, shape, shifts, name):
     model, x = shape.build(device)
     run = method(name, model, x, shifts)
     run()
-    timed(benchmark, device, run, 3, growth="N", shape=shape.name, reach=shifts, method=name)
+    timed(benchmark, device, run, 2, growth="N", shape=shape.name, reach=shifts, method=name)
 
 
 @pytest.mark.parametrize("name", ["ShiftSmooth", "ShiftSmooth, trunk='auto'"])
@@ -171,4 +171,4 @@ def test_growth_with_length(benchmark, device, shape, length, name):
     run = method(name, model, x, 10)
     run()
     info = {"growth": "L", "shape": shape.name, "reach": length, "method": name}
-    timed(benchmark, device, run, 3, **info)
+    timed(benchmark, device, run, 2, **info)
