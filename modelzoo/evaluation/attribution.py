@@ -42,6 +42,7 @@ from modelzoo.evaluation.methods import (
     METHODS,
     NOISE,
     ROWS,
+    SAMPLES,
     SHUFFLES,
     STEPS,
     Explainer,
@@ -168,7 +169,7 @@ class _Cell:
         for array in (self.problem.peaks, self.problem.planted):
             total.update(array.tobytes())
         settings = (_VERSION, self.method, self.seed, SHIFTS, MUTATIONS, TRIALS, NOISE, STEPS)
-        total.update(repr((*settings, SHUFFLES, MAX_SHIFTS)).encode())
+        total.update(repr((*settings, SAMPLES, SHUFFLES, MAX_SHIFTS)).encode())
         return total.hexdigest()
 
 

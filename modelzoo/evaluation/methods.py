@@ -22,6 +22,7 @@ from shiftsmooth import ShiftSmooth
 
 MAX_SHIFTS = (1, 2, 5, 10)
 NOISE = 0.2  # standard deviation, for SmoothGrad and for shift and noise together
+SAMPLES = 20  # of the noise
 STEPS = 8  # of Integrated Gradients: Gauss-Legendre points from "unknown base" to the sequence
 UNKNOWN = 0.25
 SHUFFLES = 8  # references of DeepLiftShap, each with the sequence's dinucleotides
@@ -55,7 +56,7 @@ def _gradient(model: nn.Module) -> Explain:
 
 def _smoothgrad(model: nn.Module) -> Explain:
     method = NoiseTunnel(Saliency(model))
-    return _seeded(partial(method.attribute, target=0, abs=False, nt_samples=20, stdevs=NOISE))
+    return _seeded(partial(method.attribute, target=0, abs=False, nt_samples=SAMPLES, stdevs=NOISE))
 
 
 def _integrated(model: nn.Module) -> Explain:
@@ -99,7 +100,9 @@ def _shiftsmooth_integrated(model: nn.Module) -> Explain:
 
 def _shift_and_noise(model: nn.Module) -> Explain:
     method = NoiseTunnel(ShiftSmooth(model, trunk=getattr(model, "trunk", None)))
-    return _seeded(partial(method.attribute, target=0, max_shift=5, nt_samples=5, stdevs=NOISE))
+    return _seeded(
+        partial(method.attribute, target=0, max_shift=5, nt_samples=SAMPLES, stdevs=NOISE)
+    )
 
 
 def unseeded(attribute: Callable[[Tensor], Tensor]) -> Explain:
@@ -122,7 +125,7 @@ METHODS: dict[str, Method] = {
     "gradient": Method("Gradient", _gradient, 1),
     "saliency": Method("Saliency", _gradient, 1, lambda maps, x: maps.abs()),
     "input-x-gradient": Method("Input x gradient", _gradient, 1, lambda maps, x: maps * x),
-    "smoothgrad": Method("SmoothGrad", _smoothgrad, 20),
+    "smoothgrad": Method("SmoothGrad", _smoothgrad, SAMPLES),
     "integrated-gradients": Method("Integrated Gradients", _integrated, STEPS),
     "deep-lift-shap": Method("DeepLiftShap", _deep_lift_shap, 2 * SHUFFLES),
     ISM: Method("In-silico mutagenesis", _mutagenesis, 150),
@@ -131,7 +134,7 @@ METHODS: dict[str, Method] = {
         for n in MAX_SHIFTS
     },
     "shiftsmooth-ig": Method("ShiftSmooth N=5 over IG", _shiftsmooth_integrated, 11 * STEPS),
-    "shift-and-noise": Method("NoiseTunnel over ShiftSmooth N=5", _shift_and_noise, 15),
+    "shift-and-noise": Method("NoiseTunnel over ShiftSmooth N=5", _shift_and_noise, 3 * SAMPLES),
 }
 
 

@@ -70,13 +70,14 @@ WHAT_THE_PAPER_DID = (
 ABOUT_ATTRIBUTION = (
     "Importance is the map at the base present. With the simplex correction the mean over the "
     "four bases is subtracted first. Gradient and input x gradient agree there by "
-    "construction, and differ only where the whole map counts. Integrated Gradients start "
-    "from 0.25 everywhere. DeepLiftShap has no rule for the models' pooling over positions "
-    "and strands and takes its gradient. In-silico mutagenesis is what faithfulness is "
-    "measured against, so its own is 1. Windows are moved over real bases of the peak, never "
-    "wrapped round. EvalAttAI favours the plain gradient by definition. ARID3A's peaks in "
-    "HepG2 and FOXM1's in GM12878 do not carry these factors' own motifs; their hits are of "
-    "FOXA2 and BATF, the most enriched in the training peaks."
+    "construction, and differ only where the whole map counts. Saliency is the absolute "
+    "gradient: it has no sign to be faithful with. Integrated Gradients start from 0.25 "
+    "everywhere. DeepLiftShap has no rule for the models' pooling over positions and strands "
+    "and takes its gradient. In-silico mutagenesis is what faithfulness is measured against, "
+    "so its own is 1. Windows are moved over real bases of the peak, never wrapped round. "
+    "EvalAttAI favours the plain gradient by definition. ARID3A's peaks in HepG2 and FOXM1's "
+    "in GM12878 do not carry these factors' own motifs; their hits are of FOXA2 and BATF, the "
+    "most enriched in the training peaks."
 )
 ABOUT_AUTHORS = (
     "The authors' study measured stability to noise, not to a moved window, so only "
@@ -433,6 +434,7 @@ def _show_attributions(page: _Page, found: Attributions) -> None:
     )
     page.table(_edge_table(found.edges))
     page.table(_attribution_table_by_factor(found.scores), folded=True)
+    page.table(_seconds_table(found.seconds), folded=True)
 
 
 def _attribution_table(rows: Sequence[Row]) -> Table:
@@ -531,6 +533,19 @@ def _edge_table(rows: Sequence[Row]) -> Table:
                 with_interval("wrap_around", "wrap_around_low", "wrap_around_high", sign=True),
             ),
             ("agreement", number("agreement")),
+        ],
+        rows,
+    )
+
+
+def _seconds_table(rows: Sequence[Row]) -> Table:
+    return Table(
+        "seconds",
+        "Seconds of one core for a thousand sequences",
+        [
+            ("model", plain("model_class")),
+            ("method", lambda row: METHODS[row["method"]].title),
+            ("seconds", number("seconds", 2)),
         ],
         rows,
     )
