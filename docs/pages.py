@@ -1,0 +1,90 @@
+"""Writes the pages that are made from the packages: the zoo's models and the command line's help.
+
+`conf.py` does it before every build, so these pages cannot lag behind the catalog and the commands.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from typer.testing import CliRunner
+
+from modelzoo import catalog
+from modelzoo.card import METRICS, model_card
+from modelzoo.cli import app
+
+COMMANDS = typer.main.get_command(app)
+
+
+def write(folder: Path) -> None:
+    """Writes all made pages.
+
+    Args:
+        folder: Emptied first.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    models = [catalog.info(name) for name in catalog.list_models()]
+    (folder / "models.md").write_text(zoo(models), encoding="utf-8")
+    for info in models:
+        # The front matter is the Hub's.
+        (folder / f"{info.name}.md").write_text(model_card(info).text.lstrip(), encoding="utf-8")
+    (folder / "commands.md").write_text(command_line(), encoding="utf-8")
+
+
+def zoo(models: list[catalog.ModelInfo]) -> str:
+    """Returns the table of the models and the links to their pages."""
+    if not models:
+        return "The catalog of this version is empty.\n"
+    metric = "roc_auc"
+    sets = list(dict.fromkeys(name for info in models for name in info.scores))
+    lines = [
+        f"{METRICS[metric]} on each test set:\n",
+        "| model | architecture | tasks | " + " | ".join(sets) + " |",
+        "|---" * (3 + len(sets)) + "|",
+    ]
+    for info in models:
+        scores = [info.scores.get(name, {}).get(metric) for name in sets]
+        cells = ["" if score is None else f"{score:.3f}" for score in scores]
+        row = [f"[{info.name}](_made/{info.name}.md)", info.architecture, ", ".join(info.tasks)]
+        lines.append("| " + " | ".join(row + cells) + " |")
+    toctree = ["", "```{toctree}", ":hidden:", *(f"_made/{info.name}" for info in models), "```"]
+    return "\n".join(lines + toctree) + "\n"
+
+
+def command_line() -> str:
+    """Returns what `--help` says, of every command."""
+    parts = []
+    for words, _ in commands():
+        text = help_text(words)
+        title = " ".join(["shiftsmooth", *words])
+        parts.append(f"## {title}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def commands() -> Iterator[tuple[list[str], str]]:
+    """Yields the words of every command and the first sentence of its help."""
+
+    def below(command: Any, words: list[str]) -> Iterator[tuple[list[str], str]]:
+        for name, child in getattr(command, "commands", {}).items():
+            yield [*words, name], " ".join(child.help.split("\n\n")[0].split())
+            yield from below(child, [*words, name])
+
+    return below(COMMANDS, [])
+
+
+def help_text(words: list[str]) -> str:
+    """Returns the help of a command, without colours.
+
+    Args:
+        words: The command, such as `["train", "expert"]`.
+    """
+    environment = {"TERMINAL_WIDTH": "96", "COLUMNS": "96", "NO_COLOR": "1", "TERM": "dumb"}
+    result = CliRunner().invoke(
+        app, [*words, "--help"], prog_name="shiftsmooth", env=environment, color=False
+    )
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
+    return "\n".join(line.strip("\n").rstrip() for line in plain.splitlines()).strip("\n")
