@@ -35,7 +35,7 @@ from modelzoo.evaluation.tables import Table, number, plain, probability, with_i
 from modelzoo.sequences import columns
 
 PEAKS = 200
-QUICK_PEAKS = 16
+QUICK_PEAKS = 10
 QUICK_RESAMPLES = 200
 RESAMPLES = 1000
 KINDS = ("in distribution", "out of distribution")
