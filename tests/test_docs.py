@@ -1,0 +1,478 @@
+"""README and site: what they show runs, what they say of the commands and the numbers is true."""
+
+import argparse
+import doctest
+import html
+import importlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import modelzoo
+import shiftsmooth
+from modelzoo import catalog, cli
+
+fill = pytest.importorskip("fill")
+pages = pytest.importorskip("pages")
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [page for page in PAGES if not {"_build", "_made"} & set(page.parts)]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def code(page, language):
+    """(first line, text) of each of a page's blocks in a language."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text[: found.start()].count("\n") + 1, found[2])
+        for found in FENCE.finditer(text)
+        if found[1] == language
+    ]
+
+
+def commands(*names):
+    """(page, words) of each command line that starts with one of the names."""
+    lines = [
+        pytest.param(shlex.split(line), id=f"{page.stem}: {line}")
+        for page in PAGES
+        for _, text in code(page, "sh")
+        for line in text.splitlines()
+    ]
+    return [line for line in lines if line.values[0][0] in names]
+
+
+def convolutions():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv1d(4, 4, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(40, 2)
+    ).eval()
+
+
+def letters(rows, length, seed=0):
+    drawn = np.random.default_rng(seed).integers(4, size=(rows, length))
+    return ["".join("ACGT"[code] for code in row) for row in drawn]
+
+
+@pytest.fixture
+def zoo(monkeypatch, tmp_path):
+    """The catalog; small models of the names that are not in it yet stand in for them."""
+    from modelzoo.architectures.deepbind import DeepBind
+    from modelzoo.architectures.moe import MixtureOfExperts
+
+    factors = ("ARID3A", "FOXM1", "GATA3")
+    torch.manual_seed(0)
+    experts = {name: DeepBind(filters=[4], widths=[9], tasks=[name]) for name in factors}
+    models = {f"deepbind-{name.lower()}": expert for name, expert in experts.items()}
+    models["moe-arid3a-foxm1-gata3"] = MixtureOfExperts.from_experts(experts)
+    if set(models) <= set(catalog.list_models()):
+        return
+    root = tmp_path / "zoo"
+    for name in ("WEIGHTS", "RECIPES"):
+        monkeypatch.setattr(catalog, name, root / name.lower())
+        (root / name.lower()).mkdir(parents=True)
+    for name, model in models.items():
+        save_file(model.state_dict(), catalog.WEIGHTS / f"{name}.safetensors")
+        recipe = {
+            "architecture": model.architecture,
+            "config": model.config,
+            "tasks": list(model.tasks),
+            "scores": {"GATA3": {"roc_auc": 0.9125}},
+        }
+        (catalog.RECIPES / f"{name}.json").write_text(json.dumps(recipe))
+    monkeypatch.setattr(catalog, "CATALOG", root / "catalog.json")
+    catalog.CATALOG.write_text(catalog.build())
+
+
+@pytest.fixture
+def desk(monkeypatch, tmp_path, zoo):
+    """A folder with the files that the pages speak of."""
+    from modelzoo.architectures.deepbind import DeepBind
+    from modelzoo.training.experts import ExpertParams
+
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for seed, name in enumerate(("peaks", "other")):
+        records = [f">{name}{i}\n{text}\n" for i, text in enumerate(letters(120, 60, seed))]
+        Path(f"{name}.fa").write_text("".join(records))
+    Path("genome.fa").write_text(f">chr1\n{letters(1, 500)[0]}\n")
+    Path("peaks.bed").write_text("chr1\t10\t111\nchr1\t200\t301\n")
+    params = ExpertParams(filters=(8,), widths=(9,), epochs=1)
+    for name in ("mine", "other"):
+        task = {"mine": "peaks"}.get(name, name)
+        model = DeepBind(filters=[4], widths=[9], tasks=[task])
+        model.save_pretrained(f"runs/{name}")
+    Path("runs/found").mkdir()
+    Path("runs/found/deepbind-peaks.toml").write_text(params.to_toml())
+    return folder
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if code(p, "python")], ids=lambda p: p.stem)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
+    names = {"__name__": "page"}
+    if page.name == "README.md":  # there they are the reader's own
+        names |= {"model": convolutions(), "x": torch.rand(3, 4, 20)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for line, text in code(page, "python"):
+            exec(compile("\n" * line + text, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("words", commands("shiftsmooth"))
+def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
+    from modelzoo import hub
+    from modelzoo.evaluation import report
+    from modelzoo.training import search
+    from modelzoo.training.experts import ExpertParams
+
+    # These take long, or tell the world; they are run as far as the work.
+    monkeypatch.setattr(report, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(search, "search", lambda *a, out, **options: ExpertParams())
+    monkeypatch.setattr(hub, "publish", lambda name, repo_id, *, private: repo_id)
+    if words[1:3] == ["train", "expert"]:
+        shutil.rmtree("runs/mine")
+        if "--params" not in words:
+            defaults_can_be_built()
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code, capsys.readouterr().err
+    if "-o" in words and not {"evaluate", "search"} & set(words):
+        assert Path(words[words.index("-o") + 1]).exists()
+
+
+def defaults_can_be_built():
+    from modelzoo.training.experts import ExpertParams
+
+    try:
+        ExpertParams().build("peaks")
+    except ValueError as error:
+        pytest.xfail(f"an expert without a recipe cannot be built: {error}")
+
+
+@pytest.mark.parametrize("words", commands("make"))
+def test_what_the_pages_make_is_in_the_makefile(words):
+    makefile = (ROOT / "Makefile").read_text()
+    targets = [word for word in words[1:] if "=" not in word]
+    assert targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for variable in (word.split("=")[0] for word in words[1:] if "=" in word):
+        assert f"$({variable})" in makefile
+
+
+@pytest.mark.parametrize("words", commands("pip"))
+def test_what_the_pages_install_can_be_installed(words):
+    assert words[:4] == ["pip", "install", "-c", "constraints.txt"]
+    (what,) = words[4:]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert what == "." or re.fullmatch(r"\.\[(\w+)\]", what)[1] in extras
+
+
+@pytest.mark.parametrize("words", commands("python"))
+def test_a_script_of_the_pages_takes_its_arguments(words, monkeypatch):
+    module = importlib.import_module(Path(words[1]).stem)
+    assert Path(module.__file__) == ROOT / words[1]
+
+    class Parsed(Exception):
+        pass
+
+    parse = argparse.ArgumentParser.parse_args
+
+    def only_parse(parser, *args):
+        parse(parser, *args)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+    monkeypatch.setattr(sys, "argv", words[1:])
+    with pytest.raises(Parsed):
+        module.main()
+
+
+def test_no_other_command_is_shown():
+    shown = {param.values[0][0] for param in commands(*shown_programs())}
+    assert shown <= {"shiftsmooth", "make", "pip", "python", "modisco", "hf"}
+
+
+def shown_programs():
+    return {
+        line.split()[0]
+        for page in PAGES
+        for _, text in code(page, "sh")
+        for line in text.splitlines()
+        if line.strip()
+    }
+
+
+def test_every_option_that_is_named_exists():
+    known = {"--report", "--check"}
+    for words in [[], *(words for words, _ in pages.commands())]:
+        known |= set(re.findall(r"--[\w-]+", pages.help_text(words)))
+    for page in PAGES:
+        named = re.findall(r"`(--[\w-]+)[^`]*`", page.read_text(encoding="utf-8"))
+        assert set(named) <= known, page.name
+
+
+def test_every_page_that_is_linked_exists():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            if "_made" not in link and "benchmarks/" not in link:
+                assert (page.parent / link).is_file(), (page.name, link)
+
+
+def test_the_readme_is_short_and_shows_its_picture():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 150
+    assert all((ROOT / image).is_file() for image in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text))
+
+
+def test_the_signatures_of_the_docs_are_those_of_the_code():
+    """Every keyword that a page gives to `attribute` in running text is an argument of it."""
+    from inspect import signature
+
+    known = set(signature(shiftsmooth.ShiftSmooth.attribute).parameters)
+    known |= set(signature(shiftsmooth.LayerShiftSmooth.attribute).parameters)
+    known |= set(signature(shiftsmooth.ShiftSmooth).parameters)
+    for page in (DOCS / "how.md", DOCS / "recipes.md"):
+        for name in re.findall(r"`(\w+)=[^`]*`", page.read_text(encoding="utf-8")):
+            assert name in known, (page.name, name)
+
+
+def test_the_changes_are_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+class Bert(nn.Module):
+    """Has its embedding where the example of LayerShiftSmooth looks for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.bert = nn.Module()
+        self.bert.embeddings = nn.Module()
+        self.bert.embeddings.word_embeddings = nn.Embedding(12, 6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, ids, mask):
+        words = self.bert.embeddings.word_embeddings(ids) * mask[..., None]
+        return self.head(words.sum(1))
+
+
+def examples():
+    """Every docstring with an example, of both packages."""
+    finder = doctest.DocTestFinder()
+    for package in (shiftsmooth, modelzoo):
+        for path in sorted(Path(package.__file__).parent.rglob("*.py")):
+            if ">>>" in path.read_text(encoding="utf-8"):
+                name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                for test in finder.find(importlib.import_module(name)):
+                    if test.examples:
+                        yield pytest.param(test, id=test.name)
+
+
+@pytest.mark.parametrize("test", examples())
+def test_the_example_of_a_docstring_runs(test):
+    from captum.attr import IntegratedGradients
+
+    if "LayerShiftSmooth" in test.name:
+        ids = torch.randint(12, (2, 14))
+        own = {"model": Bert(), "ids": ids, "mask": torch.ones(2, 14), "L": 14}
+    else:
+        own = {"model": convolutions(), "x": torch.rand(3, 4, 20)}
+    test.globs |= {"IntegratedGradients": IntegratedGradients, "torch": torch, **own}
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_no_block_has_drifted():
+    made = fill.current()
+    for path in fill.files():
+        text = path.read_text(encoding="utf-8")
+        assert fill.filled(text, made) == text, f"{path.name}: run python docs/fill.py"
+
+
+def test_every_block_is_known_and_every_known_block_is_shown():
+    named = [
+        name
+        for path in fill.files()
+        for name in re.findall(r"<!-- made: ([\w-]+) -->", path.read_text(encoding="utf-8"))
+    ]
+    assert set(named) == set(fill.current())
+    assert all(
+        path.read_text(encoding="utf-8").count("<!-- made: ")
+        == path.read_text(encoding="utf-8").count("<!-- /made -->")
+        for path in fill.files()
+        if path.name != "maintainers.md"
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """What `evaluate` writes, for models without training and a handful of peaks."""
+    from modelzoo.architectures.deepbind import DeepBind
+    from modelzoo.architectures.moe import MixtureOfExperts
+    from modelzoo.datasets.simulate import Simulation
+    from modelzoo.evaluation import report
+    from modelzoo.evaluation.scores import LabelledSet
+
+    batch = Simulation.load("spi1").sample(40, seed=0)
+    order = np.argsort(-batch.labels.astype(int), kind="stable")
+    codes = batch.codes[order][:, :101]
+    data = LabelledSet(
+        "GATA3", "in distribution", codes, batch.labels[order], np.tile(np.arange(20), 2)
+    )
+    torch.manual_seed(0)
+    experts = {"GATA3": DeepBind(filters=[4], widths=[9], tasks=["GATA3"]).eval()}
+    mixture = MixtureOfExperts.from_experts(experts).eval()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "QUICK_PEAKS", 3)
+        folder = tmp_path_factory.mktemp("report")
+        report.evaluate(
+            folder,
+            quick=True,
+            models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
+            sets=[data],
+            workers=1,
+            progress=False,
+        )
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_quick_report_is_not_taken_over(results):
+    with pytest.raises(ValueError, match="full report"):
+        fill.summary(results)
+
+
+@pytest.mark.slow
+def test_the_tables_show_the_numbers_of_the_report(results):
+    full = {**results, "settings": {**results["settings"], "quick": False}}
+    made = fill.blocks(fill.summary(json.loads(json.dumps(full))), None)
+    for row in results["performance"]["scores"]:
+        assert f" {row['roc_auc']:.3f} " in made["performance"]
+        assert f"| {row['model']} | {row['roc_auc']:.3f} (" in made["published"]
+    shown = [
+        row
+        for row in results["attribution"]["scores"]
+        if row["factor"] == "all" and row["corrected"] and row["mean"] is not None
+    ]
+    assert shown
+    for row in shown:
+        assert f" {row['mean']:.3f} ".replace("-", "−") in made["attribution"]
+    assert "NoiseTunnel over ShiftSmooth N=5" in made["attribution-short"]
+    edges = [row for row in results["attribution"]["edges"] if row["corrected"]]
+    assert made["edges"].strip().count("\n") == 1 + len(edges) > 1
+    assert "protocol rigorous" in made["provenance"]
+    assert made["speed"] == made["benchmarks"] == fill.NOT_YET
+
+
+def test_times_are_read_as_the_benchmarks_write_them():
+    import report
+
+    cell = {
+        "gradient": (1.0, 2.0), "black box, 3": (20.0, 4.0), "fixed, 5": (18.0, 5.0),
+        "ShiftSmooth": (19.0, 5.0), report.SHARED: (6.0, 7.0), "NoiseTunnel": (60.0, 8.0),
+        "paper's loop": (900.0, 1.0),
+    }  # fmt: skip
+    text = ["# Benchmarks", "", "Device: cpu (one, 1 threads).", "", "How.", ""]
+    for reach in (2, 10):
+        slower = {name: (reach * ms, mib) for name, (ms, mib) in cell.items()}
+        text += [f"## N = {reach}", "", *report.table({"a CNN": slower}), ""]
+    text += ["## Growth", "", "![times](growth-cpu.png)"]
+    text = "\n".join(text)
+    ((_, _), (reach, rows)) = fill.benchmark_rows(text)
+    assert (reach, rows[0]["model"], rows[0]["NoiseTunnel / auto"]) == (10, "a CNN", "10.00")
+    speed = fill.speed_table(text)
+    assert "N = 10" in speed and "Device: cpu" in speed
+    assert "| a CNN | 10 [2] | 600 [8] | 190 [5] | 60 [7] | 3.16 | 10.00 |" in speed
+    page = fill.demoted(text)
+    assert not page.startswith("# ") and "](../benchmarks/growth-cpu.png)" in page
+
+
+def test_the_zoo_page_lists_every_model(zoo, tmp_path):
+    pages.write(tmp_path / "made")
+    table = (tmp_path / "made" / "models.md").read_text()
+    for name in catalog.list_models():
+        assert f"[{name}](_made/{name}.md)" in table
+        assert (tmp_path / "made" / f"{name}.md").read_text().startswith(f"# {name}")
+
+
+def test_the_page_of_the_commands_is_their_help():
+    text = pages.command_line()
+    for words, sentence in pages.commands():
+        assert f"## shiftsmooth {' '.join(words)}\n" in text
+        assert sentence.split(",")[0][:40] in text
+    assert "Example: shiftsmooth predict" in text and "\x1b" not in text
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    for needed in ("sphinx", "myst_nb", "furo"):
+        pytest.importorskip(needed)
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html"]
+    command += ["-d", str(out / "doctrees"), str(DOCS), str(out / "html")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}
+    )
+    assert done.returncode == 0, done.stderr
+    return out / "html"
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_links_lead_somewhere(site):
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for link in re.findall(r'(?:href|src)="([^"#?]+)', text):
+            if ":" not in link:
+                assert (page.parent / html.unescape(link)).exists(), (page.name, link)
+
+
+@pytest.mark.slow
+def test_the_site_needs_no_network(site):
+    for name in ("index", "how", "api/shiftsmooth"):
+        text = (site / f"{name}.html").read_text(encoding="utf-8")
+        assert not re.search(r'<(?:script|img|link)[^>]+(?:src|href)="https?:', text), name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+@pytest.mark.parametrize("name", ["index", "how", "recipes", "api/shiftsmooth"])
+def test_a_page_opens_in_a_browser(site, name, tmp_path):
+    script = (
+        "<script>addEventListener('load', () => document.title = 'broken images: ' + "
+        "[...document.images].filter(i => !i.naturalWidth).length)</script></body>"
+    )
+    page = site / f"{name}-checked.html"
+    page.write_text((site / f"{name}.html").read_text().replace("</body>", script))
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
+    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000"]
+    done = subprocess.run(
+        [BROWSER, *flags, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120
+    )
+    page.unlink()
+    assert "<title>broken images: 0</title>" in done.stdout
+    assert ":CONSOLE" not in done.stderr, done.stderr
+
+
+def test_nothing_is_left_of_the_place_it_was_written_in():
+    for page in [*PAGES, *DOCS.glob("*.py"), ROOT / "CHANGELOG.md"]:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"(?<![\w./])/(?:work|root|tmp|home)/", text), page.name
