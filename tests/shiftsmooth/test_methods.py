@@ -145,7 +145,7 @@ MASKS = {
 RANDOM = {
     "gradient shap": (
         GradientShap,
-        {"n_samples": 3, "stdevs": 0.1, "baselines": torch.zeros(2, 4, 16).double()},
+        {"n_samples": 3, "stdevs": 0.1, "baselines": torch.arange(128.0).reshape(2, 4, 16).sin()},
     ),
     "feature permutation": (FeaturePermutation, {}),
     "kernel shap": (KernelShap, {"n_samples": 20, "feature_mask": MASKS["positions"]}),
@@ -168,13 +168,15 @@ def test_a_method_that_draws_draws_anew_for_every_shift(naive, models, x, build,
     if build in (Lime, KernelShap):
         pytest.importorskip("sklearn")
     method = build(models.strided())
-    rolled = kwargs.keys() & {"feature_mask"}
+    rolled = kwargs.keys() & {"feature_mask", "baselines"}
+    # These mix the rows of a batch, so they must see one shift at a time, asked for or not.
+    alone = None if build in (GradientShap, FeaturePermutation) else 1
     set_all_random_seeds(3)
     expected = looped(
         naive, method, x, lambda move: {**kwargs, **{k: move(kwargs[k], -1) for k in rolled}}
     )
     set_all_random_seeds(3)
-    found = ShiftSmooth(method).attribute(x, 1, max_shift=2, shifts_per_eval=1, **kwargs)
+    found = ShiftSmooth(method).attribute(x, 1, max_shift=2, shifts_per_eval=alone, **kwargs)
     close(found, expected, **SINGLE)
 
 
@@ -572,6 +574,14 @@ def test_the_deltas_of_a_method_that_draws_are_sorted_by_example(x, build, kwarg
         **{**kwargs, **options},
     )
     close(delta, (-model.steps(x),))
+
+
+def test_noise_tunnel_around_a_smoothed_method_gives_a_delta_per_sample(models, x):
+    smooth = ShiftSmooth(IntegratedGradients(models.strided()))
+    options = {"target": 1, "max_shift": 2, "n_steps": 3, "return_convergence_delta": True}
+    _, expected = smooth.attribute(x, **options)
+    _, delta = NoiseTunnel(smooth).attribute(x, nt_samples=2, stdevs=0.0, **options)
+    close(delta, (expected.repeat_interleave(2),))
 
 
 # Errors
