@@ -148,7 +148,7 @@ class Attributions:
 
     def _hypothetical(self, x: Tensor, start: int) -> np.ndarray:
         """The gradient, smoothed, less its mean over the letters (Majdandzic et al. 2023)."""
-        method = ShiftSmooth(self.model)
+        method = ShiftSmooth(self.model, trunk=getattr(self.model, "trunk", None))
         if self.samples:
             devices = [x.device] if x.is_cuda else []
             # Captum draws from the global generator; a resumed run must draw the same noise.

@@ -73,7 +73,7 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
     planted = [row for row in ranked if data.labels[row]]
 
     x = data.one_hot()[planted]
-    explain = ShiftSmooth(model).attribute
+    explain = ShiftSmooth(model, trunk=getattr(model, "trunk", None)).attribute
     scores = {
         "gradient": _corrected(explain(x, target=0, max_shift=0)),
         "ShiftSmooth": _corrected(explain(x, target=0, max_shift=MAX_SHIFT)),
