@@ -160,16 +160,21 @@ def short_attribution_table(found: dict[str, Any]) -> str:
 
 
 def difference_table(found: dict[str, Any]) -> str:
-    """Returns the paired differences between methods."""
-    columns = [
-        ("metric", lambda row: METRICS[row["metric"]]),
-        ("model", plain("model_class")),
-        ("method", _title("method")),
-        ("minus", _title("against")),
-        ("difference (95 %)", with_interval("difference", "low", "high", sign=True)),
-        ("p, Holm", probability("p_holm")),
-    ]
-    return _markdown(columns, found["comparisons"])
+    """Returns the paired differences between methods: a row a metric, a column a pair."""
+    shown = ("shiftsmooth-5", "shift-and-noise", "shiftsmooth-ig")
+    wide: dict[tuple[str, str], Row] = {}
+    pairs = {}
+    for row in found["comparisons"]:
+        if row["method"] not in shown:
+            continue
+        key = (row["metric"], row["model_class"])
+        entry = wide.setdefault(key, {"metric": row["metric"], "model": row["model_class"]})
+        pair = f"{METHODS[row['method']].title} − {METHODS[row['against']].title}"
+        pairs[pair] = [f"{pair}, {name}" for name in ("difference", "low", "high")]
+        entry |= zip(pairs[pair], (row["difference"], row["low"], row["high"]))
+    columns = [("metric", lambda row: METRICS[row["metric"]]), ("model", plain("model"))]
+    columns += [(pair, _interval_if_there(*keys)) for pair, keys in pairs.items()]
+    return _markdown(columns, list(wide.values()))
 
 
 def edge_table(found: dict[str, Any]) -> str:
@@ -294,6 +299,8 @@ def main() -> None:
     if arguments.report:
         text = (arguments.report / "results.json").read_text(encoding="utf-8")
         kept = json.dumps(summary(json.loads(text)), indent=1)
+        # A line a row, so that a difference between two reports can be read.
+        kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
         SUMMARY.write_text(kept + "\n", encoding="utf-8")
     made = current()
     drifted = []

@@ -1,6 +1,7 @@
 """README and site: what they show runs, what they say of the commands and the numbers is true."""
 
 import argparse
+import ast
 import doctest
 import html
 import importlib
@@ -238,6 +239,38 @@ def test_every_page_that_is_linked_exists():
                 assert (page.parent / link).is_file(), (page.name, link)
 
 
+def imports():
+    """(module, module it imports), of all of both packages, also inside functions."""
+    for package in (shiftsmooth, modelzoo):
+        for path in sorted(Path(package.__file__).parent.rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    yield from ((name, alias.name) for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    yield from ((name, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_imports_point_down_as_the_maintainers_page_draws_them():
+    (diagram,) = (text for _, text in code(DOCS / "maintainers.md", "text") if "▼" in text)
+    layers = {}
+    for height, layer in enumerate(reversed(re.split(r" │\n ▼\n", diagram))):
+        layers |= dict.fromkeys(re.findall(r"\w+", layer.partition("─")[0]), height)
+    known = 0
+    for module, imported in imports():
+        if module.startswith("shiftsmooth"):
+            assert not imported.startswith("modelzoo"), module
+            continue
+        if not imported.startswith("modelzoo") or module == "modelzoo.__init__":
+            continue
+        lower = [*imported.split("."), "hub"][1]  # `import modelzoo` is for `load`
+        upper = module.split(".")[1]
+        if {lower, upper} <= layers.keys():
+            known += 1
+            assert layers[lower] <= layers[upper], (module, imported)
+    assert known > 50
+
+
 def test_the_readme_is_short_and_shows_its_picture():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 150
@@ -381,6 +414,30 @@ def test_the_tables_show_the_numbers_of_the_report(results):
     assert made["edges"].strip().count("\n") == 1 + len(edges) > 1
     assert "protocol rigorous" in made["provenance"]
     assert made["speed"] == made["benchmarks"] == fill.NOT_YET
+
+
+@pytest.mark.slow
+def test_a_report_is_taken_over_into_the_pages(results, tmp_path, monkeypatch, capsys):
+    full = {**results, "settings": {**results["settings"], "quick": False}}
+    (tmp_path / "results.json").write_text(json.dumps(full))
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n\n<!-- made: performance -->\n<!-- /made -->\n\nBehind.\n")
+    monkeypatch.setattr(fill, "SUMMARY", tmp_path / "kept.json")
+    monkeypatch.setattr(fill, "files", lambda: [page])
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fill.py", *arguments])
+        fill.main()
+
+    with pytest.raises(SystemExit, match=r"page.md: drifted"):
+        run("--check")
+    run("--report", str(tmp_path))
+    score = results["performance"]["scores"][0]["roc_auc"]
+    text = page.read_text()
+    assert text.startswith("Before.\n\n<!-- made: performance -->\n| data set |")
+    assert f"{score:.3f}" in text and text.endswith("|\n<!-- /made -->\n\nBehind.\n")
+    run("--check")
+    assert json.loads(fill.SUMMARY.read_text()) == fill.summary(full)
 
 
 def test_times_are_read_as_the_benchmarks_write_them():
