@@ -14,12 +14,12 @@ FEW = ["gradient", "smoothgrad", "shiftsmooth-5", "shift-and-noise"]
 @pytest.fixture(scope="module")
 def problem(toy_models, toy_sets):
     experts = {"GATA3": toy_models["deepbind-gata3"], "FOXM1": toy_models["deepbind-foxm1"]}
-    peaks = {s.name: s.codes[s.labels == 1][:6] for s in toy_sets if s.name in experts}
+    peaks = {s.name: s.codes[s.labels == 1][:4] for s in toy_sets if s.name in experts}
     return experts, toy_models["moe-arid3a-foxm1-gata3"], peaks
 
 
 def run(folder, problem, **arguments):
-    arguments = {"methods": FEW, "planted": 6, "resamples": 50, "workers": 1} | arguments
+    arguments = {"methods": FEW, "planted": 4, "resamples": 50, "workers": 1} | arguments
     return evaluate_attributions(folder, *problem, progress=False, **arguments)
 
 
@@ -43,10 +43,10 @@ def test_every_metric_of_every_method_is_there(done):
     ]
     assert len(keys) == len(set(keys)) == len(METRICS) * (len(FEW) + 1) * 2 * 3 * 2
     for r in result.scores:
-        assert r["n"] <= (12 if r["factor"] == "all" else 6)
+        assert r["n"] <= (8 if r["factor"] == "all" else 4)
         if r["mean"] is not None:
             assert r["low"] - 1e-9 <= r["mean"] <= r["high"] + 1e-9
-    assert result.peaks == {"GATA3": 6, "FOXM1": 6}
+    assert result.peaks == {"GATA3": 4, "FOXM1": 4}
 
 
 def test_mutagenesis_is_perfectly_faithful_to_itself(done):

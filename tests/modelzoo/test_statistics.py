@@ -95,9 +95,9 @@ def test_delong_test_is_antisymmetric_and_sees_identity():
 
 def test_delong_is_fast_enough_for_a_million():
     labels, scores = example(n=200_000, models=2)
-    start = time.perf_counter()
+    start = time.process_time()
     delong(labels, scores)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_auc_is_scikit_learns():
@@ -150,10 +150,10 @@ def test_a_resample_always_holds_both_classes():
 
 def test_bootstrap_of_the_whole_evaluation_takes_seconds():
     labels, scores = example(n=1000, models=4)
-    start = time.perf_counter()
+    start = time.process_time()
     for dataset in range(9):
         bootstrap(labels, scores, resamples=1000, seed=dataset)
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 def test_bootstrap_is_seeded():
