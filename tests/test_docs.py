@@ -273,7 +273,8 @@ def test_imports_point_down_as_the_maintainers_page_draws_them():
 
 def test_the_readme_is_short_and_shows_its_picture():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 150
+    rows = text.count("Not measured yet.") * 10  # nine data sets, the longest table
+    assert len(text.splitlines()) + rows < 150
     assert all((ROOT / image).is_file() for image in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text))
 
 
