@@ -6,6 +6,7 @@ is paired. Whatever is random takes a seed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -170,7 +171,7 @@ def bootstrap_comparison(samples: np.ndarray, observed: float) -> Comparison:
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """The central percentile interval of resampled values.
+    """The central percentile interval of resampled values, NaNs left out.
 
     Args:
         samples: Shape (resamples, ...).
@@ -179,7 +180,9 @@ def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
     Returns:
         Low and high. Shape (2, ...).
     """
-    return np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice encountered")
+        return np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
 
 
 def paired_means(

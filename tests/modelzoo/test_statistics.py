@@ -183,6 +183,8 @@ def test_bootstrap_and_delong_agree_on_the_p_of_a_difference():
 
 def test_interval_is_the_percentile_interval():
     np.testing.assert_allclose(interval(np.arange(1001.0)), [25, 975])
+    np.testing.assert_allclose(interval(np.append(np.arange(1001.0), np.nan)), [25, 975])
+    assert np.isnan(interval(np.full(5, np.nan))).all()
 
 
 def test_paired_means_have_the_spread_of_the_mean_and_skip_missing_values():
