@@ -11,7 +11,7 @@ demo: .venv/ready
 	$(BIN)/shiftsmooth demo
 
 test: .venv/ready
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check
