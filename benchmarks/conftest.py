@@ -14,3 +14,15 @@ def device(request: pytest.FixtureRequest) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         pytest.exit("--device cuda, but torch sees no CUDA device", returncode=2)
     return name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def worked_before() -> None:
+    """Brings the allocator where a process has it that has been working for a while.
+
+    glibc keeps large blocks for reuse only after it has seen some freed; until then every method
+    pays for fresh pages, more of it the larger its blocks are.
+    """
+    for _ in range(3):
+        blocks = [torch.ones(7 << 20) for _ in range(4)]
+        del blocks
