@@ -1,5 +1,7 @@
 """Scores of known models on known data, and the published figures beside them."""
 
+import os
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -120,6 +122,19 @@ def test_published_figures_stand_beside_ours(rigorous):
     row = next(r for r in rigorous.scores if (r["set"], r["model"]) == ("GATA3", "deepbind-gata3"))
     assert row["paper_roc_auc"] == pytest.approx(0.7658, abs=1e-4)
     assert row["authors_later_roc_auc"] == pytest.approx(0.7807, abs=1e-4)
+
+
+@pytest.mark.data
+@pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="MODELZOO_DATA_DIR is not set")
+def test_the_papers_sets_pair_every_peak_with_its_shuffle():
+    for one in paper_sets():
+        assert (len(one.labels), one.labels.sum()) == (1000, 500)
+        order = np.lexsort((one.labels, one.groups))
+        np.testing.assert_array_equal(one.groups[order], np.repeat(np.arange(500), 2))
+        np.testing.assert_array_equal(one.labels[order], np.tile([0, 1], 500))
+        codes = one.codes[order].astype(int)
+        dinucleotides = np.sort(codes[:, :-1] * 5 + codes[:, 1:], axis=1)
+        np.testing.assert_array_equal(dinucleotides[::2], dinucleotides[1::2])
 
 
 def test_wrong_arguments_are_named(toy_models, toy_sets):
