@@ -155,6 +155,10 @@ RANDOM = {
         lambda model: NoiseTunnel(Saliency(model)),
         {"nt_samples": 4, "nt_samples_batch_size": 3, "nt_type": "vargrad", "stdevs": 0.2},
     ),
+    "noise tunnel over gradient shap": (
+        lambda model: NoiseTunnel(GradientShap(model)),
+        {"nt_samples": 2, "stdevs": 0.1, "baselines": torch.arange(192.0).reshape(3, 4, 16).sin()},
+    ),
     "noise tunnel over deep lift": (
         lambda model: NoiseTunnel(DeepLift(model)),
         {"nt_samples": 3, "stdevs": 0.2},
@@ -170,7 +174,7 @@ def test_a_method_that_draws_draws_anew_for_every_shift(naive, models, x, build,
     method = build(models.strided())
     rolled = kwargs.keys() & {"feature_mask", "baselines"}
     # These mix the rows of a batch, so they must see one shift at a time, asked for or not.
-    alone = None if build in (GradientShap, FeaturePermutation) else 1
+    alone = None if build is FeaturePermutation or "baselines" in kwargs else 1
     set_all_random_seeds(3)
     expected = looped(
         naive, method, x, lambda move: {**kwargs, **{k: move(kwargs[k], -1) for k in rolled}}
@@ -274,9 +278,10 @@ def test_random_baselines_are_drawn_once_for_all_shifts(models, x):
     assert len(calls) == 1
 
 
-def test_noise_tunnel_draws_its_baselines_from_a_shifted_distribution(naive, models, x):
+@pytest.mark.parametrize("size", [3, 5])  # 3 is, by chance, the number of examples
+def test_noise_tunnel_draws_its_baselines_from_a_shifted_distribution(naive, models, x, size):
     method = NoiseTunnel(IntegratedGradients(models.strided()))
-    drawn = torch.randn(5, 4, 16).double()
+    drawn = torch.randn(size, 4, 16).double()
     kwargs = {"draw_baseline_from_distrib": True, "nt_samples": 3, "stdevs": 0.0}
     set_all_random_seeds(3)
     expected = looped(naive, method, x, lambda move: {"baselines": move(drawn, -1), **kwargs})
