@@ -296,12 +296,13 @@ def test_an_ambiguous_argument_is_explained_in_the_error(x):
     close(smooth.attribute(x, None, scale, max_shift=1, shifts_per_eval=1), (bound,))
 
 
-def test_an_error_of_the_model_itself_gets_no_note(x):
-    def broken(x):
+@pytest.mark.parametrize(("args", "shifts_per_eval"), [((), 3), ((torch.ones(3),), 1)])
+def test_an_error_that_no_repeated_argument_caused_gets_no_note(x, args, shifts_per_eval):
+    def broken(x, *args):
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine") as error:
-        ShiftSmooth(broken).attribute(x)
+        ShiftSmooth(broken).attribute(x, None, args, shifts_per_eval=shifts_per_eval)
     assert not hasattr(error.value, "__notes__")
 
 
