@@ -4,7 +4,6 @@
 """
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,20 @@ def write(folder: Path) -> None:
     """Writes all made pages.
 
     Args:
-        folder: Emptied first.
+        folder: Holds nothing else afterwards; pages that are as they should be stay untouched.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     models = [catalog.info(name) for name in catalog.list_models()]
-    (folder / "models.md").write_text(zoo(models), encoding="utf-8")
-    for info in models:
-        # The front matter is the Hub's.
-        (folder / f"{info.name}.md").write_text(model_card(info).text.lstrip(), encoding="utf-8")
-    (folder / "commands.md").write_text(command_line(), encoding="utf-8")
+    made = {"models": zoo(models), "commands": command_line()}
+    # Without the front matter of a card, which is the Hub's.
+    made |= {info.name: model_card(info).text.lstrip() for info in models}
+    for old in folder.glob("*.md"):
+        if old.stem not in made:
+            old.unlink()
+    for name, text in made.items():
+        path = folder / f"{name}.md"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 def zoo(models: list[catalog.ModelInfo]) -> str:
