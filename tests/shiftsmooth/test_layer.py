@@ -121,6 +121,14 @@ def test_a_mask_rolls_and_special_tokens_stay(naive, ids):
     assert (smooth.attribute(ids, **options) - expected).abs().max() > 1e-3
 
 
+def test_a_mask_without_a_batch_rolls_too(ids):
+    model = Tokens()
+    smooth = LayerShiftSmooth(model, model.embedding)
+    mask = (torch.rand(L) > 0.3).double()
+    expected = smooth.attribute(ids, 0, mask.expand(3, L), max_shift=3, roll_args=(0,))
+    close(smooth.attribute(ids, 0, mask, max_shift=3, roll_args=(0,)), expected)
+
+
 def test_an_inner_layer_of_a_convolutional_network(naive, x):
     model = Inner()
     expected = by_hand(
@@ -227,7 +235,8 @@ def test_an_image_layer_is_shifted_back_along_both_dimensions(naive):
         close(found, expected)
 
 
-def test_flanks_give_a_result_as_long_as_the_input(naive):
+@pytest.mark.parametrize("layer_dim", [None, 2])
+def test_flanks_give_a_result_as_long_as_the_input(naive, layer_dim):
     model = Inner()
     x = torch.randn(2, 4, L + 4).double()
 
@@ -244,7 +253,9 @@ def test_flanks_give_a_result_as_long_as_the_input(naive):
         edges="flanks",
         total=(torch.zeros(2, 5, L + 4),),
     )
-    found = LayerShiftSmooth(model, model.conv).attribute(x, 1, max_shift=2, edges="flanks")
+    found = LayerShiftSmooth(model, model.conv).attribute(
+        x, 1, max_shift=2, edges="flanks", layer_dim=layer_dim
+    )
     assert found.shape == (2, 5, L + 4)
     close(found, expected)
 
