@@ -31,7 +31,7 @@ class ExpertParams:
     """The hyper-parameters of an expert, as the search finds and a recipe stores them."""
 
     filters: tuple[int, ...] = (128,)
-    widths: tuple[int, ...] = (20,)
+    widths: tuple[int, ...] = (21,)
     pooling: str = "max+mean"
     dropout: float = 0.2
     learning_rate: float = 5e-3

@@ -144,3 +144,10 @@ def test_a_recipe_with_an_unknown_name_is_refused():
 
 def test_a_task_without_a_recipe_has_the_defaults():
     assert experts.found_params("toy") == ExpertParams()
+    assert ExpertParams().build("toy").tasks == ("toy",)
+
+
+@pytest.mark.parametrize("factor", chipseq.FACTORS)
+def test_a_factors_recipe_is_found_and_builds(factor):
+    params = experts.found_params(factor)
+    assert params != ExpertParams() and params.build(factor).tasks == (factor,)
