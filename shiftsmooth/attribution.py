@@ -47,8 +47,8 @@ class ShiftSmooth(GradientAttribution):
                 or another Captum attribution whose result has its input's shape, to smooth that:
                 `ShiftSmooth(IntegratedGradients(model))`, `ShiftSmooth(NoiseTunnel(...))`.
             trunk: The shift-equivariant part of the model, a module inside it: what it computes is
-                then shared between shifts, and pooling right after it too, which makes N shifts of
-                a convolutional model cost little more than one. "auto" shares whatever can be
+                then shared between shifts, and pooling right after it too, so that the time of a
+                convolutional model hardly grows with N. "auto" shares whatever can be
                 shared where that is faster. The result is the same: the first call with inputs of
                 a shape compares both ways on one example, and warns and shares nothing if they
                 differ. Plain means of gradients of (B, C, L) inputs are shared; other calls, and

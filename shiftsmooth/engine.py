@@ -213,18 +213,18 @@ class Sharing:
 
     def _right(self, call: ShiftedCall) -> bool:
         one = call.one_example()
-        expected = one.mean_gradient(self.forward_func, one.copies, one.shifts.offsets)
+        offsets = one.shifts.offsets
         try:
-            got = self.step(one)(one.shifts.offsets)
+            got = one.forward(self.forward_func, _windows(one, one.inputs, offsets), offsets)
         except Exception as error:
             return self._warn(f"it failed with {type(error).__name__}: {error}")
-        for a, b, x in zip(got, expected, call.inputs):
-            # Rounding can switch single ReLUs, which is seen in the largest difference of gradients
-            # and hardly in their norm; a wrong position is seen in both.
-            bound = 10 * torch.finfo(x.dtype).eps ** 0.5 * b.norm()
-            difference = (a - b).norm()
-            if not difference <= bound:
-                return self._warn(f"it differed by {difference:.3g}, more than {bound:.3g}")
+        expected = one.forward(self.forward_func, one.copies(one.inputs, offsets), offsets)
+        # Outputs, not gradients: rounding can switch a ReLU, or which of two equal windows is the
+        # largest, and either way of running the model is then as good as the other.
+        difference = (got - expected).abs().max()
+        bound = 1000 * torch.finfo(expected.dtype).eps * expected.abs().max()
+        if not difference <= bound:
+            return self._warn(f"outputs differed by {difference:.3g}, more than {bound:.3g}")
         return True
 
     def _warn(self, reason: str) -> bool:

@@ -114,23 +114,26 @@ def test_any_other_error_is_raised_at_once():
 
 
 class Keeps(torch.nn.Module):
-    """Keeps `count` numbers an example for its backward pass, and a weight that is larger."""
+    """Keeps `count` numbers an example for its backward pass."""
 
     def __init__(self, count):
         super().__init__()
         self.count = count
-        self.weight = torch.nn.Parameter(torch.ones(10**5))
 
     def forward(self, x):
         big = x.sum((1, 2))[:, None].expand(-1, self.count).contiguous()
-        return (big * self.weight.sum()).sin().sum(1)
+        return big.sin().sum(1)
 
 
-def sizes(monkeypatch, keeps, budget, offsets, batch=1):
+class Sum(torch.nn.Module):
+    def forward(self, x):
+        return x.sum(1)
+
+
+def sizes(monkeypatch, model, budget, offsets, batch=1):
     """How many rows the model sees at a time, after the pass that measures it."""
     monkeypatch.setattr(batching, "CPU_BYTES", budget)
     rows = []
-    model = Keeps(keeps)
     model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
     smooth = ShiftSmooth(model)
     smooth.attribute(torch.randn(batch, 4, 20), max_shift=offsets // 2)
@@ -142,16 +145,39 @@ def sizes(monkeypatch, keeps, budget, offsets, batch=1):
 
 
 def test_a_cpu_runs_together_what_keeps_little(monkeypatch):
-    assert sizes(monkeypatch, keeps=1, budget=2**20, offsets=11) == [11]
+    assert sizes(monkeypatch, Keeps(1), budget=2**20, offsets=11) == [11]
 
 
 def test_a_cpu_runs_apart_what_keeps_much(monkeypatch):
-    assert sizes(monkeypatch, keeps=10**6, budget=2**20, offsets=5) == [1] * 5
+    assert sizes(monkeypatch, Keeps(10**6), budget=2**20, offsets=5) == [1] * 5
 
 
 def test_a_cpu_cuts_evenly_what_it_cannot_run_together(monkeypatch):
     # the largest array kept is 2 examples x 4 kB a shift, and counts three times
-    assert sizes(monkeypatch, 1000, 5 * 24_500, offsets=11, batch=2) == [8, 8, 6]
+    assert sizes(monkeypatch, Keeps(1000), 5 * 24_500, offsets=11, batch=2) == [8, 8, 6]
+
+
+def test_many_small_arrays_are_kept_as_well_as_a_large_one(monkeypatch):
+    layers = [torch.nn.Sigmoid() for _ in range(50)]
+    model = torch.nn.Sequential(Keeps(1), *layers, torch.nn.Unflatten(0, (-1, 1)))
+    assert sizes(monkeypatch, model, 5 * 50 * 4, offsets=11) == [4, 4, 3]
+
+
+def test_a_parameter_does_not_count(monkeypatch):
+    conv = torch.nn.Conv1d(4, 1000, 20)  # a weight of 320 kB gives an example 4 kB
+    model = torch.nn.Sequential(conv, torch.nn.Flatten(), Sum())
+    assert sizes(monkeypatch, model, 11 * 12_500, offsets=11) == [11]
+
+
+def test_inputs_of_another_shape_are_measured_anew(monkeypatch):
+    monkeypatch.setattr(batching, "CPU_BYTES", 2**20)
+    rows = []
+    model = Keeps(10**4)
+    model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
+    smooth = ShiftSmooth(model)
+    for batch in (1, 10):
+        smooth.attribute(torch.randn(batch, 4, 20), max_shift=2)
+    assert rows == [1, 5, 10, 10, 10, 10, 10, 10]
 
 
 def test_the_measurement_draws_no_random_numbers():

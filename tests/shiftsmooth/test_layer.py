@@ -235,8 +235,18 @@ def test_an_image_layer_is_shifted_back_along_both_dimensions(naive):
         close(found, expected)
 
 
-@pytest.mark.parametrize("layer_dim", [None, 2])
-def test_flanks_give_a_result_as_long_as_the_input(naive, layer_dim):
+def test_flanks_go_where_the_named_dimension_is_counted_from_either_end():
+    layer = nn.Linear(3, 4).double()
+    smooth = LayerShiftSmooth(lambda x: layer(x).cumsum(1).sin().sum((1, 2)), layer)
+    x = torch.randn(2, 10, 3).double()
+    expected = smooth.attribute(x, max_shift=2, dim=1, edges="flanks")
+    assert expected.shape == (2, 10, 4)
+    for layer_dim in (1, -2):
+        found = smooth.attribute(x, max_shift=2, dim=1, edges="flanks", layer_dim=layer_dim)
+        close(found, expected)
+
+
+def test_flanks_give_a_result_as_long_as_the_input(naive):
     model = Inner()
     x = torch.randn(2, 4, L + 4).double()
 
@@ -253,9 +263,7 @@ def test_flanks_give_a_result_as_long_as_the_input(naive, layer_dim):
         edges="flanks",
         total=(torch.zeros(2, 5, L + 4),),
     )
-    found = LayerShiftSmooth(model, model.conv).attribute(
-        x, 1, max_shift=2, edges="flanks", layer_dim=layer_dim
-    )
+    found = LayerShiftSmooth(model, model.conv).attribute(x, 1, max_shift=2, edges="flanks")
     assert found.shape == (2, 5, L + 4)
     close(found, expected)
 
