@@ -165,7 +165,7 @@ class ShiftSmooth(GradientAttribution):
                     step = self.sharing.step(call)
                     at_once = len(call.shifts.offsets) if at_once is None else at_once
             if at_once is None:
-                at_once = self.chunks.choose(call, self.forward_func)
+                at_once = self.chunks.choose(call, self.forward_func, method)
             totals = accumulate(
                 step, call.shifts.offsets, at_once, shifts_per_eval is None, show_progress
             )

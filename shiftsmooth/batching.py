@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from captum.attr import GradientAttribution
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
@@ -27,11 +28,17 @@ class Chunks:
     def __init__(self) -> None:
         self._measured: dict[Any, int] = {}
 
-    def choose(self, call: ShiftedCall, forward_func: Callable[..., Any]) -> int:
-        """The shifts at once: on a CPU what keeps about `CPU_BYTES`, elsewhere all of them."""
+    def choose(self, call: ShiftedCall, forward_func: Callable[..., Any], method: Any) -> int:
+        """The shifts at once: on a CPU what keeps about `CPU_BYTES`, elsewhere all of them.
+
+        A gradient method inside makes batches of its own, of as many rows as it has steps or
+        references; a CPU gives it one shift at a time.
+        """
         offsets = call.shifts.offsets
         if call.inputs[0].device.type != "cpu" or len(offsets) == 1:
             return len(offsets)
+        if isinstance(method, GradientAttribution):
+            return 1
         key = tuple((x.shape, x.dtype) for x in call.inputs)
         if key not in self._measured:
             self._measured[key] = _kept(call, forward_func)

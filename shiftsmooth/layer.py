@@ -127,7 +127,7 @@ class LayerShiftSmooth(LayerAttribution):
         with torch.inference_mode(False), torch.enable_grad():
             at_once = 1 if call.one_at_a_time else shifts_per_eval
             if at_once is None:
-                at_once = self.chunks.choose(call, self.forward_func)
+                at_once = self.chunks.choose(call, self.forward_func, None)
             totals = accumulate(
                 step, call.shifts.offsets, at_once, shifts_per_eval is None, show_progress
             )

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from captum.attr import IntegratedGradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,6 +179,14 @@ def test_inputs_of_another_shape_are_measured_anew(monkeypatch):
     for batch in (1, 10):
         smooth.attribute(torch.randn(batch, 4, 20), max_shift=2)
     assert rows == [1, 5, 10, 10, 10, 10, 10, 10]
+
+
+def test_a_gradient_method_inside_gets_one_shift_at_a_time():
+    rows = []
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(80, 1))
+    model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
+    ShiftSmooth(IntegratedGradients(model)).attribute(torch.ones(2, 4, 20), 0, n_steps=7)
+    assert rows == [14] * 11
 
 
 def test_the_measurement_draws_no_random_numbers():
