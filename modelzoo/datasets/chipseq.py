@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import torch
@@ -63,6 +63,8 @@ SHA256 = {
 }
 
 VALIDATION_FRACTION = 0.1
+
+_CHUNK = 4096  # bytes; the last, broken one of a cut download is lost
 
 
 def file(split: str, factor: str) -> Path:
@@ -172,18 +174,48 @@ _COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
 
 def _fetch(name: str) -> Path:
     import pooch
+    from filelock import FileLock
 
-    cache = pooch.os_cache("shiftsmooth") / f"tfbs-{COMMIT[:12]}"
+    cache = Path(pooch.os_cache("shiftsmooth")) / f"tfbs-{COMMIT[:12]}"
+    (cache / name).parent.mkdir(parents=True, exist_ok=True)
     try:
-        fetched = pooch.retrieve(
-            URL + quote(name), SHA256[name], fname=name, path=cache, progressbar=True
-        )
+        with FileLock(cache / f"{name}.lock"):  # a second process finds what the first fetched
+            fetched = pooch.retrieve(
+                URL + quote(name), SHA256[name], fname=name, path=cache, downloader=_resume
+            )
     except OSError as error:  # what requests raises is an OSError too
         raise OSError(
             f"{name} could not be fetched from {URL} ({error}). Try again with a network, or set "
             "MODELZOO_DATA_DIR to a folder that holds train/, test/ and ood/"
         ) from error
     return Path(fetched)
+
+
+def _resume(url: str, output_file: str, pooch: object) -> None:
+    """Download as pooch's own downloader does, but from where an earlier call was cut off."""
+    import requests
+    from tqdm.auto import tqdm
+
+    name = unquote(url.rpartition("/")[2])
+    partial = Path(output_file).with_name(f"{name}.part")
+    have = partial.stat().st_size if partial.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with requests.get(url, headers=headers, stream=True, timeout=30) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            partial.unlink()  # nothing lies beyond it: it was not this file's beginning
+            return _resume(url, output_file, pooch)
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        start = have if resumed else 0
+        size = start + int(response.headers.get("Content-Length", 0))
+        with (
+            open(partial, "ab" if resumed else "wb") as file,
+            tqdm(desc=name, initial=start, total=size, unit="B", unit_scale=True) as bar,
+        ):
+            for chunk in response.iter_content(_CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+    os.replace(partial, output_file)  # whose sum pooch checks
 
 
 def _checked(path: Path, sha256: str) -> Path:

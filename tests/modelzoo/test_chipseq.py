@@ -3,6 +3,7 @@ import hashlib
 import os
 import socket
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from threading import Thread
@@ -88,25 +89,38 @@ def test_an_unknown_set_is_refused_with_the_known_ones():
 
 @pytest.fixture
 def small_file(monkeypatch):
-    """`train/TOY` stands in the table, as a file of one peak; returns its name and bytes."""
+    """`train/TOY` stands in the table, as a file of some peaks; returns its name and bytes."""
     name = "train/TOY_(x).seq.gz"
-    content = gzip.compress(b"FoldID\tEventID\tseq\tBound\nA\ta\tACGT\t1\n", mtime=0)
+    rows = np.random.default_rng(0).choice(list("ACGT"), (200, 200))
+    text = "".join(f"A\t{i}\t{''.join(row)}\t1\n" for i, row in enumerate(rows))
+    content = gzip.compress(f"FoldID\tEventID\tseq\tBound\n{text}".encode(), mtime=0)
     monkeypatch.setitem(chipseq.SHA256, name, hashlib.sha256(content).hexdigest())
     return name, content
 
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """Serves `files` by path in the place of the files' home, with an empty cache here."""
-    files, requests = {}, []
+    """Serves `files` by path in the place of the files' home, with an empty cache here.
+
+    `ranges` are the Range headers that came; `cut`, unless None, how much of a body is sent before
+    the connection breaks; `whole`: ranges are not understood, as with some mirrors.
+    """
+    files, requests, ranges = {}, [], []
+    state = SimpleNamespace(files=files, requests=requests, ranges=ranges, cut=None, whole=False)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             requests.append(unquote(self.path))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(files[requests[-1]])))
+            ranges.append(self.headers["Range"])
+            body, start = files[requests[-1]], 0
+            if ranges[-1] and not state.whole:
+                start = int(ranges[-1].removeprefix("bytes=").removesuffix("-"))
+                if start >= len(body):
+                    return self.send_error(416)
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
-            self.wfile.write(files[requests[-1]])
+            self.wfile.write(body[start:][: state.cut])
 
         def log_message(self, *args):
             pass
@@ -116,7 +130,7 @@ def server(monkeypatch, tmp_path):
         monkeypatch.delenv("MODELZOO_DATA_DIR", raising=False)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setattr(chipseq, "URL", f"http://127.0.0.1:{http.server_port}/")
-        yield SimpleNamespace(files=files, requests=requests)
+        yield state
         http.shutdown()
 
 
@@ -143,6 +157,39 @@ def test_files_are_fetched_once_and_checked(small_file, server):
     for _ in range(2):
         assert chipseq.file("train", "TOY").read_bytes() == content
     assert server.requests == [f"/{name}"] * 2  # the refused bytes, then the good ones
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["ranges", "no ranges"])
+def test_a_cut_fetch_goes_on_where_it_was(small_file, server, whole):
+    name, content = small_file
+    server.files[f"/{name}"] = content
+    server.cut = 9000
+    with pytest.raises(OSError, match="could not be fetched"):
+        chipseq.file("train", "TOY")
+    server.cut, server.whole = None, whole
+    path = chipseq.file("train", "TOY")
+    assert path.read_bytes() == content
+    assert server.ranges == [None, "bytes=8192-"]
+    assert {p.name for p in path.parent.iterdir()} <= {path.name, f"{path.name}.lock"}
+
+
+def test_a_beginning_of_another_file_is_dropped(small_file, server):
+    name, content = small_file
+    server.files[f"/{name}"], server.cut = content * 3, 2 * len(content)
+    with pytest.raises(OSError, match="could not be fetched"):
+        chipseq.file("train", "TOY")
+    server.files[f"/{name}"], server.cut = content, None
+    assert chipseq.file("train", "TOY").read_bytes() == content
+    assert server.ranges == [None, f"bytes={2 * len(content) // 4096 * 4096}-", None]
+
+
+def test_two_at_once_fetch_once(small_file, server):
+    name, content = small_file
+    server.files[f"/{name}"] = content
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: chipseq.file("train", "TOY"), range(4)))
+    assert paths[0].read_bytes() == content and len(set(paths)) == 1
+    assert len(server.requests) == 1
 
 
 def test_offline_the_error_says_what_to_do(monkeypatch, tmp_path, small_file):

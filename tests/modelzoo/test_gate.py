@@ -14,7 +14,7 @@ from modelzoo.training.fit import seeded
 from modelzoo.training.gate import EmbeddedPeaks, GateParams, train_moe
 
 MOTIFS = {"a": "GATAAGAT", "b": "CCGGAAGT"}
-PARAMS = GateParams(batch_size=64, epochs=8, shuffles=3)
+PARAMS = GateParams(batch_size=64, epochs=8)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def train(experts, sources, tmp_path):
 def data(experts, sources):
     model = MixtureOfExperts.from_experts(experts).eval()
     peaks = {name: chipseq.peaks(path) for name, path in sources.items()}
-    return model, peaks, EmbeddedPeaks(model, peaks, 3, seed=5, progress=False)
+    return model, peaks, EmbeddedPeaks(model, peaks, seed=5)
 
 
 def weights(folder):
@@ -106,18 +106,30 @@ def test_a_killed_run_resumes_to_the_same_bytes(train, tmp_path, monkeypatch):
     assert weights(train("a")) == weights(train("b"))
 
 
-def test_an_epoch_is_every_training_peak_and_the_shuffles_whose_turn_it_is(data):
+def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
     model, peaks, embedded = data
     train = [chipseq.split_peaks(codes)[0] for codes in peaks.values()]
     expected = torch.cat([gate.embed(model, codes) for codes in train])
     negatives = []
-    for epoch in range(4):
+    for epoch in (0, 1, 2, 0):
         batches = list(embedded.batches(epoch, 50))
         x, y = torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])[:, 0]
         torch.testing.assert_close(x[y == 1].sort(0).values, expected.sort(0).values)
         assert len(x[y == 0]) == len(expected)
         negatives.append(x[y == 0].sort(0).values)
-    assert torch.equal(negatives[0], negatives[3]) and not torch.equal(negatives[0], negatives[1])
+    assert torch.equal(negatives[0], negatives[3])
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not torch.equal(negatives[one], negatives[other])
+
+
+def test_negatives_are_shuffles_of_the_training_peaks_alone(data, monkeypatch):
+    _, peaks, embedded = data
+    seen = []
+    shuffled = chipseq.shuffled
+    monkeypatch.setattr(chipseq, "shuffled", lambda c, s: (seen.append(c), shuffled(c, s))[1])
+    embedded.batches(3, 50)
+    for codes, used in zip(peaks.values(), seen, strict=True):
+        assert np.array_equal(used, chipseq.split_peaks(codes)[0])
 
 
 def test_validation_is_the_mean_auc_over_factors_of_whole_models_on_held_out_peaks(data):
