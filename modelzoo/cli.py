@@ -377,6 +377,61 @@ def moe(
     errors.print(f"trained; try it with --model {output}")
 
 
+DataOption = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        help="A TSV or CSV table of id, sequence and a label a task; or, once for each, factors "
+        "or files of peaks.",
+    ),
+]
+EpochsOption = Annotated[
+    int | None, typer.Option(min=1, help="The most epochs; the recipe's by default.")
+]
+LossOption = Annotated[
+    Literal["binary", "multiclass", "mse", "poisson", "pearson"],
+    typer.Option(help="What a table's labels are; multiclass takes a column of 0 and 1 a class."),
+]
+
+
+@train.command(epilog="Example: [b]shiftsmooth train explainn --data my.tsv -o runs/mine[/b]")
+def explainn(
+    output: RunOption,
+    data: DataOption = ["ARID3A", "FOXM1", "GATA3"],  # noqa: B006
+    units: Annotated[int, typer.Option(min=1, help="How many filters.")] = 100,
+    loss: LossOption = "binary",
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Trains an ExplaiNN: a linear model over small networks of one motif each.
+
+    Run again after a kill, it goes on where it was.
+    """
+    _train_multitask(
+        "explainn", f"explainn --units {units}", output, data, loss, epochs, seed, units=units
+    )
+
+
+@train.command(epilog="Example: [b]shiftsmooth train baseline danq -o runs/danq[/b]")
+def baseline(
+    architecture: Annotated[
+        Literal["cnn1", "cnn1exp", "deepcnn", "danq", "deepstarr"],
+        typer.Argument(metavar="NAME", help="cnn1, cnn1exp, deepcnn, danq or deepstarr."),
+    ],
+    output: RunOption,
+    data: DataOption = ["ARID3A", "FOXM1", "GATA3"],  # noqa: B006
+    loss: LossOption = "binary",
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Trains one of the convolutional baselines of the ExplaiNN paper.
+
+    Run again after a kill, it goes on where it was.
+    """
+    _train_multitask(architecture, f"baseline {architecture}", output, data, loss, epochs, seed)
+
+
 @train.command(epilog="Example: [b]shiftsmooth train search GATA3 --trials 40 -o found[/b]")
 def search(
     source: SourceArgument,
@@ -502,6 +557,33 @@ def _records(
         return length <= longest
 
     return filter(short, _argument(read_sequences, sequences, genome, reject=rejects))
+
+
+def _train_multitask(
+    architecture: str,
+    command: str,
+    output: Path,
+    data: list[str],
+    loss: str,
+    epochs: int | None,
+    seed: int,
+    **config: Any,
+) -> None:
+    from modelzoo.training.multitask import MultiTaskParams, train_architecture
+
+    given = {"loss": loss} | ({} if epochs is None else {"epochs": epochs})
+    _argument(
+        train_architecture,
+        architecture,
+        data,
+        command=command,
+        out=output,
+        config=config,
+        params=MultiTaskParams.of(architecture, **given),
+        seed=seed,
+        progress=errors.is_terminal,
+    )
+    errors.print(f"trained; try it with --model {output}")
 
 
 def _draw_logos(attributions: Attributions, output: Path, top: int, model: str) -> None:

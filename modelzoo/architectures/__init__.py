@@ -2,10 +2,15 @@
 
 from torch import nn
 
+from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.moe import MixtureOfExperts
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     "deepbind": DeepBind,
     "moe": MixtureOfExperts,
+    "explainn": ExplaiNN,
+    "explainn-models": ModelUnits,
+    **BASELINES,
 }

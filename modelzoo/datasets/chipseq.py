@@ -138,8 +138,13 @@ def split_peaks(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Args:
         codes: (N, L) codes of peaks.
     """
-    held = np.array([_is_held_out(row) for row in codes], dtype=bool)
+    held = held_out(codes)
     return codes[~held], codes[held]
+
+
+def held_out(codes: np.ndarray) -> np.ndarray:
+    """Return which of (N, L) codes are set aside to validate on, (N,) bool."""
+    return np.array([_is_held_out(row) for row in codes], dtype=bool)
 
 
 def shuffled(codes: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
