@@ -15,8 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import DeepBind, as_input
+from modelzoo.architectures.deepbind import DeepBind, Expert, as_input
 from modelzoo.architectures.pretrained import Pretrained
+from modelzoo.architectures.tower import Tower
+
+EXPERTS: dict[str, type[Expert]] = {cls.architecture: cls for cls in (DeepBind, Tower)}
 
 
 class Experts(nn.ModuleDict):
@@ -57,11 +60,12 @@ class Mixture(nn.Module):
 
 
 class MixtureOfExperts(nn.Module, Pretrained):
-    """A gate over frozen DeepBind experts that all see the whole input.
+    """A gate over frozen experts, of one architecture or several, that all see the whole input.
 
     Args:
-        experts: The experts' configurations, by factor, as :attr:`DeepBind.config` gives them.
-            :meth:`from_experts` takes trained experts instead.
+        experts: The experts' configurations, by factor: each a key of :data:`EXPERTS` under
+            ``"architecture"``, which is ``"deepbind"`` where it is not said, and what the class
+            is constructed with. :meth:`from_experts` takes trained experts instead.
         tasks: Names of the outputs.
     """
 
@@ -77,28 +81,28 @@ class MixtureOfExperts(nn.Module, Pretrained):
             raise ValueError(f"tasks: expected names, at least one, got {tasks!r}")
         self.tasks = tuple(tasks)
         #: The frozen experts, by factor.
-        self.experts = Experts({name: DeepBind(**config) for name, config in experts.items()})
+        self.experts = Experts({name: _built(**config) for name, config in experts.items()})
         sizes = {name: expert.embedding_size for name, expert in self._named_experts()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"experts: expected embeddings of one size, got {sizes}")
         self.experts.requires_grad_(False).eval()
         self.mixture = Mixture(len(sizes), next(iter(sizes.values())), len(self.tasks))
         self.config: dict[str, Any] = {
-            "experts": {name: dict(expert.config) for name, expert in self._named_experts()},
+            "experts": {name: _described(expert) for name, expert in self._named_experts()},
             "tasks": list(tasks),
         }
 
     @classmethod
     def from_experts(
-        cls, experts: Mapping[str, DeepBind], tasks: Sequence[str] = ("binding",)
+        cls, experts: Mapping[str, Expert], tasks: Sequence[str] = ("binding",)
     ) -> MixtureOfExperts:
         """Return a mixture of copies of trained experts, its gate untrained."""
-        model = cls({name: expert.config for name, expert in experts.items()}, tasks)
+        model = cls({name: _described(expert) for name, expert in experts.items()}, tasks)
         for name, expert in experts.items():
             model.experts[name].load_state_dict(expert.state_dict())
         return model
 
-    def with_expert(self, name: str, expert: DeepBind) -> MixtureOfExperts:
+    def with_expert(self, name: str, expert: Expert) -> MixtureOfExperts:
         """Return a new mixture with one more expert; its gate is untrained, this one unchanged.
 
         Args:
@@ -135,5 +139,15 @@ class MixtureOfExperts(nn.Module, Pretrained):
         self.experts.eval()
         return self
 
-    def _named_experts(self) -> list[tuple[str, DeepBind]]:
+    def _named_experts(self) -> list[tuple[str, Expert]]:
         return list(self.experts.items())  # type: ignore[arg-type]
+
+
+def _built(architecture: str = DeepBind.architecture, **config: Any) -> Expert:
+    if architecture not in EXPERTS:
+        raise ValueError(f"experts: expected one of {list(EXPERTS)} each, got {architecture!r}")
+    return EXPERTS[architecture](**config)
+
+
+def _described(expert: Expert) -> dict[str, Any]:
+    return {"architecture": expert.architecture, **expert.config}

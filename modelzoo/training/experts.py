@@ -1,4 +1,4 @@
-"""Training one DeepBind expert: peaks against their dinucleotide shuffles, fresh in every epoch."""
+"""Training one expert: peaks against their dinucleotide shuffles, fresh in every epoch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.deepbind import DeepBind, Expert
+from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns
 from modelzoo.training import provenance
@@ -27,11 +28,9 @@ VALIDATION_SEED = 2**31
 
 
 @dataclass(frozen=True)
-class ExpertParams:
-    """The hyper-parameters of an expert, as the search finds and a recipe stores them."""
+class Params:
+    """The hyper-parameters that every expert has, as a search finds and a recipe stores them."""
 
-    filters: tuple[int, ...] = (128,)
-    widths: tuple[int, ...] = (21,)
     pooling: str = "max+mean"
     dropout: float = 0.2
     learning_rate: float = 5e-3
@@ -45,7 +44,7 @@ class ExpertParams:
             raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
 
     @classmethod
-    def from_toml(cls, text: str) -> ExpertParams:
+    def from_toml(cls, text: str) -> Self:
         """Return the parameters that a recipe holds; unknown names are an error."""
         values: dict[str, Any] = tomllib.loads(text)
         known = {f.name for f in dataclasses.fields(cls)}
@@ -60,15 +59,39 @@ class ExpertParams:
         values = dataclasses.asdict(self).items()
         return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values)
 
+    def build(self, task: str) -> Expert:
+        """Return an untrained expert of these parameters."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ExpertParams(Params):
+    """The hyper-parameters of a DeepBind expert."""
+
+    filters: tuple[int, ...] = (128,)
+    widths: tuple[int, ...] = (21,)
+
     def build(self, task: str) -> DeepBind:
         """Return an untrained expert of these parameters."""
-        return DeepBind(
-            filters=list(self.filters),
-            widths=list(self.widths),
-            pooling=self.pooling,
-            dropout=self.dropout,
-            tasks=[task],
-        )
+        return DeepBind(self.filters, self.widths, self.pooling, self.dropout, tasks=[task])
+
+
+@dataclass(frozen=True)
+class TowerParams(Params):
+    """The hyper-parameters of a tower."""
+
+    filters: int = 48
+    stem: int = 19
+    width: int = 5
+    dilations: tuple[int, ...] = (1, 2, 4)
+
+    def build(self, task: str) -> Tower:
+        """Return an untrained expert of these parameters."""
+        shape = (self.filters, self.stem, self.width, self.dilations)
+        return Tower(*shape, self.pooling, self.dropout, tasks=[task])
+
+
+PARAMS: dict[str, type[Params]] = {"deepbind": ExpertParams, "tower": TowerParams}
 
 
 class PeakBatches:
@@ -121,7 +144,7 @@ def predict(model: nn.Module, codes: np.ndarray, batch_size: int = 128) -> Tenso
 
 
 def fit_expert(
-    params: ExpertParams,
+    params: Params,
     task: str,
     batches: PeakBatches,
     validation: Validation,
@@ -131,7 +154,7 @@ def fit_expert(
     checkpoint: Path | None = None,
     on_epoch: Callable[[History], None] | None = None,
     progress: bool = True,
-) -> tuple[DeepBind, History]:
+) -> tuple[Expert, History]:
     """Return an expert trained with ``params``, and its history."""
     with seeded(seed):
         model = params.build(task)
@@ -160,7 +183,8 @@ def train_expert(
     source: str | Path,
     *,
     out: str | Path,
-    params: ExpertParams | None = None,
+    architecture: str = "deepbind",
+    params: Params | None = None,
     seed: int = 0,
     patience: int = 5,
     progress: bool = True,
@@ -173,7 +197,8 @@ def train_expert(
         source: One of :data:`modelzoo.datasets.chipseq.FACTORS`, or a file of peaks of one
             length: ``.seq`` or FASTA, with or without ``.gz``.
         out: The folder to make.
-        params: Hyper-parameters; by default those the search found for the factor.
+        architecture: One of :data:`PARAMS`, where ``params`` does not say.
+        params: Hyper-parameters; by default those found for the factor.
         seed: Decides weights, order, shuffles and dropout.
         patience: Stop after this many epochs without a better validation AUC.
         progress: Show a bar.
@@ -187,7 +212,7 @@ def train_expert(
     checkpoint = provenance.checkpoint(out)
     task = chipseq.task_of(source)
     if params is None:
-        params = found_params(task)
+        params = found_params(task, architecture)
     train, held_out = chipseq.split_peaks(chipseq.peaks(source))
     if len(train) == 0 or len(held_out) == 0:
         raise ValueError(f"source: expected peaks to train and validate on, too few in {source}")
@@ -202,7 +227,7 @@ def train_expert(
         progress=progress,
     )
     training = provenance.record(
-        f"shiftsmooth train expert {source} --seed {seed}",
+        f"shiftsmooth train expert {source} --architecture {model.architecture} --seed {seed}",
         seed,
         [chipseq.source_file(source)],
         validation_auc=history.best_score,
@@ -212,9 +237,11 @@ def train_expert(
     return provenance.finish(out, model, training)
 
 
-def found_params(task: str) -> ExpertParams:
-    """Return what the search found for a factor; the defaults for any other task."""
-    recipe = resources.files("modelzoo") / "recipes" / f"deepbind-{task.lower()}.toml"
+def found_params(task: str, architecture: str = "deepbind") -> Params:
+    """Return what was found for a factor; the defaults for any other task."""
+    if architecture not in PARAMS:
+        raise ValueError(f"architecture: expected one of {list(PARAMS)}, got {architecture!r}")
+    recipe = resources.files("modelzoo") / "recipes" / f"{architecture}-{task.lower()}.toml"
     if not recipe.is_file():
-        return ExpertParams()
-    return ExpertParams.from_toml(recipe.read_text(encoding="utf-8"))
+        return PARAMS[architecture]()
+    return PARAMS[architecture].from_toml(recipe.read_text(encoding="utf-8"))
