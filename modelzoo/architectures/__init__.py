@@ -6,9 +6,11 @@ from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.architectures.tower import Tower
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     "deepbind": DeepBind,
+    "tower": Tower,
     "moe": MixtureOfExperts,
     "explainn": ExplaiNN,
     "explainn-models": ModelUnits,
