@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelzoo.architectures.tower import Residual, StrandNorm, Tower
+from modelzoo.sequences import one_hot, reverse_complement
+from shiftsmooth import ShiftSmooth
+
+CONFIGS = [
+    {"filters": 5, "stem": 7, "dilations": [1, 2, 4]},
+    {"filters": 4, "stem": 5, "width": 3, "dilations": [3], "pooling": "max"},
+    {"filters": 3, "stem": 3, "dilations": [], "tasks": ["a", "b"]},
+]
+
+
+def build(config, seed=0):
+    """A tower with no number at its start: zeros and ones would hide what they multiply."""
+    torch.manual_seed(seed)
+    model = Tower(**config).eval()
+    for name, tensor in model.state_dict().items():
+        if name.endswith("var"):
+            tensor.uniform_(0.5, 2)
+        else:
+            tensor.normal_(std=0.3)
+    return model
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda c: str(c["dilations"]))
+def model(request):
+    return build(request.param)
+
+
+def random_sequences(count, length, seed=0):
+    rng = np.random.default_rng(seed)
+    return one_hot(["".join(row) for row in rng.choice(list("ACGTN"), (count, length))])
+
+
+def tower_by_loops(model, x):
+    """One sequence (4, L) in numpy: every filter at every position of both strands, by loops."""
+    first, *residuals, last, _ = model.trunk
+    maps = strands(first, x, fill=0.25)
+    for residual in residuals:
+        maps = maps + strands(residual.conv, np.maximum(normed(residual.norm, maps), 0), fill=0)
+    maps = np.maximum(normed(last, maps), 0)
+    half = len(maps) // 2
+    pooled = [np.maximum(maps[i].max(), maps[-1 - i].max()) for i in range(half)]
+    if model.pooling == "max+mean":
+        pooled += [maps[i].mean() + maps[-1 - i].mean() for i in range(half)]
+    hidden = np.maximum(model.hidden.weight.numpy() @ pooled + model.hidden.bias.numpy(), 0)
+    return model.output.weight.numpy() @ hidden + model.output.bias.numpy()
+
+
+def strands(conv, maps, fill):
+    weight, bias = conv.weight.numpy(), conv.bias.numpy()
+    filters, channels, width = weight.shape
+    length, middle = maps.shape[1], width // 2
+    out = np.zeros((2 * filters, length))
+    for f in range(filters):
+        for position in range(length):
+            out[f, position] = out[-1 - f, position] = bias[f]
+            for c in range(channels):
+                for k in range(width):
+                    at = position + (k - middle) * conv.dilation
+                    value = maps[c, at] if 0 <= at < length else fill
+                    out[f, position] += weight[f, c, k] * value
+                    out[-1 - f, position] += weight[f, -1 - c, -1 - k] * value
+    return out
+
+
+def normed(norm, maps):
+    half, out = len(maps) // 2, np.empty_like(maps)
+    for i in range(half):
+        mean = float(norm.mean[i] + norm.mean[-1 - i]) / 2
+        var = float(norm.var[i] + norm.var[-1 - i]) / 2
+        for row in (i, len(maps) - 1 - i):
+            scaled = (maps[row] - mean) / np.sqrt(var + 1e-5)
+            out[row] = scaled * float(norm.weight[i]) + float(norm.bias[i])
+    return out
+
+
+@torch.no_grad()
+def test_a_tower_is_what_slow_loops_compute(model):
+    x = random_sequences(2, 23).double()
+    expected = [tower_by_loops(model.double(), row.numpy()) for row in x]
+    np.testing.assert_allclose(model(x).numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 60), st.integers(0, 100), st.sampled_from(CONFIGS))
+def test_both_strands_have_one_prediction(length, seed, config):
+    model, x = build(config, seed), random_sequences(4, length, seed)
+    torch.testing.assert_close(model(x), model(reverse_complement(x)), atol=1e-5, rtol=0)
+
+
+def test_maps_of_the_other_strand_are_flips(model):
+    x = random_sequences(2, 30)
+    maps = model.trunk(x)
+    assert maps.shape == (2, model.channels, 30)
+    torch.testing.assert_close(model.trunk(x.flip(1, 2)), maps.flip(1, 2))
+
+
+def test_trunk_shifts_with_its_input_away_from_the_ends(model):
+    x, shift, border = random_sequences(2, 90), 5, 20
+    shifted = model.trunk(x.roll(shift, -1))[..., border + shift : -border]
+    torch.testing.assert_close(shifted, model.trunk(x)[..., border : -border - shift])
+
+
+def test_a_shared_trunk_attributes_as_the_whole_model_does(model):
+    model, x = model.double(), random_sequences(2, 40).double()
+    shared = ShiftSmooth(model, trunk=model.trunk).attribute(x, 0, max_shift=4)
+    slow = torch.zeros_like(x)
+    for shift in range(-4, 5):
+        rolled = x.roll(shift, -1).requires_grad_()
+        (gradient,) = torch.autograd.grad(model(rolled)[:, 0].sum(), rolled)
+        slow += gradient.roll(-shift, -1) / 9
+    torch.testing.assert_close(shared, slow, rtol=1e-9, atol=1e-11)
+
+
+def test_any_dtype_gives_the_same_logits(model):
+    x = torch.eye(4)[torch.arange(24).reshape(2, 12) % 4].transpose(1, 2)
+    for dtype in (torch.int8, torch.int64, torch.bool, torch.float16, torch.float64):
+        assert torch.equal(model(x.to(dtype)), model(x))
+
+
+def test_a_sequence_is_judged_alone(model):
+    x = random_sequences(5, 30)
+    torch.testing.assert_close(torch.cat([model(row[None]) for row in x]), model(x))
+
+
+def test_prediction_is_made_of_one_call_of_the_trunk(model):
+    calls = []
+    model.trunk.register_forward_hook(lambda module, inputs, maps: calls.append(maps))
+    embedding = model.embed(random_sequences(2, 30))
+    assert len(calls) == 1 and embedding.shape == (2, 32)
+    assert torch.equal(model.embed_maps(calls[0]), embedding)
+
+
+def test_before_training_a_residual_adds_nothing():
+    maps = torch.randn(2, 6, 20)
+    assert torch.equal(Residual(6, 5, 2)(maps), maps)
+
+
+def test_norm_in_training_is_batch_norm_of_a_batch_with_both_strands():
+    norm, maps = StrandNorm(6).train(), torch.randn(8, 6, 50) * 3 + 2
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, 2, 3]))
+        norm.bias.copy_(torch.tensor([4.0, 5, 6]))
+    weight, bias = torch.tensor([1.0, 2, 3, 3, 2, 1]), torch.tensor([4.0, 5, 6, 6, 5, 4])
+    expected = F.batch_norm(maps, None, None, weight, bias, training=True)
+    torch.testing.assert_close(norm(maps), expected)
+    # a batch and its other strand move the statistics alike
+    other = StrandNorm(6).train()
+    other(maps.flip(1, 2))
+    torch.testing.assert_close(other.mean, norm.mean.flip(0))
+    torch.testing.assert_close(other.var, norm.var.flip(0))
+    assert (norm.mean != 0).all() and (norm.var != 1).all()
+
+
+def test_config_and_weights_rebuild_the_model(model, tmp_path):
+    assert Tower(**model.config).config == model.config
+    model.save_pretrained(tmp_path)
+    x = random_sequences(2, 30)
+    assert torch.equal(Tower.from_pretrained(tmp_path).eval()(x), model(x))
+
+
+@pytest.mark.parametrize("shape", [(4, 10), (2, 3, 10), (2, 4, 0), (2, 10, 4)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match=r"x: expected the shape \(B, 4, L\) with L >= 1, got"):
+        Tower()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dilations": [1, 0]}, r"dilations: expected at least 1 each, got \[1, 0\]"),
+        ({"width": 4}, "widths: expected odd numbers, got 4"),
+        ({"stem": 0}, "widths: expected odd numbers, got 0"),
+        ({"filters": 0}, "filters: expected at least 1, got 0"),
+        ({"pooling": "mean"}, "pooling: expected one of .* got 'mean'"),
+        ({"tasks": "GATA3"}, "tasks: expected names, at least one, got 'GATA3'"),
+    ],
+)
+def test_arguments_that_make_no_model_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Tower(**arguments)
