@@ -300,6 +300,9 @@ app.add_typer(train, name="train")
 def expert(
     source: SourceArgument,
     output: RunOption,
+    architecture: Annotated[
+        Literal["deepbind", "tower"], typer.Option(help="A tower is deeper, and slower to train.")
+    ] = "deepbind",
     params: Annotated[
         Path | None,
         typer.Option(
@@ -313,19 +316,20 @@ def expert(
         int, typer.Option(min=1, help="Stop after so many epochs that bring nothing.")
     ] = 5,
 ) -> None:
-    """Trains one DeepBind expert on peaks against their dinucleotide shuffles.
+    """Trains one expert on peaks against their dinucleotide shuffles.
 
     Run again after a kill, it goes on where it was.
     """
-    from modelzoo.training.experts import ExpertParams, train_expert
+    from modelzoo.training.experts import PARAMS, train_expert
 
     chosen = None
     if params is not None:
-        chosen = _argument(ExpertParams.from_toml, params.read_text(encoding="utf-8"))
+        chosen = _argument(PARAMS[architecture].from_toml, params.read_text(encoding="utf-8"))
     _argument(
         train_expert,
         source,
         out=output,
+        architecture=architecture,
         params=chosen,
         seed=seed,
         patience=patience,
@@ -340,7 +344,7 @@ def moe(
         list[str],
         typer.Argument(
             metavar="EXPERTS",
-            help="Factors, for their experts of the catalog; or names or folders of experts.",
+            help="Factors, for their DeepBind experts; or names or folders of any experts.",
             autocompletion=_names,
         ),
     ],
@@ -359,20 +363,24 @@ def moe(
 
     Run again after a kill, it goes on where it was.
     """
-    from modelzoo.architectures.deepbind import DeepBind
+    from modelzoo.architectures.deepbind import Expert
     from modelzoo.datasets.chipseq import FACTORS, task_of
     from modelzoo.hub import load
-    from modelzoo.training.gate import train_moe
+    from modelzoo.training.gate import named, train_moe
 
-    loaded: dict[str, DeepBind] = {}
+    loaded: list[Expert] = []
     for name in experts:
         model = load(f"deepbind-{name.lower()}" if name in FACTORS else name)
-        if not isinstance(model, DeepBind):
-            raise typer.BadParameter(f"{name} is no DeepBind expert", param_hint="EXPERTS")
-        loaded[model.tasks[0]] = model
-    sources = {task_of(path): path for path in peaks} if peaks else None
+        if not isinstance(model, Expert):
+            raise typer.BadParameter(f"{name} is no expert", param_hint="EXPERTS")
+        loaded.append(model)
     _argument(
-        train_moe, loaded, out=output, sources=sources, seed=seed, progress=errors.is_terminal
+        train_moe,
+        named(loaded),
+        out=output,
+        sources={task_of(path): path for path in peaks} if peaks else None,
+        seed=seed,
+        progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")
 

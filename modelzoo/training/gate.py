@@ -7,7 +7,7 @@ are most of the cost: an epoch over the paper's 55,000 peaks takes about a minut
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.deepbind import Expert
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns
@@ -117,8 +117,21 @@ def fit_gate(
     )
 
 
+def named(experts: Sequence[Expert]) -> dict[str, Expert]:
+    """Return experts by factor; by architecture and factor where a factor has several.
+
+    Raises:
+        ValueError: Two are of one architecture and one factor.
+    """
+    factors = [expert.tasks[0] for expert in experts]
+    names = factors if len(set(factors)) == len(factors) else [_name(e) for e in experts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"experts: expected every architecture and factor once, got {names}")
+    return dict(zip(names, experts))
+
+
 def train_moe(
-    experts: Mapping[str, DeepBind],
+    experts: Mapping[str, Expert],
     *,
     out: str | Path,
     sources: Mapping[str, str | Path] | None = None,
@@ -134,7 +147,7 @@ def train_moe(
         experts: The trained experts by factor; they are copied and stay as they are.
         out: The folder to make.
         sources: Where each factor's peaks come from: a factor's name, or a file as for
-            :func:`modelzoo.training.experts.train_expert`. By default every expert's key is one.
+            :func:`modelzoo.training.experts.train_expert`. By default every expert's task is one.
         params: Hyper-parameters.
         seed: Decides weights, order and shuffles.
         progress: Show bars.
@@ -147,7 +160,7 @@ def train_moe(
     out = Path(out)
     checkpoint = provenance.checkpoint(out)
     if sources is None:
-        sources = {name: name for name in experts}
+        sources = {expert.tasks[0]: expert.tasks[0] for expert in experts.values()}
     with seeded(seed):
         model = MixtureOfExperts.from_experts(experts).eval()
     data = EmbeddedPeaks(
@@ -157,7 +170,7 @@ def train_moe(
     )
     history = fit_gate(model, data, params, seed=seed, checkpoint=checkpoint, progress=progress)
     training = provenance.record(
-        f"shiftsmooth train moe {' '.join(experts)} --seed {seed}",
+        f"shiftsmooth train moe {' '.join(map(_name, experts.values()))} --seed {seed}",
         seed,
         [chipseq.source_file(source) for source in sources.values()],
         validation_auc=history.best_score,
@@ -166,6 +179,11 @@ def train_moe(
         params=dataclasses.asdict(params),
     )
     return provenance.finish(out, model, training)
+
+
+def _name(expert: Expert) -> str:
+    """Return the name that the catalog gives an expert."""
+    return f"{expert.architecture}-{expert.tasks[0].lower()}"
 
 
 def _auc(mixture: nn.Module, peaks: Tensor, shuffles: Tensor) -> float:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections import Counter
 from itertools import pairwise
@@ -7,13 +8,24 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+import modelzoo
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns
 from modelzoo.training import experts
-from modelzoo.training.experts import ExpertParams, PeakBatches, Validation, train_expert
+from modelzoo.training.experts import (
+    ExpertParams,
+    PeakBatches,
+    TowerParams,
+    Validation,
+    train_expert,
+)
 
 PARAMS = ExpertParams(filters=(8,), widths=(9,), learning_rate=0.02, batch_size=32, epochs=6)
+TOWER = TowerParams(
+    filters=6, stem=9, dilations=(1, 2), learning_rate=0.02, batch_size=32, epochs=5
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +63,35 @@ def test_an_expert_learns_a_planted_motif_from_a_users_own_peaks(train, source):
     assert validation(model) > 0.9
     recorded = json.loads((folder / "training.json").read_text())["validation_auc"]
     assert recorded == pytest.approx(validation(model), abs=1e-6)
+
+
+def test_a_tower_learns_it_too_and_is_loaded_by_its_name(train, source):
+    folder = train("a", params=TOWER)
+    model = modelzoo.load(folder)
+    assert isinstance(model, Tower) and model.tasks == ("toy",)
+    _, held_out = chipseq.split_peaks(chipseq.peaks(source))
+    assert Validation(held_out)(model) > 0.9
+    training = json.loads((folder / "training.json").read_text())
+    assert training["command"].endswith("--architecture tower --seed 0")
+    assert training["params"]["dilations"] == [1, 2]
+
+
+def test_a_killed_tower_resumes_to_the_same_bytes(train, tmp_path, monkeypatch):
+    epochs = []
+
+    class Killed(Validation):
+        def __call__(self, model):
+            epochs.append(super().__call__(model))
+            if len(epochs) == 2:
+                raise KeyboardInterrupt
+            return epochs[-1]
+
+    params = dataclasses.replace(TOWER, epochs=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(experts, "Validation", Killed)
+        with pytest.raises(KeyboardInterrupt):
+            train("a", params=params)
+    assert weights(train("a", params=params)) == weights(train("b", params=params))
 
 
 def test_how_it_was_made_is_written_down(train, source):
@@ -135,6 +176,7 @@ def test_validation_is_the_auc_of_peaks_against_one_fixed_shuffle():
 
 def test_params_survive_a_recipe():
     assert ExpertParams.from_toml(PARAMS.to_toml()) == PARAMS
+    assert TowerParams.from_toml(TOWER.to_toml()) == TOWER
 
 
 def test_a_recipe_with_an_unknown_name_is_refused():
@@ -145,6 +187,22 @@ def test_a_recipe_with_an_unknown_name_is_refused():
 def test_a_task_without_a_recipe_has_the_defaults():
     assert experts.found_params("toy") == ExpertParams()
     assert ExpertParams().build("toy").tasks == ("toy",)
+    assert experts.found_params("toy", "tower") == TowerParams()
+
+
+def test_an_architecture_that_is_no_experts_is_refused():
+    with pytest.raises(ValueError, match=r"architecture: expected one of .*tower.*, got 'moe'"):
+        experts.found_params("toy", "moe")
+
+
+@pytest.mark.parametrize("params", [PARAMS, TOWER], ids=type)
+def test_every_parameter_reaches_the_model(params):
+    built = params.build("toy").config
+    asked = dataclasses.asdict(params)
+    assert {k: built[k] for k in built.keys() & asked} == {
+        k: list(v) if isinstance(v, tuple) else v for k, v in asked.items() if k in built
+    }
+    assert built.keys() - asked.keys() == {"embedding_size", "tasks"}
 
 
 @pytest.mark.parametrize("factor", chipseq.FACTORS)

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets import chipseq
 from modelzoo.training import gate
-from modelzoo.training.experts import VALIDATION_SEED, ExpertParams
+from modelzoo.training.experts import VALIDATION_SEED, ExpertParams, TowerParams
 from modelzoo.training.fit import seeded
 from modelzoo.training.gate import EmbeddedPeaks, GateParams, train_moe
 
@@ -142,3 +142,29 @@ def test_validation_is_the_mean_auc_over_factors_of_whole_models_on_held_out_pea
             logits = model.mixture(gate.embed(model, rows))[:, 0]
         aucs.append(roc_auc_score(np.repeat([1, 0], len(held_out)), logits))
     assert embedded.validate(model.mixture) == pytest.approx(np.mean(aucs))
+
+
+def test_a_mixture_takes_two_architectures_of_one_factor(sources, tmp_path):
+    with seeded(0):
+        tower = TowerParams(filters=3, stem=5, dilations=(2,)).build("a").eval()
+        deepbind = ExpertParams(filters=(4,), widths=(9,)).build("a").eval()
+    folder = train_moe(
+        gate.named([deepbind, tower]),
+        out=tmp_path / "moe",
+        sources={"a": sources["a"]},
+        params=dataclasses.replace(PARAMS, epochs=2),
+        progress=False,
+    )
+    model = MixtureOfExperts.from_pretrained(folder)
+    assert list(model.experts) == ["deepbind-a", "tower-a"]
+    training = json.loads((folder / "training.json").read_text())
+    assert training["command"] == "shiftsmooth train moe deepbind-a tower-a --seed 0"
+
+
+def test_experts_are_named_by_their_factors_where_that_is_enough(experts):
+    assert gate.named(list(experts.values())) == experts
+
+
+def test_one_architecture_twice_for_a_factor_is_refused(experts):
+    with pytest.raises(ValueError, match="experts: expected every architecture and factor once"):
+        gate.named([experts["a"], experts["a"]])

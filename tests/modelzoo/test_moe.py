@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+import modelzoo
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.architectures.tower import Tower
 from modelzoo.sequences import one_hot, reverse_complement
 
 FACTORS = ("ARID3A", "FOXM1", "GATA3")
@@ -146,3 +148,44 @@ def test_one_config_and_one_file_rebuild_everything(moe, x, tmp_path):
     assert torch.equal(again(x), moe(x)) and again.config == moe.config
     assert not any(p.requires_grad for p in again.experts.parameters())
     assert list(again.experts) == list(FACTORS)
+
+
+# Experts of several architectures
+
+
+@pytest.fixture
+def mixed(experts):
+    torch.manual_seed(4)
+    tower = Tower(filters=3, stem=5, dilations=[1, 2], tasks=["CTCF"]).eval()
+    return MixtureOfExperts.from_experts({**experts, "CTCF": tower}).eval()
+
+
+def test_a_mixture_of_architectures_is_the_papers_equations(mixed, x):
+    with torch.no_grad():
+        embeddings = [model.embed(x).numpy() for model in mixed.experts.values()]
+        alpha, o, _ = mixture_by_equations(mixed, embeddings)
+        np.testing.assert_allclose(mixed.gate(x), alpha, atol=1e-6)
+        np.testing.assert_allclose(mixed(x), o, atol=1e-5)
+    torch.testing.assert_close(mixed(x), mixed(reverse_complement(x)), atol=1e-5, rtol=0)
+
+
+def test_a_mixture_of_architectures_is_rebuilt_from_its_files(mixed, x, tmp_path):
+    mixed.save_pretrained(tmp_path)
+    again = modelzoo.load(tmp_path)
+    assert torch.equal(again(x), mixed(x)) and again.config == mixed.config
+    classes = [type(expert) for expert in again.experts.values()]
+    assert classes == [DeepBind, DeepBind, DeepBind, Tower]
+
+
+def test_an_expert_that_does_not_say_its_architecture_is_deepbind(moe):
+    config = {name: dict(expert.config) for name, expert in moe.experts.items()}
+    again = MixtureOfExperts(config)
+    assert again.config == moe.config
+    assert {c["architecture"] for c in moe.config["experts"].values()} == {"deepbind"}
+
+
+def test_an_expert_without_an_embedding_is_refused():
+    with pytest.raises(
+        ValueError, match=r"experts: expected one of \['deepbind', 'tower'\].*'moe'"
+    ):
+        MixtureOfExperts({"a": {"architecture": "moe"}})
