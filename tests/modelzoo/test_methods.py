@@ -5,6 +5,7 @@ import pytest
 import torch
 from captum.attr import InputXGradient, Saliency
 
+from modelzoo.evaluation import methods
 from modelzoo.evaluation.methods import METHODS, importance, maps
 from modelzoo.sequences import columns
 
@@ -62,6 +63,15 @@ def test_mutagenesis_by_hand(toy_models, toy_sets):
             logits.append(model(mutated)[0, 0])
         expected = torch.stack(logits) - torch.stack(logits).mean()
         torch.testing.assert_close(found[0, :, position], expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("error::tangermeme.utils.TangermemeWarning")  # says it fell back
+@pytest.mark.parametrize("name", ["deepbind-gata3", "moe-arid3a-foxm1-gata3"])
+def test_mutagenesis_of_many_recomputes_only_what_changes(name, toy_models, toy_sets, monkeypatch):
+    x = columns(toy_sets[2].codes[:3])
+    whole = maps(toy_models[name], x, "ism")
+    monkeypatch.setattr(methods, "_WORTH_CAPTURING", 3)
+    torch.testing.assert_close(maps(toy_models[name], x, "ism"), whole, atol=1e-5, rtol=1e-4)
 
 
 def test_importance_is_the_map_at_the_base_present():
