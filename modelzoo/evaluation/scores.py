@@ -150,10 +150,11 @@ def is_mixture(model: nn.Module) -> bool:
     return hasattr(model, "gate") and hasattr(model, "experts")
 
 
-def published_name(model: nn.Module) -> str | None:
+def published_name(model: Any) -> str | None:
     """What a model is called in the mixture paper's tables, None if it is not one of them."""
     if is_mixture(model):
-        return MIXTURE
+        experts = {getattr(expert, "architecture", None) for expert in model.experts.children()}
+        return MIXTURE if experts == {"deepbind"} else None
     tasks: tuple[str, ...] = getattr(model, "tasks", ())
     is_expert = getattr(model, "architecture", None) == "deepbind" and len(tasks) == 1
     return tasks[0] if is_expert and tasks[0] in chipseq.FACTORS else None

@@ -7,6 +7,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.architectures.tower import Tower
 from modelzoo.evaluation.scores import (
     logits,
     paper_sets,
@@ -116,6 +119,12 @@ def test_published_figures_are_those_of_the_paper(toy_models):
     assert published_auc("moe_auc_published", "CTCF", None) is None
     assert [published_name(m) for m in toy_models.values()] == ["ARID3A", "FOXM1", "GATA3", "MoE"]
     assert published("argminn_table_s1")[0]["SPI1"] == "89.8"
+
+
+def test_a_mixture_of_other_experts_is_not_the_papers():
+    experts = {"a": DeepBind([2], [3]), "b": Tower(filters=2, stem=3, dilations=[])}
+    assert published_name(MixtureOfExperts.from_experts(experts)) is None
+    assert published_name(Tower(filters=2, stem=3, dilations=[], tasks=["GATA3"])) is None
 
 
 def test_published_figures_stand_beside_ours(rigorous):
