@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
@@ -28,6 +30,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from modelzoo.attribute import Attributions
     from modelzoo.sequences import Record
+    from modelzoo.training.multitask import MultiTaskParams
 
 app = typer.Typer(
     add_completion=True,
@@ -94,6 +97,7 @@ DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: 
 
 def main() -> None:
     """Runs the command line; ends the process with one of its three exit codes."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # either way, clean up
     # Wherever in the line --debug stands, it is about the run and not about the command.
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
@@ -105,6 +109,8 @@ def main() -> None:
         # The reader has what it wanted (`| head`); closing stdout must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("interrupted", 1)
     except Exception as error:
         if debug:
             raise
@@ -407,7 +413,22 @@ LossOption = Annotated[
 def explainn(
     output: RunOption,
     data: DataOption = ["ARID3A", "FOXM1", "GATA3"],  # noqa: B006
-    units: Annotated[int, typer.Option(min=1, help="How many filters.")] = 100,
+    units: Annotated[int, typer.Option(min=1, help="How many units, each with a filter.")] = 100,
+    filters: Annotated[
+        Literal["random", "jaspar", "jaspar-frozen"],
+        typer.Option(help="What the filters start as; frozen ones stay."),
+    ] = "random",
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A trained model in the place of units, once for each; it stays as it is.",
+            autocompletion=_names,
+        ),
+    ] = None,
+    hidden: Annotated[
+        int, typer.Option(min=0, help="Nodes of the layer after each such model; 0 for none.")
+    ] = 0,
     loss: LossOption = "binary",
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
@@ -416,14 +437,25 @@ def explainn(
 
     Run again after a kill, it goes on where it was.
     """
-    _train_multitask(
-        "explainn", f"explainn --units {units}", output, data, loss, epochs, seed, units=units
-    )
+    from modelzoo.hub import load
+    from modelzoo.training.multitask import train_explainn, train_model_units
+
+    if unit:
+        models = {name: load(name) for name in unit}
+        params = _multitask_params("explainn-models", loss, epochs)
+        arguments: dict[str, Any] = {"hidden": hidden, "params": params}
+        trainer: Callable[..., Path] = partial(train_model_units, models)
+    else:
+        params = _multitask_params("explainn", loss, epochs)
+        arguments = {"units": units, "filters": filters, "params": params}
+        trainer = train_explainn
+    _argument(trainer, data, out=output, seed=seed, progress=errors.is_terminal, **arguments)
+    errors.print(f"trained; try it with --model {output}")
 
 
 @train.command(epilog="Example: [b]shiftsmooth train baseline danq -o runs/danq[/b]")
 def baseline(
-    architecture: Annotated[
+    name: Annotated[
         Literal["cnn1", "cnn1exp", "deepcnn", "danq", "deepstarr"],
         typer.Argument(metavar="NAME", help="cnn1, cnn1exp, deepcnn, danq or deepstarr."),
     ],
@@ -437,7 +469,18 @@ def baseline(
 
     Run again after a kill, it goes on where it was.
     """
-    _train_multitask(architecture, f"baseline {architecture}", output, data, loss, epochs, seed)
+    from modelzoo.training.multitask import train_baseline
+
+    _argument(
+        train_baseline,
+        name,
+        data,
+        out=output,
+        params=_multitask_params(name, loss, epochs),
+        seed=seed,
+        progress=errors.is_terminal,
+    )
+    errors.print(f"trained; try it with --model {output}")
 
 
 @train.command(epilog="Example: [b]shiftsmooth train search GATA3 --trials 40 -o found[/b]")
@@ -567,31 +610,12 @@ def _records(
     return filter(short, _argument(read_sequences, sequences, genome, reject=rejects))
 
 
-def _train_multitask(
-    architecture: str,
-    command: str,
-    output: Path,
-    data: list[str],
-    loss: str,
-    epochs: int | None,
-    seed: int,
-    **config: Any,
-) -> None:
-    from modelzoo.training.multitask import MultiTaskParams, train_architecture
+def _multitask_params(recipe: str, loss: str, epochs: int | None) -> MultiTaskParams:
+    """Returns what a recipe says, with what the command line says instead."""
+    from modelzoo.training.multitask import MultiTaskParams
 
-    given = {"loss": loss} | ({} if epochs is None else {"epochs": epochs})
-    _argument(
-        train_architecture,
-        architecture,
-        data,
-        command=command,
-        out=output,
-        config=config,
-        params=MultiTaskParams.of(architecture, **given),
-        seed=seed,
-        progress=errors.is_terminal,
-    )
-    errors.print(f"trained; try it with --model {output}")
+    given = {} if epochs is None else {"epochs": epochs}
+    return MultiTaskParams.of(recipe, loss=loss, **given)
 
 
 def _draw_logos(attributions: Attributions, output: Path, top: int, model: str) -> None:

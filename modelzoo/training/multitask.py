@@ -23,15 +23,15 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from modelzoo.architectures import ARCHITECTURES
+from modelzoo.architectures.baselines import BASELINES
+from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.catalog import RECIPES
 from modelzoo.datasets import chipseq
@@ -46,6 +46,7 @@ MISSING = ("", "NA", "NaN", "nan", ".")
 RANGES = {"binary": (0.0, 1.0), "multiclass": (0.0, 1.0), "poisson": (0.0, math.inf)}
 CLASSIFYING = ("binary", "multiclass")  # validated by ROC AUC
 
+Filters = Literal["random", "jaspar", "jaspar-frozen"]
 Build = Callable[[Sequence[str], int], nn.Module]  # from tasks and length to an untrained model
 
 
@@ -240,6 +241,7 @@ def train_multitask(
     params: MultiTaskParams = MultiTaskParams(),
     seed: int = 0,
     progress: bool = True,
+    **notes: Any,
 ) -> Path:
     """Train a model and return the folder with its weights, configuration and provenance.
 
@@ -253,6 +255,7 @@ def train_multitask(
         params: Hyper-parameters.
         seed: Decides weights, order, shuffles and dropout.
         progress: Show a bar.
+        notes: What else to write down in ``training.json``.
 
     Raises:
         FileExistsError: ``out`` is there already.
@@ -304,50 +307,144 @@ def train_multitask(
         **more,
         epochs=len(history.scores),
         params=dataclasses.asdict(params),
+        **notes,
     )
     assert isinstance(model, Pretrained)
     return provenance.finish(out, model, training)
 
 
-def train_architecture(
-    architecture: str,
+def train_baseline(
+    name: str,
     data: Sequence[str | Path] = chipseq.FACTORS,
     *,
-    command: str,
     out: str | Path,
-    config: Mapping[str, Any] = MappingProxyType({}),
     params: MultiTaskParams | None = None,
     seed: int = 0,
     progress: bool = True,
+    **config: Any,
 ) -> Path:
-    """Train a model of the zoo by its architecture, see :func:`train_multitask`.
+    """Train a baseline of the ExplaiNN paper, see :func:`train_multitask`.
 
     Args:
-        architecture: A key of :data:`modelzoo.architectures.ARCHITECTURES`.
+        name: A key of :data:`modelzoo.architectures.baselines.BASELINES`.
         data: A table, or factors and files of peaks, see :func:`examples`.
-        command: The part of the command line that names the model, such as ``"baseline danq"``.
         out: The folder to make.
-        config: What its class is constructed with, besides tasks and length.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
         progress: Show a bar.
+        config: What else its class is constructed with.
     """
-    params = params or MultiTaskParams.of(architecture)
-    given = "".join(f" --data {source}" for source in data)
-    recipe = MultiTaskParams.of(architecture)
-    if params.loss != recipe.loss:
-        given += f" --loss {params.loss}"
-    if params.epochs != recipe.epochs:
-        given += f" --epochs {params.epochs}"
+    params = params or MultiTaskParams.of(name)
     return train_multitask(
-        lambda tasks, length: ARCHITECTURES[architecture](tasks=tasks, length=length, **config),
+        lambda tasks, length: BASELINES[name](tasks=tasks, length=length, **config),
         examples(data, params.loss),
-        command=f"shiftsmooth train {command}{given} --seed {seed}",
+        command=_command(f"baseline {name}", name, data, params, seed),
         out=out,
         params=params,
         seed=seed,
         progress=progress,
     )
+
+
+def train_explainn(
+    data: Sequence[str | Path] = chipseq.FACTORS,
+    *,
+    out: str | Path,
+    units: int = 100,
+    filters: Filters = "random",
+    params: MultiTaskParams | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    **config: Any,
+) -> Path:
+    """Train an ExplaiNN, see :func:`train_multitask`.
+
+    Args:
+        data: A table, or factors and files of peaks, see :func:`examples`.
+        out: The folder to make.
+        units: How many units.
+        filters: What the filters start as: ``"random"``; ``"jaspar"``, motifs of JASPAR in both
+            strands, that training may change; or ``"jaspar-frozen"``, that it may not. Their names
+            are written down.
+        params: Hyper-parameters; the recipe's by default.
+        seed: Decides weights, order, shuffles and dropout.
+        progress: Show a bar.
+        config: What else :class:`ExplaiNN` is constructed with.
+    """
+    params = params or MultiTaskParams.of("explainn")
+    command = f"explainn --units {units}"
+    start: Tensor | None = None
+    names: tuple[str, ...] = ()
+    if filters != "random":
+        from modelzoo.training.jaspar import jaspar_filters
+
+        if units % 2:
+            raise ValueError(
+                f"units: expected an even number, a motif has two strands; got {units}"
+            )
+        command += f" --filters {filters}"
+        start, names = jaspar_filters(units // 2, config.get("width", 19))
+
+    def build(tasks: Sequence[str], length: int) -> ExplaiNN:
+        model = ExplaiNN(units, tasks=tasks, length=length, **config)
+        return model if start is None else model.set_filters(start, frozen="frozen" in filters)
+
+    return train_multitask(
+        build,
+        examples(data, params.loss),
+        command=_command(command, "explainn", data, params, seed),
+        out=out,
+        params=params,
+        seed=seed,
+        progress=progress,
+        **({"filters": names} if names else {}),
+    )
+
+
+def train_model_units(
+    models: Mapping[str, nn.Module],
+    data: Sequence[str | Path] = chipseq.FACTORS,
+    *,
+    out: str | Path,
+    hidden: int = 0,
+    params: MultiTaskParams | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Train what follows trained models in the place of units, see :func:`train_multitask`.
+
+    Args:
+        models: Models of the zoo by name; they stay as they are.
+        data: A table, or factors and files of peaks, see :func:`examples`.
+        out: The folder to make.
+        hidden: Nodes of a unit's fully connected layer, 200 in the paper; 0 for none.
+        params: Hyper-parameters; the recipe's by default.
+        seed: Decides weights, order, shuffles and dropout.
+        progress: Show a bar.
+    """
+    params = params or MultiTaskParams.of("explainn-models")
+    command = f"explainn {' '.join(f'--unit {name}' for name in models)} --hidden {hidden}"
+    return train_multitask(
+        lambda tasks, length: ModelUnits(models, hidden=hidden, tasks=tasks),
+        examples(data, params.loss),
+        command=_command(command, "explainn-models", data, params, seed),
+        out=out,
+        params=params,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def _command(
+    model: str, recipe: str, data: Sequence[str | Path], params: MultiTaskParams, seed: int
+) -> str:
+    """Return the command line that trains ``model``, without what is the default."""
+    options = "".join(f" --data {source}" for source in data)
+    usual = MultiTaskParams.of(recipe)
+    for name in ("loss", "epochs"):
+        if (value := getattr(params, name)) != getattr(usual, name):
+            options += f" --{name} {value}"
+    return f"shiftsmooth train {model}{options} --seed {seed}"
 
 
 def _read_table(path: Path, low: float, high: float) -> tuple[tuple[str, ...], np.ndarray, Tensor]:

@@ -8,11 +8,13 @@ from sklearn.metrics import roc_auc_score
 
 from modelzoo import hub
 from modelzoo.architectures.baselines import BASELINES
+from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets import chipseq
-from modelzoo.sequences import columns
+from modelzoo.sequences import columns, encode
 from modelzoo.training import multitask
 from modelzoo.training.experts import predict
+from modelzoo.training.jaspar import jaspar_filters
 from modelzoo.training.multitask import (
     MultiTaskParams,
     Peaks,
@@ -20,7 +22,9 @@ from modelzoo.training.multitask import (
     Validation,
     both_strands,
     examples,
-    train_architecture,
+    train_baseline,
+    train_explainn,
+    train_model_units,
 )
 
 CONFIG = {"units": 6, "hidden": 8, "width": 9}
@@ -160,8 +164,6 @@ def test_a_table_is_read_with_its_missing_labels(tmp_path, name, missing):
     )
     found = {bytes(c): row for c, row in zip(codes, labels.tolist())}
     assert len(codes) == 60
-    from modelzoo.sequences import encode
-
     for _, sequence, liver, kidney in rows:
         got = found[bytes(encode(sequence)[0])]
         assert got[0] == liver
@@ -242,8 +244,9 @@ def test_numbers_are_validated_by_their_correlation(tmp_path):
 
 
 def train(out, data, **arguments):
-    defaults = {"command": "explainn", "config": CONFIG, "params": PARAMS, "progress": False}
-    return train_architecture("explainn", data, out=out, **defaults | arguments)
+    return train_explainn(
+        data, out=out, **{"params": PARAMS, "progress": False} | CONFIG | arguments
+    )
 
 
 def test_a_short_training_improves_and_is_written_down(peaks, tmp_path):
@@ -312,3 +315,43 @@ def test_the_recipe_has_epochs_for_every_model_of_the_paper():
         assert MultiTaskParams.of(name).batch_size == 100
     assert MultiTaskParams.of("danq", epochs=2).epochs == 2
     assert MultiTaskParams.of("another") == MultiTaskParams()
+
+
+def test_a_baseline_trains_by_its_name(peaks, tmp_path):
+    config = {"filters": 4, "state": 4, "hidden": 6}
+    params = MultiTaskParams(epochs=1)
+    folder = train_baseline(
+        "danq", peaks, out=tmp_path / "a", params=params, progress=False, **config
+    )
+    training = json.loads((folder / "training.json").read_text())
+    assert hub.load(folder).config.items() >= config.items()
+    assert training["command"].startswith("shiftsmooth train baseline danq --data")
+
+
+def test_filters_start_from_jaspar_and_stay_if_frozen(peaks, tmp_path):
+    arguments = {"units": 4, "params": MultiTaskParams(epochs=1), "width": 19}
+    frozen = train(tmp_path / "frozen", peaks, filters="jaspar-frozen", **arguments)
+    free = train(tmp_path / "free", peaks, filters="jaspar", **arguments)
+    start, names = jaspar_filters(2)
+    assert torch.equal(hub.load(frozen).filters, start)
+    difference = (hub.load(free).filters - start).abs().max()
+    assert 0 < difference < 0.5
+    training = json.loads((free / "training.json").read_text())
+    assert training["filters"] == list(names) and "--filters jaspar " in training["command"]
+    with pytest.raises(ValueError, match=r"units: expected an even number.*got 3"):
+        train(tmp_path / "odd", peaks, filters="jaspar", units=3)
+
+
+@pytest.mark.parametrize("hidden", [0, 4])
+def test_trained_models_become_units(peaks, tmp_path, hidden):
+    torch.manual_seed(0)
+    experts = {name: DeepBind([3], [5], tasks=[name]).eval() for name in ("x", "y")}
+    params = MultiTaskParams(epochs=1)
+    folder = train_model_units(
+        experts, peaks, out=tmp_path / "a", hidden=hidden, params=params, progress=False
+    )
+    model = hub.load(folder)
+    assert model.tasks == ("gata", "ap1") and model.unit_names == ("x", "y")
+    for name, expert in experts.items():
+        kept = model.models[name].state_dict()
+        assert all(torch.equal(kept[key], value) for key, value in expert.state_dict().items())
