@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from modelzoo.architectures.argminn import ARGMINN, PlainCNN
 from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
@@ -14,5 +15,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "moe": MixtureOfExperts,
     "explainn": ExplaiNN,
     "explainn-models": ModelUnits,
+    "argminn": ARGMINN,
+    "plain-cnn": PlainCNN,
     **BASELINES,
 }

@@ -311,7 +311,7 @@ class Simulation:
         rng: np.random.Generator,
     ) -> None:
         """Draw the background again, in place, wherever it makes a match that nobody planted."""
-        scanner = _Scanner(self.motifs, self.score, self.threshold)
+        scanner = Scanner(self.motifs, self.score, self.threshold)
         fixed = _mask(motifs, starts, self._widths, self.length)
         stops = starts + np.where(motifs >= 0, np.array(self._widths)[motifs], 0)
         dirty = np.arange(len(codes))
@@ -373,7 +373,7 @@ def match_scores(
     return weights[windows, np.arange(motif.width)].sum(axis=-1)
 
 
-class _Scanner:
+class Scanner:
     """Finds matches that nobody planted.
 
     A window can score above the threshold only if its first eight bases allow it, so one look in a

@@ -1,0 +1,326 @@
+"""Training ARGMINN and the plain CNN beside it: on simulated sequences, or on peaks.
+
+loss = BCE + lambda_o overlap(A, W) + lambda_l ||W||_1                                  (4)
+
+The paper gives lambda_o, 10^0.5 to 10^4, but not what Eq. 2 is divided by, without which the number
+means nothing. Here :func:`filter_overlap` is the mean over everything that Eq. 2 sums over, and the
+L1 norms in it are means over a filter's weights; docs/argminn.md says how that was found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from modelzoo.architectures.argminn import ARGMINN
+from modelzoo.datasets import chipseq
+from modelzoo.datasets.simulate import Simulation, simulations
+from modelzoo.sequences import columns, reverse_complement
+from modelzoo.training import provenance
+from modelzoo.training.experts import VALIDATION_SEED, Validation, predict
+from modelzoo.training.fit import History, fit, seeded
+
+OVERLAP = (10**0.5, 1e4)  # lambda_o, from its first epoch to its last
+L1 = (1e-4, 1e-3)  # lambda_l
+VALIDATION_SIZE = 10_000
+
+
+@dataclass(frozen=True)
+class Params:
+    """How long to train, and how fast; the defaults are the paper's (appendix B.3)."""
+
+    epochs: int = 40
+    batches: int = 100  # of an epoch
+    batch_size: int = 128  # half of it reverse complements of the other half
+    learning_rate: float = 1e-3
+
+
+def filter_overlap(activations: Tensor, weight: Tensor) -> Tensor:
+    """Return how much filters attend to bases that a stronger filter attends to, Eq. 2, a scalar.
+
+    At each position i the strongest filter a(i) protects its window. Every other filter b that is
+    active at i + d, |d| < width, pays its activation times the L1 norms of both filters' weights
+    where the windows overlap. These norms depend on (a, b, d) alone, so the sum over b and d is one
+    convolution of the activations, read at channel a(i). A position where no filter is active
+    protects nothing.
+
+    Args:
+        activations: (B, filters, T), not negative.
+        weight: (filters, 4, width).
+
+    Returns:
+        The sum of Eq. 2, divided by B * T * filters * (2 * width - 1) and by (4 * width)^2.
+    """
+    filters, letters, width = weight.shape
+    # A window shifted by d overlaps with the last (first) width - |d| positions of this filter.
+    norms = weight.abs().sum(dim=1)
+    firsts = norms.cumsum(dim=1)
+    lasts = norms.flip(1).cumsum(dim=1)
+    shared = torch.cat([firsts, lasts[:, :-1].flip(1)], dim=1)  # (filters, 2 * width - 1)
+    kernel = shared[:, None] * shared.flip(1)[None, :]
+    kernel = kernel * (1 - torch.eye(filters, dtype=weight.dtype, device=weight.device))[..., None]
+    paid = F.conv1d(activations, kernel, padding=width - 1)
+    strongest, which = activations.max(dim=1, keepdim=True)
+    charged = paid.gather(1, which) * (strongest > 0)
+    return charged.mean() / (filters * (2 * width - 1) * (letters * width) ** 2)
+
+
+def ramp(epoch: int, epochs: int, bounds: tuple[float, float]) -> float:
+    """Return a regulariser's weight: none for a quarter of the epochs, then rising, then level.
+
+    From a quarter to three quarters it rises from one bound to the other, evenly on a logarithmic
+    scale: with 40 epochs it is the paper's schedule.
+
+    Args:
+        epoch: Counted from 0.
+        epochs: Of the whole run.
+        bounds: The first weight and the last.
+    """
+    start, stop = epochs // 4, epochs - epochs // 4
+    if epoch < start:
+        return 0.0
+    done = min(1.0, (epoch - start) / max(1, stop - 1 - start))
+    low, high = map(math.log, bounds)
+    return math.exp(low + (high - low) * done)
+
+
+class Objective(nn.Module):
+    """A network with the loss of Eq. 4; :attr:`epoch` decides the regularisers' weights.
+
+    Args:
+        model: The network.
+        scanners: Its convolution to regularise, if any: one that sees the sequence, with a ReLU.
+        epochs: Of the whole run.
+    """
+
+    def __init__(self, model: nn.Module, scanners: nn.Conv1d | None, epochs: int) -> None:
+        super().__init__()
+        self.model, self.epochs = model, epochs
+        self.epoch = 0
+        self._scanners = [] if scanners is None else [scanners]  # in a list: no module twice
+        self._seen = torch.empty(0)
+        self._hooks = [c.register_forward_hook(self._keep) for c in self._scanners]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits; what the scanners saw is kept for :meth:`loss`."""
+        return self.model(x)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of the batch that went through :meth:`forward` last."""
+        loss = F.binary_cross_entropy_with_logits(logits, targets)
+        overlap, l1 = (ramp(self.epoch, self.epochs, bounds) for bounds in (OVERLAP, L1))
+        for convolution in self._scanners if l1 else ():
+            weight = convolution.weight
+            loss = loss + overlap * filter_overlap(self._seen, weight) + l1 * weight.abs().sum()
+        return loss
+
+    @property
+    def settled(self) -> bool:
+        """Whether the regularisers have their last weights: earlier epochs are not chosen."""
+        last = min(self.epochs - self.epochs // 4, self.epochs - 1)
+        return not self._scanners or self.epoch >= last
+
+    def release(self) -> None:
+        """Leave the model as if it had never been watched."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _keep(self, module: nn.Module, inputs: object, output: Tensor) -> None:
+        self._seen = output.relu()
+
+
+class Doubled:
+    """Batches of an epoch: as many positives as negatives, and the other strand of each.
+
+    Args:
+        codes: (N, L), positives and negatives in equal number.
+        labels: (N,).
+        size: Rows of a batch, a multiple of 4.
+    """
+
+    def __init__(self, codes: np.ndarray, labels: np.ndarray, size: int) -> None:
+        half = np.argsort(labels, kind="stable").reshape(2, -1, size // 4)
+        self.rows = half.transpose(1, 0, 2).reshape(-1, size // 2)
+        self.codes, self.labels = codes, labels
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in self.rows:
+            x = columns(self.codes[rows])
+            y = torch.from_numpy(self.labels[rows]).float()[:, None]
+            yield torch.cat([x, reverse_complement(x)]), torch.cat([y, y])
+
+
+class SimulatedTask:
+    """A simulation to train on: new sequences in every epoch, one fixed set to validate on."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.name, self.length = simulation.name, simulation.length
+        self.held_out = simulation.sample(VALIDATION_SIZE, seed=VALIDATION_SEED)
+
+    def batches(self, seed: int, epoch: int, params: Params) -> Doubled:
+        """Return the batches of an epoch."""
+        size = params.batch_size // 2 * params.batches
+        drawn = self.simulation.sample(size, seed=_one_seed(seed, epoch))
+        return Doubled(drawn.codes, drawn.labels, params.batch_size)
+
+    def validate(self, model: nn.Module) -> float:
+        """Return the ROC AUC of the first task of ``model``."""
+        logits = predict(model, self.held_out.codes)[:, 0]
+        return float(roc_auc_score(self.held_out.labels, logits))
+
+
+class PeakTask:
+    """Peaks to train on, against shuffles that are new in every epoch."""
+
+    def __init__(self, source: str | Path) -> None:
+        self.name = chipseq.task_of(source)
+        self.peaks, held_out = chipseq.split_peaks(chipseq.peaks(source))
+        self.length = self.peaks.shape[1]
+        self.validate = Validation(held_out)
+
+    def batches(self, seed: int, epoch: int, params: Params) -> Doubled:
+        """Return the batches of an epoch: other peaks in each, every one with its shuffle."""
+        size = params.batch_size // 4 * params.batches
+        rng = np.random.default_rng((seed, epoch))
+        chosen = self.peaks[rng.choice(len(self.peaks), size, replace=size > len(self.peaks))]
+        codes = np.concatenate([chosen, chipseq.shuffled(chosen, (seed, epoch))])
+        return Doubled(codes, np.repeat([1, 0], size), params.batch_size)
+
+
+Task = SimulatedTask | PeakTask
+
+
+def task(source: str | Path) -> Task:
+    """Return what to train on.
+
+    Args:
+        source: A simulation's name, or its ``.toml`` file; one of
+            :data:`modelzoo.datasets.chipseq.FACTORS`, or a file of peaks of one length.
+    """
+    if str(source) in simulations() or Path(source).suffix == ".toml":
+        return SimulatedTask(Simulation.load(source))
+    return PeakTask(source)
+
+
+def fit_one(
+    model: nn.Module,
+    task: Task,
+    *,
+    seed: int,
+    params: Params = Params(),
+    scanners: nn.Conv1d | None = None,
+    checkpoint: Path | None = None,
+    progress: bool = True,
+) -> History:
+    """Train one initialisation in place and return its history, by validation AUC.
+
+    Only epochs in which the regularisers have their last weights compete: the AUC of an earlier
+    one is noted less 1.
+
+    Args:
+        model: Untrained.
+        task: What to train on.
+        seed: Decides order, sequences, shuffles and dropout.
+        params: How long, how fast.
+        scanners: The convolution of ``model`` that is regularised; none by default.
+        checkpoint: File to resume from.
+        progress: Show a bar.
+    """
+    objective = Objective(model, scanners, params.epochs)
+
+    def batches(epoch: int) -> Doubled:
+        objective.epoch = epoch
+        return task.batches(seed, epoch, params)
+
+    history = fit(
+        objective,
+        batches,
+        lambda module: task.validate(module) - (not objective.settled),
+        optimizer=torch.optim.Adam(model.parameters(), lr=params.learning_rate),
+        epochs=params.epochs,
+        patience=params.epochs,
+        loss=objective.loss,
+        seed=seed,
+        checkpoint=checkpoint,
+        identity=f"{task.name} {type(model).__name__} {params} {scanners} {seed=}",
+        progress=progress,
+    )
+    objective.release()
+    return history
+
+
+def train_argminn(
+    source: str | Path,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    initialisations: int = 3,
+    params: Params = Params(),
+    progress: bool = True,
+) -> Path:
+    """Train ARGMINN from several initialisations, keep the best, return its folder.
+
+    A run that was stopped resumes when it is called again with the same arguments.
+
+    Args:
+        source: What to train on, see :func:`task`.
+        out: The folder to make.
+        seed: The same seed gives the same model.
+        initialisations: How many to choose from, by validation AUC.
+        params: How long, how fast.
+        progress: Show a bar.
+
+    Raises:
+        FileExistsError: ``out`` is there already.
+        ValueError: ``source`` is none of the things it can be.
+    """
+    out = Path(out)
+    folder = provenance.partial(out)
+    work = task(source)
+    seeds = range(seed * initialisations, (seed + 1) * initialisations)
+    models, histories = [], []
+    for own in seeds:
+        with seeded(own):
+            models.append(ARGMINN(tasks=[work.name]))
+        histories.append(
+            fit_one(
+                models[-1],
+                work,
+                seed=own,
+                params=params,
+                scanners=models[-1].scanners,
+                checkpoint=folder / f"{own}.safetensors",
+                progress=progress,
+            )
+        )
+    scores = [history.best_score for history in histories]
+    best = scores.index(max(scores))
+    training = provenance.record(
+        f"shiftsmooth train argminn {source} --seed {seed}",
+        seed,
+        [] if isinstance(work, SimulatedTask) else [chipseq.source_file(source)],
+        validation_auc=scores[best],
+        validation_auc_of_initialisations=scores,
+        epochs=len(histories[best].scores),
+        params=dataclasses.asdict(params),
+    )
+    for own in seeds:
+        (folder / f"{own}.safetensors").unlink()
+    return provenance.finish(out, models[best], training)
+
+
+def _one_seed(*seed: int) -> int:
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
