@@ -307,6 +307,20 @@ def test_train_expert_then_mixture_then_predict(shiftsmooth, bound, tmp_path):
     assert float(row["gate_MYTF"]) == 1
 
 
+def test_train_towers_and_mix_them_with_another_expert(shiftsmooth, bound, tmp_path):
+    (tmp_path / "tower.toml").write_text("filters = 2\nstem = 5\ndilations = [1]\nepochs = 1\n")
+    (tmp_path / "quick.toml").write_text(QUICK)
+    tower, expert, moe = (tmp_path / name for name in ("tower", "expert", "moe"))
+    params = ["--architecture", "tower", "--params", tmp_path / "tower.toml"]
+    assert shiftsmooth("train", "expert", bound, *params, "-o", tower).code == 0
+    params = ["--params", tmp_path / "quick.toml"]
+    assert shiftsmooth("train", "expert", bound, *params, "-o", expert).code == 0
+    assert shiftsmooth("train", "moe", tower, expert, "--peaks", bound, "-o", moe).code == 0
+    assert list(modelzoo.load(moe).experts) == ["tower-mytf", "deepbind-mytf"]
+    done = shiftsmooth("train", "moe", moe, "-o", tmp_path / "no")
+    assert done.code == 2 and "is no expert" in done.err
+
+
 def test_training_overwrites_nothing(shiftsmooth, bound, tmp_path):
     done = shiftsmooth("train", "expert", bound, "-o", tmp_path)
     assert done.code == 2
