@@ -41,9 +41,10 @@ def random_sequences(count, length, seed=0):
 def tower_by_loops(model, x):
     """One sequence (4, L) in numpy: every filter at every position of both strands, by loops."""
     first, *residuals, last, _ = model.trunk
-    maps = strands(first, x, fill=0.25)
-    for residual in residuals:
-        maps = maps + strands(residual.conv, np.maximum(normed(residual.norm, maps), 0), fill=0)
+    maps = strands(first, x, 1, fill=0.25)
+    for residual, step in zip(residuals, model.config["dilations"], strict=True):
+        active = np.maximum(normed(residual.norm, maps), 0)
+        maps = maps + strands(residual.conv, active, step, fill=0)
     maps = np.maximum(normed(last, maps), 0)
     half = len(maps) // 2
     pooled = [np.maximum(maps[i].max(), maps[-1 - i].max()) for i in range(half)]
@@ -53,7 +54,7 @@ def tower_by_loops(model, x):
     return model.output.weight.numpy() @ hidden + model.output.bias.numpy()
 
 
-def strands(conv, maps, fill):
+def strands(conv, maps, dilation, fill):
     weight, bias = conv.weight.numpy(), conv.bias.numpy()
     filters, channels, width = weight.shape
     length, middle = maps.shape[1], width // 2
@@ -63,7 +64,7 @@ def strands(conv, maps, fill):
             out[f, position] = out[-1 - f, position] = bias[f]
             for c in range(channels):
                 for k in range(width):
-                    at = position + (k - middle) * conv.dilation
+                    at = position + (k - middle) * dilation
                     value = maps[c, at] if 0 <= at < length else fill
                     out[f, position] += weight[f, c, k] * value
                     out[-1 - f, position] += weight[f, -1 - c, -1 - k] * value
