@@ -150,7 +150,7 @@ def models(
             for dataset, metrics in info.scores.items()
             if "roc_auc" in metrics
         ]
-        shipped = "yes" if info.weights.is_file() else "no"
+        shipped = "yes" if info.shipped else "no, on the Hub"
         rows.append(
             [info.name, info.architecture, ", ".join(info.tasks), ", ".join(scores), shipped]
         )
@@ -248,6 +248,58 @@ def attribute(
     errors.print(f"{len(names)} attributed, {rejects.count} skipped; see {output / 'index.html'}")
     if rejects.count:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: [b]shiftsmooth motifs peaks.fa -o found[/b]")
+def motifs(
+    output: RunOption,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SEQS", help="FASTA or .seq file of one length; or ARID3A, FOXM1 or GATA3."
+        ),
+    ] = None,
+    from_attributions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Not from sequences but from the attributions.h5 of `shiftsmooth attribute`.",
+        ),
+    ] = None,
+    units: Annotated[
+        int | None, typer.Option(min=1, help="Motifs to look for in SEQS, 100 by default.")
+    ] = None,
+    release: Annotated[str, typer.Option(help="JASPAR's, to name motifs by.")] = "JASPAR2026",
+    group: Annotated[
+        str, typer.Option(help="Taxonomic group of it, such as vertebrates or plants; or all.")
+    ] = "vertebrates",
+    seed: SeedOption = 0,
+) -> None:
+    """Finds motifs and names them: in sequences against their shuffles, or in attributions.
+
+    Writes motifs (MEME, TSV), logos, JASPAR matches, instances, syntax, and index.html to look
+    through them. Training on sequences, run again after a kill, goes on where it was.
+    """
+    options: dict[str, Any] = {
+        "release": release,
+        "group": None if group == "all" else group,
+        "progress": errors.is_terminal,
+    }
+    if source is not None and from_attributions is None:
+        from modelzoo.motifs.discovery import discover
+
+        page = _argument(discover, source, output, units=units or 100, seed=seed, **options)
+    elif source is None and from_attributions is not None:
+        from modelzoo.motifs.pipeline import motifs_of_attributions
+
+        if units is not None:
+            raise typer.BadParameter("attributions decide how many", param_hint="--units")
+        page = _argument(motifs_of_attributions, from_attributions, output, **options)
+    else:
+        raise typer.BadParameter("expected either SEQS or --from-attributions")
+    console.print(f"Look at {page}", soft_wrap=True)
 
 
 @app.command(epilog="Example: [b]shiftsmooth evaluate --quick -o report[/b]")

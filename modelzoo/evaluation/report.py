@@ -192,7 +192,8 @@ def _load(
         return {name: model.to(device).eval() for name, model in models.items()}
     if models is None:
         # ARGMINN's simulated factors have an evaluation of their own.
-        models = [n for n in modelzoo.list_models() if modelzoo.info(n).architecture != "argminn"]
+        known = map(modelzoo.info, modelzoo.list_models())
+        models = [info.name for info in known if info.shipped and info.architecture != "argminn"]
     if not models:
         raise ValueError("models: expected at least one; the catalog is empty")
     order = {"moe": 1, "deepbind": 0}

@@ -1,7 +1,10 @@
 """What is shipped: trained by the recipes in this tree, then judged, once, on the test files.
 
-    python -m modelzoo.training.release train RUNS   # four models, then their weights and recipes
-    python -m modelzoo.training.release judge        # their scores, into the recipes
+    python -m modelzoo.training.release train RUNS   # the models, then their weights and recipes
+    python -m modelzoo.training.release judge RUNS   # their scores, into the recipes
+
+Weights above :data:`LARGEST` bytes are not shipped: they stay in RUNS, go to the Hub from there,
+and the recipe holds their sum.
 
 Only ``judge`` opens the test and out-of-distribution files; every choice was made before it.
 """
@@ -19,34 +22,59 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import nn
 
 from modelzoo.architectures import ARCHITECTURES
-from modelzoo.architectures.deepbind import DeepBind
-from modelzoo.catalog import RECIPES, WEIGHTS
+from modelzoo.architectures.baselines import BASELINES
+from modelzoo.architectures.deepbind import Expert
+from modelzoo.catalog import RECIPES, WEIGHTS, sha256
 from modelzoo.datasets import chipseq
 from modelzoo.evaluation.scores import logits, paper_sets, task_score
+from modelzoo.hub import load
 from modelzoo.training.experts import train_expert
 from modelzoo.training.fit import write_atomically
-from modelzoo.training.gate import train_moe
+from modelzoo.training.gate import named, train_moe
+from modelzoo.training.multitask import train_baseline, train_explainn
 
-EXPERTS = {factor: f"deepbind-{factor.lower()}" for factor in chipseq.FACTORS}
-MIXTURE = "-".join(["moe", *map(str.lower, chipseq.FACTORS)])
+_FACTORS = "-".join(map(str.lower, chipseq.FACTORS))
+MIXTURES = {
+    f"moe-{_FACTORS}": ("deepbind",),
+    f"moe-tower-{_FACTORS}": ("tower",),
+    f"moe-mixed-{_FACTORS}": ("deepbind", "tower"),
+}
+EXPERTS = {
+    f"{architecture}-{factor.lower()}": (architecture, factor)
+    for architecture in ("deepbind", "tower")
+    for factor in chipseq.FACTORS
+}
+MULTITASK = {f"{name}-{_FACTORS}": name for name in ("explainn", *BASELINES)}
+MODELS = (*EXPERTS, *MIXTURES, *MULTITASK)
+LARGEST = 2_000_000  # bytes of a file of weights that is shipped: the wheel stays below 10 MB
 
 
 def train(runs: Path) -> None:
-    """Train the experts and the mixture into ``runs``, where they are not yet, and ship them."""
-    for factor, name in EXPERTS.items():
+    """Train experts and mixtures into ``runs``, where they are not yet, and ship them."""
+    for name, (architecture, factor) in EXPERTS.items():
         if not (runs / name).exists():
-            train_expert(factor, out=runs / name)
+            train_expert(factor, out=runs / name, architecture=architecture)
         ship(runs / name)
-    experts = {
-        factor: DeepBind.from_pretrained(runs / name).eval() for factor, name in EXPERTS.items()
-    }
-    if not (runs / MIXTURE).exists():
-        train_moe(experts, out=runs / MIXTURE)
-    ship(runs / MIXTURE)
+    for name, architectures in MIXTURES.items():
+        if not (runs / name).exists():
+            chosen = [expert for expert, (kind, _) in EXPERTS.items() if kind in architectures]
+            train_moe(named([_expert(runs / expert) for expert in chosen]), out=runs / name)
+        ship(runs / name)
+    for name, architecture in MULTITASK.items():
+        if (runs / name).exists():
+            pass
+        elif architecture == "explainn":
+            train_explainn(out=runs / name)
+        else:
+            train_baseline(architecture, out=runs / name)
+        ship(runs / name)
 
 
 def ship(folder: Path) -> None:
-    """Put a trained model's weights and recipe where the catalog is built from."""
+    """Put a trained model's weights and recipe where the catalog is built from.
+
+    Of weights that are too large to ship, the recipe gets the sum.
+    """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     architecture = config.pop("architecture")
@@ -57,17 +85,21 @@ def ship(folder: Path) -> None:
         **training,
         "scores": {},
     }
-    shutil.copyfile(folder / "model.safetensors", WEIGHTS / f"{folder.name}.safetensors")
+    weights = folder / "model.safetensors"
+    if weights.stat().st_size > LARGEST:
+        recipe["sha256"] = sha256(weights.read_bytes())
+    else:
+        shutil.copyfile(weights, WEIGHTS / f"{folder.name}.safetensors")
     _write(folder.name, recipe)
 
 
-def judge() -> list[dict[str, Any]]:
-    """Score the shipped models on the nine data sets, note it in their recipes, return the rows."""
+def judge(runs: Path) -> list[dict[str, Any]]:
+    """Score the models on the nine data sets, note it in their recipes, return the rows."""
     rows = []
     sets = paper_sets()
-    for name in (*EXPERTS.values(), MIXTURE):
+    for name in MODELS:
         recipe = _read(name)
-        model = _load(name, recipe)
+        model = _load(name, recipe, runs)
         row: dict[str, Any] = {"model": name, "validation": recipe["validation_auc"]}
         for data in sets:
             score = task_score(logits(model, data.codes), recipe["tasks"], data.name)
@@ -81,9 +113,19 @@ def judge() -> list[dict[str, Any]]:
     return rows
 
 
-def _load(name: str, recipe: dict[str, Any]) -> nn.Module:
+def _expert(folder: Path) -> Expert:
+    model = load(folder)
+    assert isinstance(model, Expert)
+    return model
+
+
+def _load(name: str, recipe: dict[str, Any], runs: Path) -> nn.Module:
+    large = "sha256" in recipe
+    weights = runs / name / "model.safetensors" if large else WEIGHTS / f"{name}.safetensors"
+    if large and (found := sha256(weights.read_bytes())) != recipe["sha256"]:
+        raise ValueError(f"{weights}: expected sha256 {recipe['sha256']}, got {found}")
     model = ARCHITECTURES[recipe["architecture"]](**recipe["config"])
-    model.load_state_dict(load_file(WEIGHTS / f"{name}.safetensors"))
+    model.load_state_dict(load_file(weights))
     return model.eval()
 
 
@@ -103,12 +145,13 @@ def main() -> None:
     )
     steps = parser.add_subparsers(dest="step", required=True)
     steps.add_parser("train", help="train and ship").add_argument("runs", type=Path)
-    steps.add_parser("judge", help="score what is shipped on the test files")
+    score = steps.add_parser("judge", help="score the models on the test files")
+    score.add_argument("runs", type=Path, help="where the weights are that are not shipped")
     arguments = parser.parse_args()
     if arguments.step == "train":
         train(arguments.runs)
         return
-    rows = judge()
+    rows = judge(arguments.runs)
     print(*rows[0], sep="\t")
     for row in rows:
         print(*(v if isinstance(v, str) else f"{v:.3f}" for v in row.values()), sep="\t")

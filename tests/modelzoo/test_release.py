@@ -9,21 +9,22 @@ from sklearn.metrics import roc_auc_score
 from modelzoo import catalog
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.datasets import chipseq
-from modelzoo.evaluation.scores import LabelledSet
+from modelzoo.evaluation.scores import LabelledSet, task_score
+from modelzoo.hub import load
 from modelzoo.training import provenance, release
 from modelzoo.training.experts import predict
 
-SHIPPED = [*release.EXPERTS.values(), release.MIXTURE]
+IN_CATALOG = [name for name in release.MODELS if name in catalog.read()]
 
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """Four small models, shipped into a tree of their own; the mixture stands in as an expert."""
+    """Small models, shipped into a tree of their own; experts stand in for all of them."""
     for folder in ("weights", "recipes"):
         (tmp_path / folder).mkdir()
         monkeypatch.setattr(release, folder.upper(), tmp_path / folder)
     models = {}
-    for seed, name in enumerate(SHIPPED):
+    for seed, name in enumerate(release.MODELS):
         torch.manual_seed(seed)
         models[name] = DeepBind([3], [5], tasks=[f"task{seed}"]).eval()
         training = provenance.record("make it", seed, [], validation_auc=0.9)
@@ -36,7 +37,7 @@ def test_what_is_shipped_rebuilds_the_model_and_tells_how_it_was_made(shipped, t
         recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
         assert recipe["config"] == model.config and recipe["tasks"] == [f"task{seed}"]
         assert (recipe["command"], recipe["seed"], recipe["scores"]) == ("make it", seed, {})
-        rebuilt = release._load(name, recipe).state_dict()
+        rebuilt = release._load(name, recipe, tmp_path / "runs").state_dict()
         assert all(torch.equal(rebuilt[k], v) for k, v in model.state_dict().items())
 
 
@@ -46,15 +47,31 @@ def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path,
     labels = np.repeat([1, 0], 30)
     toy = LabelledSet("TOY", "in distribution", codes, labels, np.arange(60) % 30)
     monkeypatch.setattr(release, "paper_sets", lambda: [toy])
-    rows = release.judge()
-    assert [row["model"] for row in rows] == SHIPPED
+    rows = release.judge(tmp_path / "runs")
+    assert [row["model"] for row in rows] == list(release.MODELS)
     for row in rows:
         expected = roc_auc_score(labels, predict(shipped[row["model"]], codes)[:, 0])
         recipe = json.loads((tmp_path / "recipes" / f"{row['model']}.json").read_text())
         assert row["TOY"] == recipe["scores"]["TOY"]["roc_auc"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+def test_large_weights_are_not_shipped_but_summed_and_judged_from_the_runs(
+    shipped, tmp_path, monkeypatch
+):
+    name, runs = release.MODELS[-1], tmp_path / "runs"
+    (tmp_path / "weights" / f"{name}.safetensors").unlink()
+    monkeypatch.setattr(release, "LARGEST", 100)
+    release.ship(runs / name)
+    recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
+    assert recipe["sha256"] == catalog.sha256((runs / name / "model.safetensors").read_bytes())
+    assert not (tmp_path / "weights" / f"{name}.safetensors").exists()
+    rebuilt = release._load(name, recipe, runs).state_dict()
+    assert all(torch.equal(rebuilt[k], v) for k, v in shipped[name].state_dict().items())
+    with pytest.raises(ValueError, match="expected sha256 0, got"):
+        release._load(name, recipe | {"sha256": "0"}, runs)
+
+
+@pytest.mark.parametrize("name", IN_CATALOG)
 def test_shipped_recipes_say_how_the_weights_were_made(name):
     recipe = catalog.info(name).recipe
     assert recipe.keys() >= {"command", "seed", "data", "versions", "validation_auc", "date"}
@@ -65,11 +82,11 @@ def test_shipped_recipes_say_how_the_weights_were_made(name):
 
 @pytest.mark.data
 @pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="needs MODELZOO_DATA_DIR")
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [n for n in IN_CATALOG if catalog.info(n).shipped])
 def test_shipped_weights_have_the_recorded_scores(name):
     info = catalog.info(name)
-    model = release._load(name, info.recipe)
+    model = load(name, source="shipped")
     for factor, scores in info.scores.items():
         codes, labels = chipseq.labelled("test" if factor in chipseq.FACTORS else "ood", factor)
-        auc = roc_auc_score(labels, predict(model, codes)[:, 0])
-        assert auc == pytest.approx(scores["roc_auc"], abs=1e-4)
+        score = task_score(predict(model, codes).numpy(), info.tasks, factor)
+        assert roc_auc_score(labels, score) == pytest.approx(scores["roc_auc"], abs=1e-4)
