@@ -143,9 +143,19 @@ def performances(motifs: Sequence[Motif], codes: np.ndarray, labels: np.ndarray)
         codes: Shape (n, L).
         labels: 0 or 1. Shape (n,).
     """
+    return np.array([average_precision(hits, labels) for hits in best_hits(motifs, codes).T])
+
+
+def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The area under the precision-recall curve.
+
+    Args:
+        scores: Shape (n,).
+        labels: 0 or 1. Shape (n,).
+    """
     from sklearn.metrics import average_precision_score
 
-    return np.array([average_precision_score(labels, hits) for hits in best_hits(motifs, codes).T])
+    return float(average_precision_score(labels, scores))
 
 
 def _without_overlaps(hits: DataFrame) -> DataFrame:
