@@ -1,7 +1,7 @@
 """The `shiftsmooth` command.
 
-Exit codes: 0 fine, 1 the work failed, 2 the call was wrong. Torch and the zoo are imported inside
-the commands, so that help and completion answer at once.
+Exit codes: 0 fine, 1 the work failed, 2 the call was wrong; 130 interrupted, as of any command.
+Torch and the zoo are imported inside the commands, so that help and completion answer at once.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: 
 
 
 def main() -> None:
-    """Runs the command line; ends the process with one of its three exit codes."""
+    """Runs the command line; ends the process with one of its exit codes."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # either way, clean up
     # Wherever in the line --debug stands, it is about the run and not about the command.
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -109,13 +109,13 @@ def main() -> None:
         # The reader has what it wanted (`| head`); closing stdout must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted", 1)
     except Exception as error:
         if debug:
             raise
         wrong_call = isinstance(error, catalog.UnknownModelError | FileExistsError)
         _fail(str(error), 2 if wrong_call else 1)
+    if code == 130:  # what typer makes of an interrupt
+        _fail("interrupted", 130)
     sys.exit(code)
 
 
