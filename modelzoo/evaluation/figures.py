@@ -25,7 +25,7 @@ from shiftsmooth.plot import draw_logo
 # Okabe and Ito's colours, told apart by colour-blind readers as well, without yellow and black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#8C564B")
 _INK = "#1a1a1b"  # in pages the ink follows the reader's theme: see `inline`
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -51,8 +51,8 @@ def roc_curves(performance: Performance, kind: str) -> Figure:
         kind: The data sets to draw, `"in distribution"` or `"out of distribution"`.
     """
     sets = _sets(performance, kind)
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(len(sets), 2.7, 2.9)
+    with matplotlib.rc_context(STYLE):
+        figure, panels = in_panels(len(sets), 2.7, 2.9)
         for axes, name in zip(panels, sets):
             axes.plot([0, 1], [0, 1], color="#999999", lw=0.8, ls=":")
             for colour, model in zip(_colours(len(performance.models)), performance.models):
@@ -80,7 +80,7 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
     """
     sets, models = _sets(performance, kind), performance.models
     width = 0.8 / len(models)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         size = (max(6.5, 0.5 + 0.24 * (len(models) + 1) * len(sets)), 3.4)
         figure = Figure(figsize=size)
         axes = figure.subplots()
@@ -118,8 +118,8 @@ def auc_intervals(performance: Performance, kind: str) -> Figure:
         kind: The data sets to draw.
     """
     sets, models = _sets(performance, kind), performance.models
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(len(sets), 2.9, 0.8 + 0.24 * len(models), sharey=True)
+    with matplotlib.rc_context(STYLE):
+        figure, panels = in_panels(len(sets), 2.9, 0.8 + 0.24 * len(models), sharey=True)
         for axes, name in zip(panels, sets):
             for m, (colour, model) in enumerate(zip(_colours(len(models)), models)):
                 row = _row(performance.scores, set=name, model=model)
@@ -141,8 +141,10 @@ def gate_weights(performance: Performance) -> Figure:
         performance: What to draw; at least one of its models is a mixture.
     """
     mixtures = sorted({row["model"] for row in performance.gates})
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(len(mixtures), 1.6 + 0.62 * len(performance.sets), 3.2, columns=1)
+    with matplotlib.rc_context(STYLE):
+        figure, panels = in_panels(
+            len(mixtures), 1.6 + 0.62 * len(performance.sets), 3.2, columns=1
+        )
         for axes, mixture in zip(panels, mixtures):
             rows = [row for row in performance.gates if row["model"] == mixture]
             experts = list(dict.fromkeys(row["expert"] for row in rows))
@@ -182,8 +184,8 @@ def attribution_scores(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figur
     """
     methods = list(dict.fromkeys(row["method"] for row in rows))
     classes = list(dict.fromkeys(row["model_class"] for row in rows))
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(len(metrics), 2.5, 1.0 + 0.23 * len(methods), sharey=True)
+    with matplotlib.rc_context(STYLE):
+        figure, panels = in_panels(len(metrics), 2.5, 1.0 + 0.23 * len(methods), sharey=True)
         for axes, (metric, title) in zip(panels, metrics.items()):
             for row in (row for row in rows if row["metric"] == metric and row["mean"] is not None):
                 colour = COLOURS[classes.index(row["model_class"])]
@@ -213,8 +215,8 @@ def by_max_shift(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
         metrics: The metrics to draw and the titles of their panels.
     """
     classes = list(dict.fromkeys(row["model_class"] for row in rows))
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(len(metrics), 2.5, 2.5)
+    with matplotlib.rc_context(STYLE):
+        figure, panels = in_panels(len(metrics), 2.5, 2.5)
         for axes, (metric, title) in zip(panels, metrics.items()):
             for colour, name in zip(COLOURS, classes):
                 for corrected in (True, False):
@@ -264,7 +266,7 @@ def attribution_track(
         boxes: Stretches to frame, as (start, stop, colour).
         title: Written above.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(10, 2.1))
         axes = figure.subplots()
         draw_logo(axes, torch.from_numpy(importance), sequence)
@@ -288,7 +290,7 @@ def save(figure: Figure, folder: Path, name: str) -> None:
         name: Name of the files without ending.
     """
     (folder / f"{name}.svg").write_text(_svg(figure, name, transparent=False), encoding="utf-8")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(folder / f"{name}.png", metadata={"Software": None})
 
 
@@ -308,12 +310,12 @@ def inline(figure: Figure, name: str) -> str:
 
 def _svg(figure: Figure, name: str, *, transparent: bool) -> str:
     text = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=transparent)
     return text.getvalue()
 
 
-def _panels(
+def in_panels(
     count: int, width: float, height: float, *, columns: int = 3, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels in rows of up to `columns`."""

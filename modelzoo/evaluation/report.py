@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import html
-import json
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -22,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 import modelzoo
@@ -30,6 +27,7 @@ from modelzoo.datasets.simulate import Simulation
 from modelzoo.evaluation import attribution, figures, methods, scores
 from modelzoo.evaluation.attribution import METRICS, MOTIFS, Attributions
 from modelzoo.evaluation.methods import METHODS
+from modelzoo.evaluation.page import Page, write_json
 from modelzoo.evaluation.scores import LabelledSet, Performance, Protocol, Row
 from modelzoo.evaluation.tables import Table, number, plain, probability, with_interval
 from modelzoo.sequences import columns
@@ -41,7 +39,6 @@ RESAMPLES = 1000
 KINDS = ("in distribution", "out of distribution")
 _PACKAGES = ("shiftsmooth", "torch", "captum", "numpy", "scipy", "scikit-learn", "tangermeme")
 _QUICK_METHODS = ("gradient", "smoothgrad", "shiftsmooth-5", "shift-and-noise")
-_DIGITS = 6  # more than any statement needs, fewer than rounding in another order can touch
 
 WHY_DIFFERENT = (
     "The published figures are of other models, trained by other rules, and measured on other "
@@ -85,40 +82,6 @@ ABOUT_AUTHORS = (
 )
 
 
-@dataclasses.dataclass
-class _Page:
-    """What the report consists of, in order."""
-
-    folder: Path
-    parts: list[str] = dataclasses.field(default_factory=list)
-
-    def heading(self, text: str, level: int = 2) -> None:
-        self.parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
-
-    def paragraph(self, text: str) -> None:
-        self.parts.append(f"<p>{html.escape(text)}</p>")
-
-    def items(self, texts: Sequence[str]) -> None:
-        self.parts.append("<ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in texts) + "</ul>")
-
-    def table(self, table: Table, *, folded: bool = False) -> None:
-        table.save(self.folder / "tables")
-        text = table.html()
-        if folded:
-            summary = html.escape(table.caption)
-            text = f"<details><summary>{summary}</summary>{text}</details>"
-        self.parts.append(text)
-
-    def figure(self, figure: Figure, name: str, caption: str) -> None:
-        figures.save(figure, self.folder / "figures", name)
-        drawing = figures.inline(figure, name)
-        text = html.escape(caption)
-        self.parts.append(
-            f'<figure id="{name}"><div class="scroll" tabindex="0">{drawing}</div>'
-            f"<figcaption>{text}</figcaption></figure>"
-        )
-
-
 def evaluate(
     out: str | Path,
     *,
@@ -154,9 +117,7 @@ def evaluate(
         The path of `index.html`.
     """
     started = time.monotonic()
-    page = _Page(Path(out))
-    for folder in ("tables", "figures"):
-        (page.folder / folder).mkdir(parents=True, exist_ok=True)
+    page = Page(Path(out))
     zoo = _load(models, device)
     data = list(scores.paper_sets() if sets is None else sets)
     if quick:
@@ -177,12 +138,10 @@ def evaluate(
         _show_attributions(page, found)
     settings = {"protocol": protocol, "quick": quick, "seed": seed, "resamples": resamples}
     results = _results(settings, zoo, data, performance, found)
-    _write_json(page.folder / "results.json", results)
-    _write_json(page.folder / "timings.json", timings)
+    write_json(page.folder / "results.json", results)
+    write_json(page.folder / "timings.json", timings)
     _show_provenance(page, results)
-    index = page.folder / "index.html"
-    index.write_text(_PAGE.replace("<!-- report -->", "\n".join(page.parts)), encoding="utf-8")
-    return index
+    return page.write("ShiftSmooth model zoo: evaluation")
 
 
 def _load(
@@ -208,7 +167,7 @@ def _thinned(data: LabelledSet, groups: int) -> LabelledSet:
     return dataclasses.replace(data, **parts)
 
 
-def _show_performance(page: _Page, performance: Performance, data: Sequence[LabelledSet]) -> None:
+def _show_performance(page: Page, performance: Performance, data: Sequence[LabelledSet]) -> None:
     rigorous = performance.protocol == "rigorous"
     page.heading("Performance")
     page.paragraph(WHY_NO_ANOVA if rigorous else WHAT_THE_PAPER_DID)
@@ -316,7 +275,7 @@ def _gate_table(performance: Performance) -> Table:
 
 
 def _attributions(
-    page: _Page,
+    page: Page,
     zoo: Mapping[str, nn.Module],
     data: Sequence[LabelledSet],
     quick: bool,
@@ -359,7 +318,7 @@ def _attributions(
 
 
 def _show_examples(
-    page: _Page, gata: LabelledSet, models: Mapping[str, nn.Module], seed: int
+    page: Page, gata: LabelledSet, models: Mapping[str, nn.Module], seed: int
 ) -> None:
     """The paper's Figs. 10 to 19: a GATA3 peak with both orientations, and a random sequence."""
     texts = ["".join("ACGTN"[c] for c in row) for row in gata.codes[gata.labels == 1]]
@@ -399,7 +358,7 @@ def _random_sequence(seed: int) -> str:
     return simulation.sample(1, seed=seed).strings()[0]
 
 
-def _show_attributions(page: _Page, found: Attributions) -> None:
+def _show_attributions(page: Page, found: Attributions) -> None:
     page.heading("How good the attributions are", 3)
     page.paragraph(ABOUT_ATTRIBUTION)
     every = [row for row in found.scores if row["factor"] == "all"]
@@ -598,7 +557,7 @@ def _findings(rows: Sequence[Row]) -> list[str]:
     return texts
 
 
-def _show_provenance(page: _Page, results: Mapping[str, Any]) -> None:
+def _show_provenance(page: Page, results: Mapping[str, Any]) -> None:
     page.heading("Made with")
     settings = ", ".join(f"{key} {value}" for key, value in results["settings"].items())
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
@@ -654,53 +613,3 @@ def _weights_sum(model: nn.Module) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         total.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return total.hexdigest()
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(_rounded(value), indent=1) + "\n", encoding="utf-8")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}")
-    if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(entry) for entry in value]
-    return value
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>ShiftSmooth model zoo: evaluation</title>
-<link rel="icon" href="data:,">
-<style>
-:root { color-scheme: light dark; --ink: #1a1a1b; --paper: #fff; --line: #d8d8dc; --soft: #f4f4f6; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e9; --paper: #17181a; --line: #3a3b40; --soft: #222327; }
-}
-body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif;
-  max-width: 66rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
-p, li { max-width: 44rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .4rem 0; font-weight: 600; }
-th, td { padding: .2rem .7rem .2rem 0; text-align: left; white-space: nowrap; }
-thead th { border-bottom: 1px solid var(--ink); position: sticky; top: 0; }
-tbody tr:nth-child(even) { background: var(--soft); }
-figure { margin: 1.2rem 0; } figcaption { font-size: .9rem; }
-svg { display: block; height: auto; font-family: system-ui, sans-serif; }
-details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; }
-</style>
-</head>
-<body>
-<h1>ShiftSmooth model zoo: evaluation</h1>
-<!-- report -->
-</body>
-</html>
-"""
