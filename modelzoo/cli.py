@@ -508,16 +508,23 @@ def explainn(
 @train.command(epilog="Example: [b]shiftsmooth train baseline danq -o runs/danq[/b]")
 def baseline(
     name: Annotated[
-        Literal["cnn1", "cnn1exp", "deepcnn", "danq", "deepstarr"],
-        typer.Argument(metavar="NAME", help="cnn1, cnn1exp, deepcnn, danq or deepstarr."),
+        Literal["cnn1", "cnn1exp", "deepcnn", "danq", "deepstarr", "dnabert"],
+        typer.Argument(metavar="NAME", help="cnn1, cnn1exp, deepcnn, danq, deepstarr or dnabert."),
     ],
     output: RunOption,
     data: DataOption = ["ARID3A", "FOXM1", "GATA3"],  # noqa: B006
+    bert: Annotated[
+        str | None,
+        typer.Option(
+            help="For dnabert: the folder or repository of its BERT; DNABERT's on the Hub by "
+            "default."
+        ),
+    ] = None,
     loss: LossOption = "binary",
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Trains one of the convolutional baselines of the ExplaiNN paper.
+    """Trains a baseline: one of the ExplaiNN paper's networks, or DNABERT.
 
     Run again after a kill, it goes on where it was.
     """
@@ -528,6 +535,7 @@ def baseline(
         name,
         data,
         out=output,
+        bert=bert,
         params=_multitask_params(name, loss, epochs),
         seed=seed,
         progress=errors.is_terminal,

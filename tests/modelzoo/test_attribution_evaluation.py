@@ -1,6 +1,11 @@
 """The attribution evaluation on models whose motif is known."""
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -181,3 +186,45 @@ def test_wrong_arguments_are_named(tmp_path, problem):
         run(tmp_path, (problem[0], problem[1], {}))
     with pytest.raises(ValueError, match="factor: expected one of ARID3A, FOXM1, GATA3"):
         Problem.of("CTCF", problem[2]["GATA3"], planted=3, seed=0)
+
+
+INTERRUPTED = """
+import sys, time
+import numpy as np
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.evaluation.attribution import evaluate_attributions
+
+if __name__ == "__main__":
+    peaks = np.random.default_rng(0).integers(0, 4, (2000, 101), dtype=np.uint8)
+    experts = {"GATA3": DeepBind(filters=[128], widths=[21]).eval()}
+    try:
+        evaluate_attributions(
+            __import__("pathlib").Path("cells"), experts, None, {"GATA3": peaks}, workers=2
+        )
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+@pytest.mark.slow
+def test_interrupted_run_leaves_no_worker(tmp_path):
+    (tmp_path / "run.py").write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, "run.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        found = children(process.pid)
+        while len(found) < 2 and process.poll() is None:  # a worker, and what tracks it
+            time.sleep(0.1)
+            found = children(process.pid)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        assert process.communicate()[0] == "interrupted\n"
+        while any(Path(f"/proc/{child}").exists() for child in found):
+            time.sleep(0.1)
+            assert time.monotonic() - start < 30  # a cell of 2,000 peaks takes minutes
+
+
+def children(pid):
+    """The processes that a process has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

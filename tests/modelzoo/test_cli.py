@@ -2,8 +2,10 @@ import csv
 import gzip
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -244,6 +246,25 @@ def test_reader_that_goes_away_ends_the_command_quietly(tmp_path):
     )
     assert done.stdout.startswith("id\tlogit\tprobability\nr0\t")
     assert "Traceback" not in done.stderr and "Broken" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_command_says_so_and_leaves_nothing_half_written(tmp_path, kind):
+    from modelzoo.architectures import ARCHITECTURES
+
+    ARCHITECTURES["deepbind"](filters=[4], widths=[9]).save_pretrained(tmp_path / "model")
+    before = set(tmp_path.iterdir())
+    command = [sys.executable, "-m", "modelzoo.cli", "predict", "-", "-m", "model", "-o", "a.tsv"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) as process:
+        while set(tmp_path.iterdir()) == before and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(kind)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "shiftsmooth: interrupted"
+    assert set(tmp_path.iterdir()) == before
 
 
 @pytest.fixture
