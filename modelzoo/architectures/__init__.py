@@ -5,6 +5,7 @@ from torch import nn
 from modelzoo.architectures.argminn import ARGMINN, PlainCNN
 from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.dnabert import DNABERT
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.architectures.tower import Tower
@@ -17,5 +18,6 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "explainn-models": ModelUnits,
     "argminn": ARGMINN,
     "plain-cnn": PlainCNN,
+    "dnabert": DNABERT,
     **BASELINES,
 }

@@ -31,6 +31,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from modelzoo.architectures.baselines import BASELINES
+from modelzoo.architectures.dnabert import DNABERT, HUB
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.catalog import RECIPES
@@ -318,27 +319,39 @@ def train_baseline(
     data: Sequence[str | Path] = chipseq.FACTORS,
     *,
     out: str | Path,
+    bert: str | Path | None = None,
     params: MultiTaskParams | None = None,
     seed: int = 0,
     progress: bool = True,
     **config: Any,
 ) -> Path:
-    """Train a baseline of the ExplaiNN paper, see :func:`train_multitask`.
+    """Train a baseline of the ExplaiNN paper, or DNABERT, see :func:`train_multitask`.
 
     Args:
-        name: A key of :data:`modelzoo.architectures.baselines.BASELINES`.
+        name: A key of :data:`modelzoo.architectures.baselines.BASELINES`, or ``"dnabert"``.
         data: A table, or factors and files of peaks, see :func:`examples`.
         out: The folder to make.
+        bert: For ``"dnabert"`` alone: the folder or repository of the BERT, DNABERT's on the Hub
+            by default.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
         progress: Show a bar.
         config: What else its class is constructed with.
     """
     params = params or MultiTaskParams.of(name)
+    command = f"baseline {name}" + (f" --bert {bert}" if bert else "")
+    if name != "dnabert" and bert is not None:
+        raise ValueError(f"bert: expected None, for {name} has no BERT; got {bert}")
+
+    def build(tasks: Sequence[str], length: int) -> nn.Module:
+        if name == "dnabert":
+            return DNABERT.from_bert(bert or HUB, tasks)
+        return BASELINES[name](tasks=tasks, length=length, **config)
+
     return train_multitask(
-        lambda tasks, length: BASELINES[name](tasks=tasks, length=length, **config),
+        build,
         examples(data, params.loss),
-        command=_command(f"baseline {name}", name, data, params, seed),
+        command=_command(command, name, data, params, seed),
         out=out,
         params=params,
         seed=seed,
