@@ -1,7 +1,7 @@
 """What is shipped: trained by the recipes in this tree, then judged, once, on the test files.
 
-    python -m modelzoo.training.release train RUNS   # the models, then their weights and recipes
-    python -m modelzoo.training.release judge RUNS   # their scores, into the recipes
+    python -m modelzoo.training.release train RUNS              # then weights and recipes
+    python -m modelzoo.training.release judge RUNS [NAME ...]   # their scores, into the recipes
 
 Weights above :data:`LARGEST` bytes are not shipped: they stay in RUNS, go to the Hub from there,
 and the recipe holds their sum.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,11 @@ def ship(folder: Path) -> None:
     _write(folder.name, recipe)
 
 
-def judge(runs: Path) -> list[dict[str, Any]]:
+def judge(runs: Path, names: Sequence[str] = MODELS) -> list[dict[str, Any]]:
     """Score the models on the nine data sets, note it in their recipes, return the rows."""
     rows = []
     sets = paper_sets()
-    for name in MODELS:
+    for name in names:
         recipe = _read(name)
         model = _load(name, recipe, runs)
         row: dict[str, Any] = {"model": name, "validation": recipe["validation_auc"]}
@@ -147,11 +148,12 @@ def main() -> None:
     steps.add_parser("train", help="train and ship").add_argument("runs", type=Path)
     score = steps.add_parser("judge", help="score the models on the test files")
     score.add_argument("runs", type=Path, help="where the weights are that are not shipped")
+    score.add_argument("names", nargs="*", metavar="NAME", help="all by default")
     arguments = parser.parse_args()
     if arguments.step == "train":
         train(arguments.runs)
         return
-    rows = judge(arguments.runs)
+    rows = judge(arguments.runs, arguments.names or MODELS)
     print(*rows[0], sep="\t")
     for row in rows:
         print(*(v if isinstance(v, str) else f"{v:.3f}" for v in row.values()), sep="\t")
