@@ -32,7 +32,11 @@ extensions = [
 exclude_patterns = ["_build", "images", "_made/models.md", "_made/commands.md"]  # two are included
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"
+nb_execution_mode = "force"  # the tutorials, which are kept without outputs
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+nb_output_stderr = "remove"
 
 default_role = "code"
 autoclass_content = "both"
