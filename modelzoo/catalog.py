@@ -93,6 +93,11 @@ def list_models(architecture: str | None = None) -> list[str]:
 
     Args:
         architecture: Keep only models of this architecture, e.g. `"deepbind"`.
+
+    Example:
+        >>> import modelzoo
+        >>> "deepbind-gata3" in modelzoo.list_models("deepbind")
+        True
     """
     models = read().values()
     known = sorted({model.architecture for model in models})
@@ -106,6 +111,12 @@ def info(name: str) -> ModelInfo:
 
     Args:
         name: A name that `list_models` returns.
+
+    Example:
+        >>> import modelzoo
+        >>> info = modelzoo.info("deepbind-gata3")
+        >>> info.architecture, info.tasks
+        ('deepbind', ('GATA3',))
     """
     models = read()
     if name not in models:

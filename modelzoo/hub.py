@@ -72,6 +72,12 @@ def load(
         UnknownModelError: The name is no catalog name, folder or `"owner/repo"`.
         WeightsError: A file does not match its sum, its architecture or its shapes.
         HubError: The Hub cannot be reached or does not have the file.
+
+    Example:
+        >>> import modelzoo
+        >>> expert = modelzoo.load("deepbind-gata3")
+        >>> expert(modelzoo.one_hot(["ACAGATAAGAATCAGATAAGTTCC"])).shape
+        torch.Size([1, 1])
     """
     if source not in get_args(Source):
         raise ValueError(f"source is {source!r}; expected one of {', '.join(get_args(Source))}")

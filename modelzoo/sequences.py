@@ -97,6 +97,14 @@ def one_hot(sequences: Sequence[str] | str) -> Tensor:
 
     Raises:
         ValueError: The lengths differ, or a letter is not a IUPAC nucleotide code.
+
+    Example:
+        >>> import modelzoo
+        >>> modelzoo.one_hot("ACN")
+        tensor([[[1.0000, 0.0000, 0.2500],
+                 [0.0000, 1.0000, 0.2500],
+                 [0.0000, 0.0000, 0.2500],
+                 [0.0000, 0.0000, 0.2500]]])
     """
     return columns(encode(sequences))
 
@@ -107,7 +115,13 @@ def columns(codes: np.ndarray | Tensor) -> Tensor:
 
 
 def reverse_complement(x: Tensor) -> Tensor:
-    """Return the other strand of one-hot sequences, (..., 4, L) -> (..., 4, L)."""
+    """Return the other strand of one-hot sequences, (..., 4, L) -> (..., 4, L).
+
+    Example:
+        >>> from modelzoo.sequences import one_hot, reverse_complement
+        >>> reverse_complement(one_hot("AAC")).equal(one_hot("GTT"))
+        True
+    """
     return x.flip(-2, -1)
 
 

@@ -142,6 +142,15 @@ def mutation_stability(
     Returns:
         (B, n_trials), in [-1, 1]; 1 is perfectly stable. nan where an attribution is constant and
         where fewer than ``n_mutations`` positions lie outside the motif.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.metrics import mutation_stability
+        >>> x = torch.nn.functional.one_hot(torch.tensor([[0, 1, 2, 3, 3, 0]]), 4).mT.float()
+        >>> motif = torch.tensor([False, True, True, True, False, False])
+        >>> weights = torch.arange(6.0)
+        >>> mutation_stability(lambda x: x * weights, x, motif, n_trials=2).shape
+        torch.Size([1, 2])
     """
     correlate = _correlation(correlation)
     if inputs.dim() != 3 or inputs.shape[1] < 2:
@@ -330,6 +339,13 @@ def average_precision(attribution: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B,), in [0, 1]; chance, and what a constant attribution gets, is the share of True in the
         mask. nan where the mask is all False.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.metrics import average_precision
+        >>> mask = torch.tensor([False, True, True, False])
+        >>> average_precision(torch.tensor([[0.1, -3.0, 1.0, 2.0]]), mask).item()  # (1 + 2/3) / 2
+        0.8333333333333333
     """
     importance, mask = _importance(attribution, mask)
     values, order = importance.sort(dim=1, descending=True)
@@ -355,6 +371,13 @@ def top_k_hit_rate(attribution: Tensor, mask: Tensor, k: int | None = None) -> T
     Returns:
         (B,), in [0, 1]; chance, and what a constant attribution gets, is the share of True in the
         mask. nan where the mask is all False.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.metrics import top_k_hit_rate
+        >>> mask = torch.tensor([False, True, True, False])
+        >>> top_k_hit_rate(torch.tensor([[0.1, -3.0, 1.0, 2.0]]), mask).item()  # of the two
+        0.5
     """
     importance, mask = _importance(attribution, mask)
     batch, length = mask.shape

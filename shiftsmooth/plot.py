@@ -47,6 +47,11 @@ class Motif:
         stop: the position after its last.
         label: written above the box; may be empty.
         color: any colour matplotlib knows; None gives equal labels equal colours.
+
+    Example:
+        >>> from shiftsmooth.plot import Motif
+        >>> Motif(14, 21, "GATA")
+        Motif(start=14, stop=21, label='GATA', color=None)
     """
 
     start: int
@@ -104,6 +109,17 @@ def plot_logos(
 
     Raises:
         ImportError: matplotlib is missing.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.plot import Motif, plot_logos
+        >>> figure = plot_logos(
+        ...     {"one": torch.randn(4, 9), "other": torch.randn(9)},
+        ...     "CAGATAAGC",
+        ...     motifs=[Motif(1, 8, "GATA")],
+        ... )
+        >>> len(figure.axes)
+        2
     """
     _require_matplotlib()
     methods = {"": attributions} if isinstance(attributions, Tensor) else dict(attributions)
@@ -158,6 +174,15 @@ def draw_logo(
         sequence: one-hot (A, L) or a string, as in :func:`plot_logos`.
         first: the number of the first position.
         alphabet: the letters of dimension A, in order.
+
+    Example:
+        >>> import torch
+        >>> from matplotlib.figure import Figure
+        >>> from shiftsmooth.plot import draw_logo
+        >>> axes = Figure().subplots()
+        >>> draw_logo(axes, torch.randn(4), "GATA", first=100)
+        >>> [float(end) for end in axes.get_xlim()]
+        [99.5, 103.5]
     """
     _require_matplotlib()
     (heights,) = _logos({"": attribution}, sequence, alphabet)

@@ -5,6 +5,7 @@ import ast
 import doctest
 import html
 import importlib
+import inspect
 import json
 import re
 import shlex
@@ -310,6 +311,33 @@ def examples():
                         yield pytest.param(test, id=test.name)
 
 
+def public():
+    """Every name that the two packages make public, and every architecture."""
+    from modelzoo.architectures import ARCHITECTURES
+    from shiftsmooth import metrics, plot
+
+    measures = [
+        name for name, f in vars(metrics).items() if inspect.isfunction(f) and name[0] != "_"
+    ]
+    for package, names in (
+        (shiftsmooth, shiftsmooth.__all__),
+        (modelzoo, modelzoo.__all__),
+        (plot, plot.__all__),
+        (metrics, measures),
+    ):
+        for name in names:
+            thing = getattr(package, name)
+            if getattr(thing, "__module__", "").partition(".")[0] in ("shiftsmooth", "modelzoo"):
+                yield pytest.param(thing, id=f"{package.__name__}.{name}")
+    yield pytest.param(ARCHITECTURES["deepbind"], id="DeepBind")
+
+
+@pytest.mark.parametrize("thing", public())
+def test_what_is_public_has_an_example(thing):
+    found = doctest.DocTestFinder().find(thing, thing.__name__)
+    assert any(test.examples for test in found)
+
+
 @pytest.mark.parametrize("test", examples())
 def test_the_example_of_a_docstring_runs(test):
     from captum.attr import IntegratedGradients
@@ -474,6 +502,7 @@ def site(tmp_path_factory):
         pytest.importorskip(needed)
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html"]
+    command += ["-D", "nb_execution_mode=off"]  # test_tutorials.py runs them
     command += ["-d", str(out / "doctrees"), str(DOCS), str(out / "html")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -117,6 +117,13 @@ class DeepBind(Expert):
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.
+
+    Example:
+        >>> import torch
+        >>> from modelzoo.architectures.deepbind import DeepBind
+        >>> model = DeepBind(filters=[8], widths=[11], tasks=["GATA3"])
+        >>> model(torch.rand(2, 4, 50)).shape
+        torch.Size([2, 1])
     """
 
     architecture = "deepbind"

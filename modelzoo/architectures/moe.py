@@ -108,6 +108,13 @@ class MixtureOfExperts(nn.Module, Pretrained):
         Args:
             name: The new expert's key; none of the present ones.
             expert: The trained expert, which is copied.
+
+        Example:
+            >>> import modelzoo
+            >>> mixture = modelzoo.load("moe-arid3a-foxm1-gata3")
+            >>> larger = mixture.with_expert("MINE", modelzoo.load("deepbind-gata3"))
+            >>> list(larger.experts)
+            ['ARID3A', 'FOXM1', 'GATA3', 'MINE']
         """
         if name in self.experts:
             raise ValueError(f"name: expected a new one, got {name!r} of {list(self.experts)}")
