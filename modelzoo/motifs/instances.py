@@ -170,4 +170,4 @@ def _without_overlaps(hits: DataFrame) -> DataFrame:
         if free:
             spans.append((start, stop))
         kept.append(free)
-    return hits[kept]
+    return hits[np.array(kept, dtype=bool)]

@@ -191,9 +191,12 @@ def rank_figure(ranked: Mapping[str, np.ndarray]) -> Figure:
 
 
 def svg(figure: Figure) -> bytes:
-    """A figure as SVG."""
+    """A figure as SVG, the same bytes in every run."""
+    from matplotlib import rc_context
+
     buffer = BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "shiftsmooth"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
