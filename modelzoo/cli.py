@@ -205,8 +205,10 @@ def attribute(
         Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
     ],
     method: Annotated[
-        Literal["gradient", "smoothgrad", "shiftsmooth", "shift-and-noise"],
-        typer.Option(help="How to attribute; the last is shifts and noise together."),
+        Literal["gradient", "smoothgrad", "shiftsmooth", "shiftsmooth-ig", "shift-and-noise"],
+        typer.Option(
+            help="How to attribute: shifts of the gradient, of Integrated Gradients, or with noise."
+        ),
     ] = "shiftsmooth",
     max_shift: Annotated[int, typer.Option(help="Shifts from -N to N.", min=0)] = 5,
     task: Annotated[
@@ -304,6 +306,13 @@ def motifs(
 
 @app.command(epilog="Example: [b]shiftsmooth evaluate --quick -o report[/b]")
 def evaluate(
+    what: Annotated[
+        Literal["models", "argminn"],
+        typer.Argument(
+            help="The models on the paper's test sets; or ARGMINN on planted motifs, which trains"
+            " it first and takes --quick, --seed and --workers alone."
+        ),
+    ] = "models",
     output: Annotated[
         Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
     ] = Path("report"),
@@ -324,7 +333,7 @@ def evaluate(
     attributions: Annotated[bool, typer.Option(help="Evaluate attributions as well.")] = True,
     seed: SeedOption = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes for attributions; one a core by default.")
+        int | None, typer.Option(min=1, help="Processes; one a core by default.")
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -332,6 +341,16 @@ def evaluate(
 
     Run again after a kill, it goes on where it was.
     """
+    if what == "argminn":
+        if model or protocol != "rigorous" or not attributions:
+            raise typer.BadParameter("argminn takes --quick, --seed and --workers alone")
+        from modelzoo.evaluation import argminn
+
+        page = argminn.evaluate(
+            output, quick=quick, seed=seed, workers=workers, progress=errors.is_terminal
+        )
+        console.print(f"Look at {page}", soft_wrap=True)
+        return
     from modelzoo.evaluation.report import evaluate
 
     for name in model or ():
@@ -538,6 +557,39 @@ def baseline(
         bert=bert,
         params=_multitask_params(name, loss, epochs),
         seed=seed,
+        progress=errors.is_terminal,
+    )
+    errors.print(f"trained; try it with --model {output}")
+
+
+@train.command(epilog="Example: [b]shiftsmooth train argminn rest -o runs/rest[/b]")
+def argminn(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A simulation, spi1, tal-gata, e2f6, rest or a .toml file of one; ARID3A, FOXM1 or"
+            " GATA3; or a FASTA or .seq file of peaks.",
+        ),
+    ],
+    output: RunOption,
+    seed: SeedOption = 0,
+    initialisations: Annotated[
+        int, typer.Option(min=1, help="How many to train; validation chooses one.")
+    ] = 3,
+) -> None:
+    """Trains ARGMINN, whose filters are motifs, on planted motifs or on peaks.
+
+    Run again after a kill, it goes on where it was.
+    """
+    from modelzoo.training.argminn import train_argminn
+
+    _argument(
+        train_argminn,
+        source,
+        out=output,
+        seed=seed,
+        initialisations=initialisations,
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")

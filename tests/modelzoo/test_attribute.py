@@ -12,7 +12,7 @@ import torch
 
 from modelzoo import attribute
 from modelzoo.architectures.deepbind import DeepBind
-from modelzoo.attribute import Attributions, collect
+from modelzoo.attribute import STEPS, Attributions, collect
 from modelzoo.sequences import Record, columns, encode
 from shiftsmooth.functional import shift_smooth
 
@@ -57,6 +57,20 @@ def test_gradient_is_autograds_less_its_mean(model, tmp_path):
     (gradient,) = torch.autograd.grad(model(x)[:, 1].sum(), x)
     expected = gradient - gradient.mean(1, keepdim=True)
     assert np.allclose(found["hypothetical"], expected, atol=1e-6)
+
+
+def test_shiftsmooth_over_integrated_gradients_by_hand(model, tmp_path):
+    found = contents(attributed(tmp_path, model, method="shiftsmooth-ig", max_shift=2))
+    x = columns(encode(SEQUENCES))
+    points, weights = np.polynomial.legendre.leggauss(STEPS)
+    expected = torch.zeros_like(x)
+    for shift in range(-2, 3):
+        for point, weight in zip((points + 1) / 2, weights / 2):
+            on_path = (0.25 + point * (x.roll(shift, -1) - 0.25)).float().requires_grad_()
+            (gradient,) = torch.autograd.grad(model(on_path)[:, 0].sum(), on_path)
+            expected += weight * gradient.roll(-shift, -1) / 5
+    expected -= expected.mean(1, keepdim=True)
+    assert np.allclose(found["hypothetical"], expected, atol=1e-5)
 
 
 def test_projected_scores_are_those_of_the_letters_present(model, tmp_path):
