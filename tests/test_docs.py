@@ -545,6 +545,26 @@ def test_a_page_opens_in_a_browser(site, name, tmp_path):
     assert ":CONSOLE" not in done.stderr, done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+@pytest.mark.parametrize(("word", "found"), [("seam", "how.html"), ("qwertz", None)])
+def test_the_search_works_from_a_file(site, word, found, tmp_path):
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000"]
+    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [BROWSER, *flags, f"{(site / 'search.html').as_uri()}?q={word}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    results = done.stdout.partition('id="search-results"')[2].partition("</article>")[0]
+    pages_found = re.findall(r'<li[^>]*><a href="([^"?#]+)', results)
+    if found is None:
+        assert not pages_found and "did not match" in results
+    else:
+        assert found in [Path(page).name for page in pages_found], results[:1000]
+
+
 def test_nothing_is_left_of_the_place_it_was_written_in():
     for page in [*PAGES, *DOCS.glob("*.py"), ROOT / "CHANGELOG.md"]:
         text = page.read_text(encoding="utf-8")
