@@ -1,10 +1,11 @@
 # Everything sets itself up in .venv; only Python, make and a network are needed.
 PYTHON ?= python3
+PYTHONS ?= $(PYTHON)
 DEVICE ?= cpu
 REPORT = benchmarks/REPORT$(if $(filter cuda,$(DEVICE)),-cuda)
 BIN = .venv/bin
 
-.PHONY: demo test lint bench docs
+.PHONY: demo test lint bench docs dist
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -22,6 +23,11 @@ bench: .venv/ready
 	$(BIN)/python -m pytest benchmarks -p no:cacheprovider --device $(DEVICE) \
 	  --benchmark-json .venv/bench-$(DEVICE).json --benchmark-columns min,median --benchmark-sort name
 	$(BIN)/python benchmarks/report.py .venv/bench-$(DEVICE).json $(REPORT).md
+
+dist: .venv/ready
+	rm -rf dist
+	$(BIN)/python -m build
+	set -e; for python in $(PYTHONS); do .ci/smoke $$python dist/*; done
 
 docs: .venv/docs
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build

@@ -1,21 +1,40 @@
+"""The distributions: what is in the wheel and the sdist, and that an installed wheel works."""
+
 import json
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from modelzoo import catalog
+
 ROOT = Path(__file__).parents[2]
+MADE = (
+    ".*",
+    "*.egg-info",
+    "__pycache__",
+    "build",
+    "dist",
+    "demo",
+    "report",
+    "runs",
+    "_build",
+    "_made",
+)
 
 SCRIPT = """
 import pathlib, sys, modelzoo
 assert pathlib.Path(modelzoo.__file__).is_relative_to(sys.prefix), modelzoo.__file__
-for name in filter(lambda name: modelzoo.info(name).shipped, modelzoo.list_models()):
-    model = modelzoo.load(name, source="shipped")
-    assert model(modelzoo.one_hot(["ACGTN" * 20])).shape == (1, len(model.tasks))
-    print(name)
+for name in modelzoo.list_models():
+    if modelzoo.info(name).weights.is_file():
+        model = modelzoo.load(name, source="shipped")
+        assert model(modelzoo.one_hot(["ACGTN" * 20])).shape == (1, len(model.tasks))
+        print(name)
 """
 
 
@@ -25,21 +44,61 @@ def run(*command, cwd):
     return done.stdout
 
 
-@pytest.mark.slow
-def test_every_model_loads_from_an_installed_wheel(tiny, tmp_path):
-    """Built from a copy of the sources with one model more, installed where the sources are not."""
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the sources, without what was made from them."""
     source = tmp_path / "source"
-    for package in ("shiftsmooth", "modelzoo"):
-        shutil.copytree(ROOT / package, source / package)
-    for file in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / file, source)
-    shutil.copy(tiny.info.weights, source / "modelzoo" / "weights")
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*MADE))
+    for name in (".ci", ".gitignore"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name)
+        else:
+            shutil.copy(ROOT / name, source)
+    return source
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_packages_alone_and_the_sdist_what_tests_them(copy):
+    """The wheel is built from the sdist, as `python -m build` does it."""
+    run(sys.executable, "-m", "build", "--no-isolation", cwd=copy)
+    (wheel,), (sdist,) = (list((copy / "dist").glob(name)) for name in ("*.whl", "*.tar.gz"))
+    with zipfile.ZipFile(wheel) as file:
+        inside = set(file.namelist())
+    assert {name.partition("/")[0].partition("-")[0] for name in inside} == {
+        "shiftsmooth",
+        "modelzoo",
+    }
+    for folder in ("shiftsmooth", "modelzoo"):
+        sources = (path for path in (copy / folder).rglob("*") if path.is_file())
+        missing = {str(path.relative_to(copy)) for path in sources} - inside
+        assert not missing
+        assert f"{folder}/py.typed" in inside
+    assert "modelzoo/catalog.json" in inside
+    shipped = [catalog.info(name).file for name in catalog.list_models()]
+    shipped = [name for name in shipped if (catalog.WEIGHTS / name).is_file()]
+    assert shipped
+    assert {f"modelzoo/weights/{name}" for name in shipped} <= inside
+    for name in inside:
+        assert "test" not in Path(name).parts[-1], name
+        assert Path(name).suffix not in {".gz", ".seq", ".fa", ".npz", ".h5", ".ipynb"}, name
+    assert wheel.stat().st_size < 10e6
+
+    with tarfile.open(sdist) as file:
+        packed = {name.partition("/")[2] for name in file.getnames()}
+    sources = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    sources = {name for name in sources if not name.startswith(("dist/", "shiftsmooth.egg-info/"))}
+    assert sources <= packed
+
+
+@pytest.mark.slow
+def test_every_model_loads_from_an_installed_wheel(tiny, copy, tmp_path):
+    """Built from the sources with one model more, installed where the sources are not."""
+    shutil.copy(tiny.info.weights, copy / "modelzoo" / "weights")
     recipe = json.dumps(tiny.info.recipe)
-    (source / "modelzoo" / "recipes").mkdir(exist_ok=True)
-    (source / "modelzoo" / "recipes" / "tiny-gata3.json").write_text(recipe)
-    run(sys.executable, "-m", "modelzoo.catalog", cwd=source)
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", cwd=source)
-    (wheel,) = (source / "dist").glob("*.whl")
+    (copy / "modelzoo" / "recipes" / "tiny-gata3.json").write_text(recipe)
+    run(sys.executable, "-m", "modelzoo.catalog", cwd=copy)
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", cwd=copy)
+    (wheel,) = (copy / "dist").glob("*.whl")
 
     run(sys.executable, "-m", "venv", "--without-pip", "fresh", cwd=tmp_path)
     python = str(tmp_path / "fresh" / "bin" / "python")
@@ -52,3 +111,7 @@ def test_every_model_loads_from_an_installed_wheel(tiny, tmp_path):
     names = run(python, "-c", SCRIPT, cwd=tmp_path).split()
     assert "tiny-gata3" in names
     assert run(python, "-m", "modelzoo.catalog", "--check", cwd=tmp_path) == ""
+    command = str(tmp_path / "fresh" / "bin" / "shiftsmooth")
+    assert "tiny-gata3" in run(command, "models", cwd=tmp_path)
+    run(command, "demo", "--model", "tiny-gata3", cwd=tmp_path)
+    assert (tmp_path / "demo" / "index.html").is_file()
