@@ -119,6 +119,7 @@ def desk(monkeypatch, tmp_path, zoo):
         task = {"mine": "peaks"}.get(name, name)
         model = DeepBind(filters=[4], widths=[9], tasks=[task])
         model.save_pretrained(f"runs/{name}")
+    Path("attributions.h5").touch()
     Path("runs/found").mkdir()
     Path("runs/found/deepbind-peaks.toml").write_text(params.to_toml())
     return folder
@@ -139,11 +140,14 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     from modelzoo import hub
     from modelzoo.evaluation import report
+    from modelzoo.motifs import discovery, pipeline
     from modelzoo.training import search
     from modelzoo.training.experts import ExpertParams
 
     # These take long, or tell the world; they are run as far as the work.
     monkeypatch.setattr(report, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(discovery, "discover", lambda source, out, **options: out)
+    monkeypatch.setattr(pipeline, "motifs_of_attributions", lambda file, out, **options: out)
     monkeypatch.setattr(search, "search", lambda *a, out, **options: ExpertParams())
     monkeypatch.setattr(hub, "publish", lambda name, repo_id, *, private: repo_id)
     if words[1:3] == ["train", "expert"]:
@@ -152,7 +156,7 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert not ended.value.code, capsys.readouterr().err
-    if "-o" in words and not {"evaluate", "search"} & set(words):
+    if "-o" in words and not {"evaluate", "motifs", "search"} & set(words):
         assert Path(words[words.index("-o") + 1]).exists()
 
 
