@@ -1,6 +1,7 @@
 import csv
 import gzip
 import io
+import json
 import os
 import signal
 import subprocess
@@ -340,6 +341,47 @@ def test_train_towers_and_mix_them_with_another_expert(shiftsmooth, bound, tmp_p
     assert list(modelzoo.load(moe).experts) == ["tower-mytf", "deepbind-mytf"]
     done = shiftsmooth("train", "moe", moe, "-o", tmp_path / "no")
     assert done.code == 2 and "is no expert" in done.err
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """A table of 200 sequences; the first task is a motif, the second the same, not all known."""
+    random = np.random.default_rng(0)
+    path = tmp_path / "labelled.tsv"
+    with path.open("w") as file:
+        file.write("id\tsequence\tliver\tkidney\n")
+        for number in range(200):
+            flanks = ["".join(random.choice(list("ACGT"), 20)) for _ in range(2)]
+            label, word = number % 2, ("CCTTGGAA", "AGATAAGC")[number % 2]
+            other = label if number % 3 else ""
+            file.write(f"s{number}\t{word.join(flanks)}\t{label}\t{other}\n")
+    return path
+
+
+@pytest.mark.parametrize("command", [("explainn", "--units", 4), ("baseline", "deepstarr")])
+def test_train_several_tasks_from_a_table_then_predict(
+    shiftsmooth, labelled, bound, tmp_path, command
+):
+    out = tmp_path / "model"
+    done = shiftsmooth("train", *command, "--data", labelled, "--epochs", 1, "-o", out)
+    assert done.code == 0 and f"--model {out}" in done.err
+    assert modelzoo.load(out).tasks == ("liver", "kidney")
+    (row, *_) = table(shiftsmooth("predict", bound, "-m", out).out)
+    assert {"probability_liver", "probability_kidney"} <= row.keys()
+    training = json.loads((out / "training.json").read_text())
+    words = " ".join(map(str, command))
+    assert training["command"] == f"shiftsmooth train {words} --data {labelled} --epochs 1 --seed 0"
+
+
+def test_train_explainn_over_trained_models(shiftsmooth, labelled, tmp_path):
+    from modelzoo.architectures import ARCHITECTURES
+
+    expert, out = tmp_path / "an.expert", tmp_path / "model"
+    ARCHITECTURES["deepbind"](filters=[4], widths=[9]).save_pretrained(expert)
+    units = ["--unit", expert, "--hidden", 5]
+    data = ["--data", labelled, "--epochs", 1]
+    assert shiftsmooth("train", "explainn", *units, *data, "-o", out).code == 0
+    assert modelzoo.load(out).heads.output.shape == (1, 5)
 
 
 def test_training_overwrites_nothing(shiftsmooth, bound, tmp_path):

@@ -59,12 +59,18 @@ def test_large_weights_are_not_shipped_but_summed_and_judged_from_the_runs(
     shipped, tmp_path, monkeypatch
 ):
     name, runs = release.MODELS[-1], tmp_path / "runs"
-    (tmp_path / "weights" / f"{name}.safetensors").unlink()
-    monkeypatch.setattr(release, "LARGEST", 100)
+    weights = tmp_path / "weights" / f"{name}.safetensors"
+    weights.unlink()
+    size = (runs / name / "model.safetensors").stat().st_size
+    monkeypatch.setattr(release, "LARGEST", size)
+    release.ship(runs / name)
+    assert weights.exists()
+    weights.unlink()
+    monkeypatch.setattr(release, "LARGEST", size - 1)
     release.ship(runs / name)
     recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
     assert recipe["sha256"] == catalog.sha256((runs / name / "model.safetensors").read_bytes())
-    assert not (tmp_path / "weights" / f"{name}.safetensors").exists()
+    assert not weights.exists()
     rebuilt = release._load(name, recipe, runs).state_dict()
     assert all(torch.equal(rebuilt[k], v) for k, v in shipped[name].state_dict().items())
     with pytest.raises(ValueError, match="expected sha256 0, got"):
