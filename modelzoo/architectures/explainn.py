@@ -201,18 +201,19 @@ class ModelUnits(nn.Module, Pretrained):
         if not models:
             raise ValueError("models: expected at least one, got none")
         self.tasks = checked_tasks(tasks)
-        #: The frozen models, by name.
-        self.models = nn.ModuleDict({name: _module(model) for name, model in models.items()})
+        built = {name: _module(model) for name, model in models.items()}
+        #: The frozen models, by name; torch allows no dots in names.
+        self.models = nn.ModuleDict({name.replace(".", "_"): m for name, m in built.items()})
         self.models.requires_grad_(False).eval()
-        sizes = {name: _outputs(name, model, outputs or {}) for name, model in self.models.items()}
+        sizes = {name: _outputs(name, model, outputs or {}) for name, model in built.items()}
         #: The names of the units, in the order of the columns of :meth:`units`.
         self.unit_names = tuple(
-            name if size == 1 else f"{name}/{_task(self.models[name], column)}"
+            name if size == 1 else f"{name}/{_task(built[name], column)}"
             for name, size in sizes.items()
             for column in range(size)
         )
         self.config: dict[str, Any] = {
-            "models": {name: _config(model) for name, model in self.models.items()},
+            "models": {name: _config(model) for name, model in built.items()},
             "outputs": dict(outputs or {}),
             "hidden": hidden,
             "dropout": dropout,
