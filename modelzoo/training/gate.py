@@ -35,6 +35,11 @@ class GateParams:
     batch_size: int = 256
     epochs: int = 500
     patience: int = 10
+    precision: str = "float32"  # or "bfloat16", of the experts' view of training sequences
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
 
 
 class EmbeddedPeaks:
@@ -44,10 +49,17 @@ class EmbeddedPeaks:
         model: The mixture whose experts embed.
         peaks: (N, L) codes of each factor's peaks.
         seed: What the shuffles are drawn from, with the epoch's number.
+        precision: Of the embeddings to train on; those to validate on have full precision.
     """
 
-    def __init__(self, model: MixtureOfExperts, peaks: Mapping[str, np.ndarray], seed: int) -> None:
-        self.model, self.seed = model, seed
+    def __init__(
+        self,
+        model: MixtureOfExperts,
+        peaks: Mapping[str, np.ndarray],
+        seed: int,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.model, self.seed, self.precision = model, seed, precision
         split = {factor: chipseq.split_peaks(codes) for factor, codes in peaks.items()}
         self.held_out = {
             factor: (
@@ -57,14 +69,14 @@ class EmbeddedPeaks:
             for factor, (_, held_out) in split.items()
         }
         self.train = [codes for codes, _ in split.values()]
-        self.positives = torch.cat([embed(model, codes) for codes in self.train])
+        self.positives = torch.cat([embed(model, codes, precision) for codes in self.train])
         ones = torch.ones(len(self.positives), 1)
         self.targets = torch.cat([ones, torch.zeros_like(ones)])
 
     def batches(self, epoch: int, size: int) -> Minibatches:
         """Return the batches of an epoch: every peak, and a shuffle of it that is new."""
         negatives = [
-            embed(self.model, chipseq.shuffled(codes, (self.seed, factor, epoch)))
+            embed(self.model, chipseq.shuffled(codes, (self.seed, factor, epoch)), self.precision)
             for factor, codes in enumerate(self.train)
         ]
         inputs = torch.cat([self.positives, *negatives])
@@ -79,11 +91,17 @@ class EmbeddedPeaks:
         return {factor: _auc(mixture, *parts) for factor, parts in self.held_out.items()}
 
 
-def embed(model: MixtureOfExperts, codes: np.ndarray, batch_size: int = 64) -> Tensor:
+def embed(
+    model: MixtureOfExperts,
+    codes: np.ndarray,
+    precision: torch.dtype = torch.float32,
+    batch_size: int = 64,
+) -> Tensor:
     """Return the embeddings (N, experts * E) of (N, L) codes."""
-    with torch.no_grad():
+    half = torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32)
+    with torch.no_grad(), half:
         parts = torch.from_numpy(codes).split(batch_size)
-        return torch.cat([model.embed(columns(part)) for part in parts])
+        return torch.cat([model.embed(columns(part)) for part in parts]).float()
 
 
 def fit_gate(
@@ -167,10 +185,12 @@ def train_moe(
         model,
         {factor: chipseq.peaks(source) for factor, source in sources.items()},
         seed,
+        getattr(torch, params.precision),
     )
     history = fit_gate(model, data, params, seed=seed, checkpoint=checkpoint, progress=progress)
     training = provenance.record(
-        f"shiftsmooth train moe {' '.join(map(_name, experts.values()))} --seed {seed}",
+        f"shiftsmooth train moe {' '.join(map(_name, experts.values()))} --seed {seed}"
+        + (f" --precision {params.precision}" if params.precision != "float32" else ""),
         seed,
         [chipseq.source_file(source) for source in sources.values()],
         validation_auc=history.best_score,

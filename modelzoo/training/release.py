@@ -31,7 +31,7 @@ from modelzoo.evaluation.scores import logits, paper_sets, task_score
 from modelzoo.hub import load
 from modelzoo.training.experts import train_expert
 from modelzoo.training.fit import write_atomically
-from modelzoo.training.gate import named, train_moe
+from modelzoo.training.gate import GateParams, named, train_moe
 from modelzoo.training.multitask import train_baseline, train_explainn
 
 _FACTORS = "-".join(map(str.lower, chipseq.FACTORS))
@@ -59,7 +59,10 @@ def train(runs: Path) -> None:
     for name, architectures in MIXTURES.items():
         if not (runs / name).exists():
             chosen = [expert for expert, (kind, _) in EXPERTS.items() if kind in architectures]
-            train_moe(named([_expert(runs / expert) for expert in chosen]), out=runs / name)
+            # towers cost the most of an epoch, and half of that in half precision
+            params = GateParams(precision="bfloat16" if "tower" in architectures else "float32")
+            experts = named([_expert(runs / expert) for expert in chosen])
+            train_moe(experts, out=runs / name, params=params)
         ship(runs / name)
     for name, architecture in MULTITASK.items():
         if (runs / name).exists():

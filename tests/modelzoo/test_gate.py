@@ -161,6 +161,20 @@ def test_a_mixture_takes_two_architectures_of_one_factor(sources, tmp_path):
     assert training["command"] == "shiftsmooth train moe deepbind-a tower-a --seed 0"
 
 
+def test_half_precision_is_of_training_alone(data):
+    model, peaks, embedded = data
+    half = EmbeddedPeaks(model, peaks, seed=5, precision=torch.bfloat16)
+    assert half.validate(model.mixture) == embedded.validate(model.mixture)
+    for one, other in zip(embedded.batches(0, 50), half.batches(0, 50), strict=True):
+        assert not torch.equal(one[0], other[0]) and other[0].dtype == torch.float32
+        torch.testing.assert_close(one[0], other[0], rtol=0.05, atol=0.05)
+
+
+def test_other_precisions_are_refused():
+    with pytest.raises(ValueError, match="precision: expected 'float32' or 'bfloat16', got 'half'"):
+        GateParams(precision="half")
+
+
 def test_experts_are_named_by_their_factors_where_that_is_enough(experts):
     assert gate.named(list(experts.values())) == experts
 
