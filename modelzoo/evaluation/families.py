@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -104,8 +105,10 @@ def matching_filters(model: Any) -> Row:
     activations, width, first = layer
     data = Peaks(tasks)
     codes, labels = data.held_out
-    ordered = labels[:, [tasks.index(task) for task in model.tasks]].numpy()
-    right = codes[correctly_predicted(model, codes, ordered)]
+    known = np.full((len(codes), len(model.tasks)), np.nan)
+    for column, task in enumerate(tasks):
+        known[:, model.tasks.index(task)] = labels[:, column]
+    right = codes[correctly_predicted(model, codes, known)]
     motifs = filter_motifs(activations, right, width, first=first)
     found = annotate([motif for motif in motifs if motif is not None])
     row: Row = {"filters": len(motifs)}

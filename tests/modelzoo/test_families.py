@@ -77,7 +77,7 @@ def test_filters_that_look_for_the_right_motif_are_counted(monkeypatch):
     wanted = [motif for motif in jaspar() if motif.title.upper() == "GATA3"][:1]
     other = [motif for motif in jaspar() if motif.title.upper() == "SPI1"][:1]
     assert len(known) == len(jaspar()) and wanted and other
-    model = ExplaiNN(units=3, hidden=0, tasks=["GATA3", "FOXM1"]).eval()
+    model = ExplaiNN(units=3, hidden=0, tasks=["GATA3", "SPI1", "FOXM1"]).eval()
     filters = [resized(motif.matrix, 19) - 0.25 for motif in (*wanted, *other, *wanted)]
     model.set_filters(torch.tensor(np.stack(filters)).float() * 3)
     planted = rows(300)
