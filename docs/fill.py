@@ -56,6 +56,7 @@ def summary(results: Results) -> Results:
             "scores": [r for r in found["scores"] if r["factor"] == "all" and r["corrected"]],
             "comparisons": [row for row in found["comparisons"] if row["corrected"]],
             "edges": [row for row in found["edges"] if row["corrected"]],
+            "why": found["why"],
         }
     return kept
 
@@ -142,17 +143,17 @@ def attribution_table(found: dict[str, Any]) -> str:
 
 
 def short_attribution_table(found: dict[str, Any]) -> str:
-    """Returns ShiftSmooth at N = 5 and both together minus the gradient: what the README shows."""
-    shown = ("shiftsmooth-5", "shift-and-noise")
+    """Returns what ShiftSmooth alone and in company adds to the mixture's gradient."""
+    shown = ("shiftsmooth-5", "shiftsmooth-ig", "shift-and-noise")
     metrics = ("faithfulness", "window_stability", "hit_auroc", "planted_auroc")
-    wide: dict[tuple[str, str], Row] = {}
+    wide: dict[str, Row] = {}
     for row in found["comparisons"]:
-        if row["method"] in shown and row["against"] == "gradient" and row["metric"] in metrics:
-            key = (row["model_class"], row["method"])
-            entry = wide.setdefault(key, {"model": row["model_class"], "method": row["method"]})
+        wanted = row["model_class"] == "mixture" and row["against"] == "gradient"
+        if wanted and row["method"] in shown and row["metric"] in metrics:
+            entry = wide.setdefault(row["method"], {"method": row["method"]})
             for name in ("difference", "low", "high"):
                 entry[f"{row['metric']}_{name}"] = row[name]
-    columns = [("model", plain("model")), ("method", _title("method"))]
+    columns = [("method", _title("method"))]
     for metric in metrics:
         keys = [f"{metric}_{name}" for name in ("difference", "low", "high")]
         columns.append((METRICS[metric], _interval_if_there(*keys)))
@@ -192,6 +193,19 @@ def edge_table(found: dict[str, Any]) -> str:
         ),
     ]
     return _markdown(columns, found["edges"])
+
+
+def why_table(found: dict[str, Any]) -> str:
+    """Returns what moves when the window does, with and without its ends."""
+    columns = [
+        ("model", plain("model_class")),
+        ("N", plain("max_shift")),
+        ("whole window", with_interval("whole", "whole_low", "whole_high")),
+        ("without the ends", with_interval("inner", "inner_low", "inner_high")),
+        ("winners that changed", number("winners")),
+        ("their correlation", number("winners_correlation")),
+    ]
+    return _markdown(columns, found["why"])
 
 
 def provenance(results: Results) -> str:
@@ -276,6 +290,7 @@ _ATTRIBUTION: dict[str, Callable[[dict[str, Any]], str]] = {
     "attribution": attribution_table,
     "attribution-differences": difference_table,
     "edges": edge_table,
+    "why": why_table,
 }
 
 

@@ -20,16 +20,12 @@ from captum.attr import IntegratedGradients, NoiseTunnel
 from torch import Tensor, nn
 
 from modelzoo.architectures.deepbind import UNKNOWN
+from modelzoo.evaluation.methods import NOISE, SAMPLES, STEPS
 from modelzoo.sequences import Record, Reject, columns, encode
 from shiftsmooth import ShiftSmooth
 
 Method = Literal["gradient", "smoothgrad", "shiftsmooth", "shiftsmooth-ig", "shift-and-noise"]
 
-# Standard deviation, on one-hot letters. On validation peaks 0.05 and 0.1 were best, for SmoothGrad
-# and for shift and noise together; from 0.2 on, noise costs more than it smooths away.
-NOISE = 0.1
-SAMPLES = 10  # of the noise
-STEPS = 8  # of Integrated Gradients: Gauss-Legendre points from "unknown base" to the sequence
 CHUNK = 64  # sequences between two notes of how far the run is
 
 

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from memelite import fimo
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -77,7 +78,10 @@ METRICS = {
     "evalattai": "EvalAttAI, rise of the logit",
 }
 
+END = 20  # bases at either end of a window, within reach of its padding in these models
+
 _EDGES = "edges"
+_WHY = "why"
 _VERSION = 3  # raised when a cell of the same name would come out differently
 
 
@@ -156,7 +160,8 @@ class _Cell:
 
     @property
     def cost(self) -> int:
-        copies = 80 if self.method == _EDGES else METHODS[self.method].copies
+        special = {_EDGES: 80, _WHY: 20}
+        copies = special[self.method] if self.method in special else METHODS[self.method].copies
         return copies * len(getattr(self.model, "experts", (0,)))
 
     @property
@@ -188,6 +193,7 @@ class Attributions:
         scores: A row for each metric, method, model class, factor (or all) and correction.
         comparisons: A row for each metric, model class, correction and pair of methods.
         edges: A row for each metric, N, model class and correction: circular against real flanks.
+        why: A row for each N and model class: what moves when the window does.
         seconds: A row for each method and model class: core-seconds a thousand sequences. They
             differ from run to run.
         peaks: Number of peaks of each factor.
@@ -196,6 +202,7 @@ class Attributions:
     scores: list[Row]
     comparisons: list[Row]
     edges: list[Row]
+    why: list[Row]
     seconds: list[Row]
     peaks: dict[str, int]
 
@@ -242,15 +249,16 @@ def evaluate_attributions(
         cells += [
             _Cell(problem, model_class, model, method, seed, folder)
             for model_class, model in classes.items()
-            for method in (*chosen, _EDGES)
+            for method in (*chosen, _EDGES, _WHY)
         ]
     _run(cells, workers or os.cpu_count() or 1, progress)
     results = [(cell, _read(cell)) for cell in cells]
-    measured = [(cell, values) for cell, values in results if cell.method != _EDGES]
+    measured = [(cell, values) for cell, values in results if cell.method in METHODS]
     return Attributions(
         scores=_summarise(measured, resamples, seed),
         comparisons=_compare(measured, resamples, seed),
         edges=_compare_edges([r for r in results if r[0].method == _EDGES], resamples, seed),
+        why=_explain_windows([r for r in results if r[0].method == _WHY], resamples, seed),
         seconds=_seconds(measured),
         peaks={factor: len(codes) for factor, codes in peaks.items()},
     )
@@ -309,7 +317,7 @@ def _compute(cell: _Cell) -> _Cell:
     """Measure and write one cell, and return it. The file is complete or it is not there."""
     for parameter in cell.model.parameters():
         parameter.requires_grad_(False)
-    values: dict[str, Any] = _edges(cell) if cell.method == _EDGES else _measure(cell)
+    values: dict[str, Any] = {_EDGES: _edges, _WHY: _why}.get(cell.method, _measure)(cell)
     content = io.BytesIO()
     np.savez(content, key=np.array(cell.key), **values)
     unfinished = cell.path.with_suffix(f".{os.getpid()}.part")
@@ -423,6 +431,47 @@ def _hits(codes: np.ndarray, name: str, matrix: np.ndarray) -> np.ndarray:
     return mask
 
 
+def _why(cell: _Cell) -> dict[str, np.ndarray]:
+    """What moves when the window moves by `SHIFTS[0]` over the real bases of peaks.
+
+    `whole-N` is the correlation of the importances before and after, and `inner-N` that without
+    `END` bases at either end, for ShiftSmooth at N and, as N = 0, the gradient. `winners` is the
+    share of the trunk's maps whose highest position is another one afterwards; nan without a trunk.
+    """
+    x, step = columns(cell.problem.peaks), SHIFTS[0]
+    still, moved = x[..., step:].contiguous(), x[..., :-step].contiguous()
+    trunk = getattr(cell.model, "trunk", None)
+    smooth = ShiftSmooth(cell.model, trunk=trunk)
+    values = {}
+    for n in (0, *MAX_SHIFTS):
+        explain = unseeded(partial(smooth.attribute, target=0, max_shift=n))
+        a, b = (
+            importance(
+                finished(METHODS["gradient"], raw_maps(explain, w, ROWS // 3, 0), w, True), w
+            )
+            for w in (still, moved)
+        )
+        a, b = a[:, :-step], b[:, step:]
+        values[f"whole-{n}"] = _correlation(a, b)
+        values[f"inner-{n}"] = _correlation(a[:, END:-END], b[:, END:-END])
+    values["winners"] = np.full(len(x), np.nan)
+    if trunk is not None:
+        with torch.no_grad():
+            before, after = (
+                torch.cat([trunk(part) for part in w.split(ROWS)]).max(-1) for w in (still, moved)
+            )
+        alive = (before.values > 0) | (after.values > 0)
+        changed = alive & (after.indices != before.indices + step)
+        values["winners"] = (changed.sum(1) / alive.sum(1)).double().numpy()
+    return values
+
+
+def _correlation(a: Tensor, b: Tensor) -> np.ndarray:
+    """Pearson's, of the rows of (n, L). Shape (n,)."""
+    a, b = (m.double() - m.double().mean(1, keepdim=True) for m in (a, b))
+    return torch.cosine_similarity(a, b, dim=1).numpy()
+
+
 Measured = Sequence[tuple[_Cell, dict[str, np.ndarray] | None]]
 
 
@@ -464,11 +513,12 @@ def _summarise(measured: Measured, resamples: int, seed: int) -> list[Row]:
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """ShiftSmooth against the gradient and SmoothGrad; shift and noise together against each."""
+    """ShiftSmooth against gradient and SmoothGrad; with noise and over a path, against each."""
     shifted = [f"shiftsmooth-{n}" for n in MAX_SHIFTS]
     pairs = [(first, second) for first in shifted for second in ("gradient", "smoothgrad")]
     pairs += [("shift-and-noise", other) for other in ("gradient", "smoothgrad", "shiftsmooth-5")]
-    pairs += [("shiftsmooth-ig", "integrated-gradients")]
+    others = ("gradient", "smoothgrad", "integrated-gradients", "shift-and-noise")
+    pairs += [("shiftsmooth-ig", other) for other in others]
     return [pair for pair in pairs if set(pair) <= set(names)]
 
 
@@ -539,6 +589,31 @@ def _compare_edges(measured: Measured, resamples: int, seed: int) -> list[Row]:
                         row[name] = _number(means[i])
                         row[f"{name}_low"], row[f"{name}_high"] = _number(low), _number(high)
                     rows.append(row)
+    return rows
+
+
+def _explain_windows(measured: Measured, resamples: int, seed: int) -> list[Row]:
+    """Stability with and without the ends of the window, and what it has to do with pooling."""
+    rows = []
+    for model_class in _classes(measured):
+        results = [v or {} for cell, v in measured if cell.model_class == model_class]
+        joined = {key: np.concatenate([v[key] for v in results]) for key in results[0]}
+        winners = joined["winners"]
+        for n in (0, *MAX_SHIFTS):
+            whole, inner = joined[f"whole-{n}"], joined[f"inner-{n}"]
+            table = np.stack([whole, inner], axis=1)
+            means, drawn = statistics.paired_means(table, resamples=resamples, seed=seed)
+            row: Row = {"model_class": model_class, "max_shift": n}
+            for i, name in enumerate(("whole", "inner")):
+                low, high = statistics.interval(drawn[:, i])
+                row[name] = _number(means[i])
+                row[f"{name}_low"], row[f"{name}_high"] = _number(low), _number(high)
+            row["winners"] = _number(np.mean(winners))
+            both = np.ptp(winners) > 0 and np.ptp(inner) > 0
+            row["winners_correlation"] = (
+                _number(spearmanr(winners, inner).statistic) if both else None
+            )
+            rows.append(row)
     return rows
 
 

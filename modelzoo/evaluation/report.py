@@ -25,7 +25,7 @@ from torch import nn
 import modelzoo
 from modelzoo.datasets.simulate import Simulation
 from modelzoo.evaluation import attribution, figures, methods, scores
-from modelzoo.evaluation.attribution import METRICS, MOTIFS, Attributions
+from modelzoo.evaluation.attribution import END, METRICS, MOTIFS, SHIFTS, Attributions
 from modelzoo.evaluation.methods import METHODS
 from modelzoo.evaluation.page import Page, write_json
 from modelzoo.evaluation.scores import LabelledSet, Performance, Protocol, Row
@@ -50,6 +50,14 @@ WHY_DIFFERENT = (
     "published code had trained against permuted pairs. Ours are trained against a true "
     "dinucleotide shuffle that is drawn again in every epoch, so they have to know motifs. "
     "Read a difference to the paper as a difference of tasks."
+)
+WHY_WINDOWS = (
+    "Why the window matters: these models are convolutions and then a maximum over all positions, "
+    "so they depend on the window in two ways. Padding reaches only the bases near the ends. Which "
+    "position wins a maximum can change when bases enter or leave, and with it the gradient "
+    "everywhere. The table takes the ends away, and says how many winners changed. ShiftSmooth "
+    "averages over the winners of many windows; a large N pays for it with the seam where the ends "
+    "meet, which moves with the window."
 )
 WHY_NO_ANOVA = (
     "There is no analysis of variance here: resamples of one test set are not independent "
@@ -384,6 +392,8 @@ def _show_attributions(page: Page, found: Attributions) -> None:
         "ShiftSmooth by N; N = 0 is the gradient.",
     )
     page.items(_best_shifts(by_shift, main))
+    page.paragraph(WHY_WINDOWS)
+    page.table(_why_table(found.why))
     page.heading("Where ShiftSmooth helps, and where it does not", 3)
     page.items(_findings(found.comparisons))
     page.table(_difference_table(found.comparisons), folded=True)
@@ -467,6 +477,25 @@ def _difference_table(rows: Sequence[Row]) -> Table:
             ("difference (95 %)", with_interval("difference", "low", "high", sign=True)),
             ("effect, d", number("effect", 2, sign=True)),
             ("p", probability("p_holm")),
+        ],
+        rows,
+    )
+
+
+def _why_table(rows: Sequence[Row]) -> Table:
+    return Table(
+        "why",
+        f"Correlation of the importances before and after the window moved by {SHIFTS[0]} bases:"
+        f" in all of the window, and without {END} bases at either end. Winners: how many of the"
+        " maps before pooling have their highest position elsewhere afterwards, and the rank"
+        " correlation of that with the second column over peaks",
+        [
+            ("model", plain("model_class")),
+            ("N", plain("max_shift")),
+            ("whole window", with_interval("whole", "whole_low", "whole_high")),
+            ("without the ends", with_interval("inner", "inner_low", "inner_high")),
+            ("winners that changed", number("winners")),
+            ("their correlation", number("winners_correlation")),
         ],
         rows,
     )
@@ -604,6 +633,7 @@ def _results(
             "scores": found.scores,
             "comparisons": found.comparisons,
             "edges": found.edges,
+            "why": found.why,
         }
     return results
 

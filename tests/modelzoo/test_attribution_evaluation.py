@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.evaluation import attribution
 from modelzoo.evaluation.attribution import METRICS, Problem, evaluate_attributions
 
@@ -177,6 +178,23 @@ def test_circular_and_flanked_shifts_agree_away_from_the_edges(done):
         result.edges, metric="faithfulness", model_class="expert", corrected=True, max_shift=1
     )
     assert one["agreement"] > 0.8
+
+
+def test_only_the_ends_and_the_winners_depend_on_the_window(tmp_path, toy_sets):
+    codes = toy_sets[2].codes[:6]
+    torch.manual_seed(0)
+    mean = DeepBind(filters=[6], widths=[9], pooling="max+mean").eval()
+    with torch.no_grad():
+        mean.hidden.weight[:, :6] = 0  # nothing of the maxima is left
+        mean.hidden.bias.fill_(9)  # nor of the ReLU after them
+    result = evaluate_attributions(
+        tmp_path, {"GATA3": mean}, None, {"GATA3": codes}, methods=["gradient"], planted=2,
+        resamples=20, workers=1, progress=False,
+    )  # fmt: skip
+    for r in result.why:
+        assert r["inner"] == pytest.approx(1, abs=1e-6)
+        assert r["whole"] < 0.9999
+        assert 0 < r["winners"] < 1
 
 
 def test_wrong_arguments_are_named(tmp_path, problem):
