@@ -225,6 +225,22 @@ def test_every_option_that_is_named_exists():
         assert set(named) <= known, page.name
 
 
+@pytest.mark.parametrize("words", [words for words, _ in pages.commands()], ids=" ".join)
+def test_the_example_of_a_help_text_is_a_call_of_that_command(words):
+    text = pages.help_text(words)
+    for line in re.findall(r"Example: (.*)", text):
+        assert shlex.split(line)[: 1 + len(words)] == ["shiftsmooth", *words]
+        for option in re.findall(r"(?<!\S)--?[a-z][\w-]*", line):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", text.replace(line, "")), option
+
+
+def test_every_make_target_is_described():
+    makefile = (ROOT / "Makefile").read_text()
+    (targets,) = re.findall(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
+    table = re.findall(r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert sorted(targets.split()) == sorted(table)
+
+
 def test_every_page_that_is_linked_exists():
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
