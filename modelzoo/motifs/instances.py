@@ -83,10 +83,7 @@ def syntax(instances: DataFrame, names: Sequence[str], *, max_spacing: int = 100
     forward = pairs["strand"] == "+"
     follows = (pairs["start_b"] > pairs["start"]) == forward
     along = pairs["strand"] == pairs["strand_b"]
-    # Two of one motif in a row read "A> A>" from either strand.
-    kind = np.select(
-        [along & (follows | (pairs["rank"] == pairs["rank_b"])), follows, along], [0, 1, 2], 3
-    )
+    kind = np.select([along & follows, follows, along], [0, 1, 2], 3)
     pairs["arrangement"] = [
         arrangements(first, second)[index]
         for first, second, index in zip(pairs["motif"], pairs["motif_b"], kind)
