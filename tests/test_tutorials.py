@@ -66,7 +66,7 @@ def test_a_tutorial_runs_and_shows_what_it_says(path, tmp_path, monkeypatch):
     text = [line.removeprefix(" " * 8) for line in CLAIMS[path.stem].splitlines()]
     notebook.cells.append(nbformat.v4.new_code_cell("\n".join(text)))
     client = nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute()
     for cell in notebook.cells:
