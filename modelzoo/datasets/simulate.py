@@ -356,7 +356,7 @@ def match_scores(
       floored at 0.01, so that a base never seen in a small matrix is unlikely, not impossible.
     - `"mean-probability"`: the mean probability of the bases seen. The consensus of a weak motif
       stays well below 1: at a threshold of 0.9 such a motif is never found, hence never removed
-      (0.84 for SPI1, 0.88 for GATA1, 0.81 for TAL1).
+      (0.86 for SPI1, 0.88 for GATA1, 0.81 for TAL1).
 
     Args:
         codes: Sequences as codes 0-3. Shape (n, length).
