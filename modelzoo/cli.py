@@ -97,7 +97,7 @@ DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: 
 
 def main() -> None:
     """Runs the command line; ends the process with one of its exit codes."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # either way, clean up
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     # Wherever in the line --debug stands, it is about the run and not about the command.
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1

@@ -1,7 +1,6 @@
 """The attribution evaluation on models whose motif is known."""
 
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -207,17 +206,20 @@ def test_wrong_arguments_are_named(tmp_path, problem):
 
 
 INTERRUPTED = """
-import sys, time
+import signal
+from pathlib import Path
+
 import numpy as np
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.evaluation.attribution import evaluate_attributions
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     peaks = np.random.default_rng(0).integers(0, 4, (2000, 101), dtype=np.uint8)
     experts = {"GATA3": DeepBind(filters=[128], widths=[21]).eval()}
     try:
         evaluate_attributions(
-            __import__("pathlib").Path("cells"), experts, None, {"GATA3": peaks}, workers=2
+            Path("cells"), experts, None, {"GATA3": peaks}, workers=2
         )
     except KeyboardInterrupt:
         print("interrupted")
@@ -235,7 +237,7 @@ def test_interrupted_run_leaves_no_worker(tmp_path):
             time.sleep(0.1)
             found = children(process.pid)
         time.sleep(1)
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         start = time.monotonic()
         assert process.communicate()[0] == "interrupted\n"
         while any(Path(f"/proc/{child}").exists() for child in found):

@@ -3,7 +3,6 @@ import gzip
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -250,8 +249,7 @@ def test_reader_that_goes_away_ends_the_command_quietly(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_command_says_so_and_leaves_nothing_half_written(tmp_path, kind):
+def test_interrupted_command_says_so_and_leaves_nothing_half_written(tmp_path):
     from modelzoo.architectures import ARCHITECTURES
 
     ARCHITECTURES["deepbind"](filters=[4], widths=[9]).save_pretrained(tmp_path / "model")
@@ -261,7 +259,7 @@ def test_interrupted_command_says_so_and_leaves_nothing_half_written(tmp_path, k
     with subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) as process:
         while set(tmp_path.iterdir()) == before and process.poll() is None:
             time.sleep(0.05)
-        process.send_signal(kind)
+        process.terminate()
         _, said = process.communicate()
     assert process.returncode == 130
     assert said.strip().splitlines()[-1] == "shiftsmooth: interrupted"
