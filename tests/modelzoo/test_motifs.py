@@ -743,11 +743,23 @@ def test_motifs_that_resemble_a_better_one_are_grouped_with_it(by_id, database):
     assert distinct(named, database) == {0: [0, 2, 3], 1: [1]}
 
 
+def letters(axes):
+    """The first and the last position with letters on axes."""
+    boxes = [patch.get_path().get_extents() for patch in axes.patches]
+    return round(min(box.x0 for box in boxes)), round(max(box.x1 for box in boxes))
+
+
 def test_a_logo_shows_the_best_match_where_it_lies(database, by_id):
-    query = Motif("unit-0", by_id["MA0139.1"].reverse_complement().matrix[:, 4:])
-    figure = Finding(query, annotate([query], database)[0]).logo()
-    upper, lower = figure.axes[-2:]
-    assert upper.get_xlim() == lower.get_xlim() == (-3.5, query.width + 0.5)
+    ctcf = by_id["MA0139.1"].reverse_complement().matrix  # 19 positions
+    flank = np.full((4, 3), 0.25)
+    for matrix, target in ((ctcf[:, 4:], (-3, 15)), (np.concatenate([flank, ctcf], 1), (4, 22))):
+        query = Motif("unit-0", matrix)
+        figure = Finding(query, annotate([query], database)[0]).logo()
+        upper, lower = figure.axes[-2:]
+        assert upper.get_xlim() == lower.get_xlim()
+        assert upper.get_xlim()[0] == min(target[0], 1) - 0.5
+        assert letters(lower) == target  # counted from the query's first, 1
+        assert letters(upper)[1] == query.width
 
 
 def test_the_rank_of_the_best_motif_is_marked():
