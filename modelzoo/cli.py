@@ -109,6 +109,8 @@ def main() -> None:
         # The reader has what it wanted (`| head`); closing stdout must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except KeyboardInterrupt:
+        code = 130
     except Exception as error:
         if debug:
             raise
@@ -344,9 +346,9 @@ def evaluate(
     if what == "argminn":
         if model or protocol != "rigorous" or not attributions:
             raise typer.BadParameter("argminn takes --quick, --seed and --workers alone")
-        from modelzoo.evaluation import argminn
+        from modelzoo import laboratory
 
-        page = argminn.evaluate(
+        page = laboratory.evaluate(
             output, quick=quick, seed=seed, workers=workers, progress=errors.is_terminal
         )
         console.print(f"Look at {page}", soft_wrap=True)
