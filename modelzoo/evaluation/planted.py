@@ -17,9 +17,9 @@ from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.datasets.likelihood import log_likelihood_ratio
 from modelzoo.datasets.simulate import JASPAR_RELEASE, Scanner, SimulatedSet, Simulation
 from modelzoo.evaluation import methods
+from modelzoo.evaluation.scores import logits
 from modelzoo.motifs import Match, Motif
 from modelzoo.sequences import columns
-from modelzoo.training.experts import predict
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 def accuracy(model: nn.Module, batch: SimulatedSet) -> float:
     """The fraction of sequences on the right side of probability one half."""
-    return float(((predict(model, batch.codes)[:, 0].numpy() > 0) == batch.labels).mean())
+    return float(((logits(model, batch.codes)[:, 0] > 0) == batch.labels).mean())
 
 
 def best_accuracy(simulation: Simulation, batch: SimulatedSet) -> float:

@@ -4,14 +4,15 @@ import json
 
 import pytest
 
+from modelzoo import laboratory
 from modelzoo.datasets import likelihood
-from modelzoo.evaluation import argminn, planted_report
+from modelzoo.evaluation import planted_report
 from modelzoo.evaluation.planted_report import accuracy_rows
 from modelzoo.training import argminn as training
 from modelzoo.training.argminn import Params
 
 FEWER = dict.fromkeys(("motifs", "instances", "accuracy"), ("spi1", "rest")) | {"syntax": ("rest",)}
-SMALL = argminn.Settings(
+SMALL = laboratory.Settings(
     initialisations=1,
     params=Params(epochs=1, batches=1, batch_size=32),
     test=60,
@@ -26,13 +27,13 @@ SMALL = argminn.Settings(
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (argminn, planted_report):
+        for module in (laboratory, planted_report):
             patch.setattr(module, "SETS", {"spi1": "SPI1", "rest": "REST"})
-        patch.setattr(argminn, "ATTRIBUTED", ("deep-lift-shap",))
-        patch.setattr(argminn, "MEASURES", argminn.MEASURES | FEWER)
+        patch.setattr(laboratory, "ATTRIBUTED", ("deep-lift-shap",))
+        patch.setattr(laboratory, "MEASURES", laboratory.MEASURES | FEWER)
         patch.setattr(training, "VALIDATION_SIZE", 40)
         patch.setattr(likelihood, "_DRAWS", 500)
-        page = argminn.evaluate(out, settings=SMALL, workers=1, progress=False)
+        page = laboratory.evaluate(out, settings=SMALL, workers=1, progress=False)
         yield page
 
 
@@ -62,11 +63,11 @@ def test_called_again_it_computes_nothing(report, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(argminn, "_call", refuse)
-    argminn.evaluate(report.parent, settings=SMALL, workers=1, progress=False)
+    monkeypatch.setattr(laboratory, "_call", refuse)
+    laboratory.evaluate(report.parent, settings=SMALL, workers=1, progress=False)
     assert (report.parent / "results.json").read_bytes() == results
 
 
 def test_a_folder_of_other_settings_is_refused(report):
     with pytest.raises(ValueError, match="was made with other settings"):
-        argminn.evaluate(report.parent, quick=True, progress=False)
+        laboratory.evaluate(report.parent, quick=True, progress=False)

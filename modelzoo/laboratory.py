@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -248,19 +248,23 @@ def _run(todo: Sequence[_Job | _Cell], workers: int, what: str, progress: bool) 
 
 
 def _finished(todo: Sequence[_Job | _Cell], workers: int) -> Iterator[None]:
+    """Compute in so many processes, one thread each, and yield as each is done."""
     if workers < 2:
         for one in todo:
             _call(one)
             yield
         return
+    others = set(active_children())
     # A forked child would inherit torch's threads in an unknown state.
     with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         try:
             for future in as_completed([pool.submit(_call, one) for one in todo]):
                 future.result()
                 yield
-        except BaseException:
-            pool.shutdown(cancel_futures=True, wait=False)
+        except BaseException:  # a training takes minutes, and nobody waits for it now
+            for worker in set(active_children()) - others:
+                worker.terminate()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
