@@ -138,14 +138,18 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
-    from modelzoo import hub
+    from modelzoo import hub, laboratory
     from modelzoo.evaluation import report
     from modelzoo.motifs import discovery, pipeline
-    from modelzoo.training import search
+    from modelzoo.training import argminn, search
     from modelzoo.training.experts import ExpertParams
 
     # These take long, or tell the world; they are run as far as the work.
     monkeypatch.setattr(report, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(laboratory, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(
+        argminn, "train_argminn", lambda source, out, **options: out.mkdir(exist_ok=True)
+    )
     monkeypatch.setattr(discovery, "discover", lambda source, out, **options: out)
     monkeypatch.setattr(pipeline, "motifs_of_attributions", lambda file, out, **options: out)
     monkeypatch.setattr(search, "search", lambda *a, out, **options: ExpertParams())
