@@ -103,7 +103,7 @@ class Settings:
 
 QUICK = Settings(
     initialisations=1,
-    params=Params(epochs=4, batches=25),
+    params=Params(epochs=2, batches=25),
     test=1000,
     explained=200,
     instances=64,
