@@ -11,6 +11,8 @@ from modelzoo.evaluation.planted_report import accuracy_rows
 from modelzoo.training import argminn as training
 from modelzoo.training.argminn import Params
 
+pytestmark = pytest.mark.slow  # numba compiles Tomtom, FIMO and the seqlets
+
 FEWER = dict.fromkeys(("motifs", "instances", "accuracy"), ("spi1", "rest")) | {"syntax": ("rest",)}
 SMALL = laboratory.Settings(
     initialisations=1,
