@@ -1,6 +1,6 @@
 """Training ARGMINN and the plain CNN beside it: on simulated sequences, or on peaks.
 
-loss = BCE + lambda_o overlap(A, W) + lambda_l ||W||_1                                  (4)
+loss = BCE + lambda_o overlap(A, W) + lambda_l L1(W)                                  (4)
 
 The paper gives lambda_o, 10^0.5 to 10^4, but not what Eq. 2 is divided by, without which the number
 means nothing. Here :func:`filter_overlap` is the mean over everything that Eq. 2 sums over, and the

@@ -5,11 +5,11 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from modelzoo import catalog
+from modelzoo import catalog, release
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.datasets import chipseq
 from modelzoo.evaluation.scores import LabelledSet
-from modelzoo.training import provenance, release
+from modelzoo.training import provenance
 from modelzoo.training.experts import predict
 
 IN_CATALOG = [name for name in release.MODELS if name in catalog.read()]

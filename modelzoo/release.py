@@ -1,7 +1,7 @@
 """What is shipped: trained by the recipes in this tree, then judged, once, on the test files.
 
-    python -m modelzoo.training.release train RUNS              # then weights and recipes
-    python -m modelzoo.training.release judge RUNS [NAME ...]   # their scores, into the recipes
+    python -m modelzoo.release train RUNS              # then weights and recipes
+    python -m modelzoo.release judge RUNS [NAME ...]   # their scores, into the recipes
 
 Weights above :data:`LARGEST` bytes are not shipped: they stay in RUNS, go to the Hub from there,
 and the recipe holds their sum.
@@ -144,9 +144,7 @@ def _write(name: str, recipe: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run one of the two steps."""
-    parser = argparse.ArgumentParser(
-        prog="python -m modelzoo.training.release", description=main.__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m modelzoo.release", description=main.__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     steps.add_parser("train", help="train and ship").add_argument("runs", type=Path)
     score = steps.add_parser("judge", help="score the models on the test files")
