@@ -324,7 +324,7 @@ def evaluate(
             "--model",
             "-m",
             metavar="NAME",
-            help="A model of the catalog, once for each; by default all that there are.",
+            help="A model of the catalog, once for each; by default the paper's four.",
             autocompletion=_names,
         ),
     ] = None,

@@ -111,8 +111,8 @@ def evaluate(
         out: Folder of the report, created if it does not exist.
         protocol: `"rigorous"`, or `"paper"` for the statistics of the mixture paper.
         quick: Small samples: minutes become seconds, intervals become wide.
-        models: Names of the catalog, or models by name; by default everything in the catalog that
-            answers for the paper's factors. Attributions need the mixture or an expert among them.
+        models: Names of the catalog, or models by name; by default the paper's experts and their
+            mixture. Attributions are evaluated for these alone.
         sets: What to judge on; by default the paper's nine sets.
         attributions: Evaluate attributions as well.
         seed: The same seed gives the same `results.json`.
@@ -158,11 +158,10 @@ def _load(
     if isinstance(models, Mapping):
         return {name: model.to(device).eval() for name, model in models.items()}
     if models is None:
-        # ARGMINN's simulated factors have an evaluation of their own.
-        known = map(modelzoo.info, modelzoo.list_models())
-        models = [info.name for info in known if info.shipped and info.architecture != "argminn"]
+        shipped = [name for name in modelzoo.list_models() if modelzoo.info(name).shipped]
+        models = [n for n in shipped if scores.published_name(modelzoo.load(n)) is not None]
     if not models:
-        raise ValueError("models: expected at least one; the catalog is empty")
+        raise ValueError("models: expected at least one; the catalog has none of the paper's")
     order = {"moe": 1, "deepbind": 0}
     ranked = sorted(models, key=lambda name: order.get(modelzoo.info(name).architecture, 2))
     return {name: modelzoo.load(name, device=device) for name in ranked}
