@@ -441,6 +441,7 @@ def moe(
         Literal["float32", "bfloat16"],
         typer.Option(help="Of the experts while the gate learns; bfloat16 can halve the time."),
     ] = "float32",
+    epochs: Annotated[int, typer.Option(min=1, help="The most epochs.")] = 500,
 ) -> None:
     """Trains the gated mixture of experts that stay as they are.
 
@@ -462,7 +463,7 @@ def moe(
         named(loaded),
         out=output,
         sources={task_of(path): path for path in peaks} if peaks else None,
-        params=GateParams(precision=precision),
+        params=GateParams(precision=precision, epochs=epochs),
         seed=seed,
         progress=errors.is_terminal,
     )

@@ -189,8 +189,14 @@ def train_moe(
     )
     history = fit_gate(model, data, params, seed=seed, checkpoint=checkpoint, progress=progress)
     training = provenance.record(
-        f"shiftsmooth train moe {' '.join(map(_name, experts.values()))} --seed {seed}"
-        + (f" --precision {params.precision}" if params.precision != "float32" else ""),
+        " ".join(
+            ["shiftsmooth train moe", *map(_name, experts.values()), f"--seed {seed}"]
+            + [
+                f"--{option} {value}"
+                for option in ("precision", "epochs")
+                if (value := getattr(params, option)) != getattr(GateParams(), option)
+            ]
+        ),
         seed,
         [chipseq.source_file(source) for source in sources.values()],
         validation_auc=history.best_score,

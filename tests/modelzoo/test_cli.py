@@ -349,8 +349,11 @@ def test_train_towers_and_mix_them_with_another_expert(shiftsmooth, bound, tmp_p
     assert shiftsmooth("train", "expert", bound, *params, "-o", tower).code == 0
     params = ["--params", tmp_path / "quick.toml"]
     assert shiftsmooth("train", "expert", bound, *params, "-o", expert).code == 0
-    half = ["--peaks", bound, "--precision", "bfloat16"]
-    assert shiftsmooth("train", "moe", tower, expert, *half, "-o", moe).code == 0
+    half = ["--precision", "bfloat16", "--epochs", "2"]
+    assert shiftsmooth("train", "moe", tower, expert, "--peaks", bound, *half, "-o", moe).code == 0
+    training = json.loads((moe / "training.json").read_text())
+    assert training["epochs"] == 2
+    assert training["command"].endswith(f"--seed 0 {' '.join(half)}")
     assert list(modelzoo.load(moe).experts) == ["tower-mytf", "deepbind-mytf"]
     done = shiftsmooth("train", "moe", moe, "-o", tmp_path / "no")
     assert done.code == 2 and "is no expert" in done.err
