@@ -15,6 +15,20 @@ TUTORIALS = sorted(FOLDER.glob("*.ipynb"))
 
 # What the prose says of results, in the tutorial's own names; run as its last cell.
 CLAIMS = {
+    "From_Peaks_to_Motifs": """
+        assert min(auc.values()) > 0.9
+        strongest = explained["ShiftSmooth"][alone].sum(0)
+        assert strongest[~mask[alone]].max() > strongest.max() / 4  # a site that nobody planted
+        assert min(judged["gradient"]) > 0.9  # little is left to do
+        assert all(abs(a - b) < 0.05 for a, b in zip(judged["gradient"], judged["ShiftSmooth"]))
+        kept = [int(motif.name.removeprefix("unit-")) for motif in motifs]
+        assert len(kept) > 1 and (np.diff(importance.medians[kept, 0]) < 0.5).all()
+        near = across["spacing"].between(5, 10)
+        assert across["count"][near].sum() > 0.8 * across["count"].sum()
+        assert attended["in a site"].mean() > 2 * chance
+        assert any("SPI" in label(found).upper() for found in filter_matches)
+        assert not work.exists()
+    """,
     "Genomics_ShiftSmooth_Interpret": """
         def best(table, column):
             return max(table, key=lambda name: table[name][column].nanmean())
