@@ -92,13 +92,18 @@ def tomtom(queries: Sequence[Motif], targets: Sequence[Motif]) -> Comparison:
         queries: The motifs to compare.
         targets: With what; Tomtom's p-values depend on them, and fewer than 25 say little.
     """
+    import torch
     from memelite import tomtom as compare
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=RuntimeWarning)
-        return Comparison(
-            *compare([motif.matrix for motif in queries], [motif.matrix for motif in targets])
-        )
+    threads = torch.get_num_threads()  # which memelite, through numba, sets for torch as well
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=RuntimeWarning)
+            return Comparison(
+                *compare([motif.matrix for motif in queries], [motif.matrix for motif in targets])
+            )
+    finally:
+        torch.set_num_threads(threads)
 
 
 def annotate(

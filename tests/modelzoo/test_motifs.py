@@ -778,3 +778,15 @@ def test_spacings_are_drawn_a_colour_an_arrangement():
     heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
     assert heights == [[0, 2, 0, 5], [0, 0, 0, 4]]
     assert axes.containers[1][3].get_y() == 5
+
+
+def test_tomtom_leaves_torchs_threads_alone(database):
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        tomtom(database[:1], database)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
