@@ -11,7 +11,7 @@ BIN = .venv/bin
 demo: .venv/ready
 	$(BIN)/shiftsmooth demo
 
-test: .venv/ready
+test: .venv/docs
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: .venv/ready
