@@ -29,7 +29,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "images", "_made/models.md", "_made/commands.md"]  # two are included
+exclude_patterns = ["_build", "jupyter_execute", "images"]
+exclude_patterns += ["_made/models.md", "_made/commands.md"]  # which are included
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"  # the tutorials, which are kept without outputs
