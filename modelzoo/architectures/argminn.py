@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modelzoo.architectures.deepbind import UNKNOWN, as_input
-from modelzoo.architectures.pretrained import Pretrained
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 
 class Trace(NamedTuple):
@@ -153,7 +153,7 @@ class ARGMINN(nn.Module, Pretrained):
             )
         if position_size < 2 or position_size % 2:
             raise ValueError(f"position_size: expected an even number, got {position_size}")
-        self.tasks = _names(tasks)
+        self.tasks = checked_tasks(tasks)
         self.config: dict[str, Any] = {
             "filters": filters,
             "width": width,
@@ -251,7 +251,7 @@ class PlainCNN(nn.Module, Pretrained):
         if windows < 1:
             least = self.POOL + sum(self.WIDTHS) - len(self.WIDTHS)
             raise ValueError(f"length: expected at least {least}, got {length}")
-        self.tasks = _names(tasks)
+        self.tasks = checked_tasks(tasks)
         self.config: dict[str, Any] = {"length": length, "filters": filters, "tasks": list(tasks)}
         self.length = length
         layers: list[nn.Module] = []
@@ -291,9 +291,3 @@ def sinusoids(length: int, size: int) -> Tensor:
     rates = 10000.0 ** (-torch.arange(0, size, 2) / size)
     angles = rates[:, None] * torch.arange(length)
     return torch.stack([angles.sin(), angles.cos()], dim=1).flatten(0, 1)
-
-
-def _names(tasks: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(tasks, str) or not tasks:
-        raise ValueError(f"tasks: expected names, at least one, got {tasks!r}")
-    return tuple(tasks)

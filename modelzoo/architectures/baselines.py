@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.deepbind import as_input
-from modelzoo.architectures.explainn import Exp, checked_tasks, windowed
-from modelzoo.architectures.pretrained import Pretrained
+from modelzoo.architectures.explainn import Exp, windowed
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 
 class Baseline(nn.Module, Pretrained):

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.pretrained import Pretrained
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 UNKNOWN = 0.25  # each channel of a position outside the sequence: any base is as likely
 POOLINGS = ("max", "max+mean")
@@ -81,12 +81,10 @@ class Expert(nn.Module, Pretrained):
         super().__init__()
         if pooling not in POOLINGS:
             raise ValueError(f"pooling: expected one of {POOLINGS}, got {pooling!r}")
-        if isinstance(tasks, str) or not tasks:
-            raise ValueError(f"tasks: expected names, at least one, got {tasks!r}")
         self.trunk, self.channels = trunk, channels
         self.pooling = pooling
         self.embedding_size = embedding_size
-        self.tasks = tuple(tasks)
+        self.tasks = checked_tasks(tasks)
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(channels // 2 * len(pooling.split("+")), embedding_size)
         self.output = nn.Linear(embedding_size, len(self.tasks))

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.deepbind import as_input
-from modelzoo.architectures.explainn import checked_tasks, windowed
-from modelzoo.architectures.pretrained import Pretrained
+from modelzoo.architectures.explainn import windowed
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 HUB = "zhihan1996/DNA_bert_6"
 K = 6

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modelzoo.architectures.deepbind import UNKNOWN, as_input
-from modelzoo.architectures.pretrained import Pretrained
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 POOL = 7  # positions, and the step
 
@@ -261,13 +261,6 @@ def windowed(x: Tensor, length: int) -> Tensor:
         return x
     left = math.floor(missing / 2)
     return F.pad(x, (left, missing - left), value=UNKNOWN)  # a negative padding crops
-
-
-def checked_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of a model's outputs after checking that they are some."""
-    if isinstance(tasks, str) or not tasks:
-        raise ValueError(f"tasks: expected names, at least one, got {tasks!r}")
-    return tuple(tasks)
 
 
 def _uniform(*shape: int, fan_in: int) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.deepbind import DeepBind, Expert, as_input
-from modelzoo.architectures.pretrained import Pretrained
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 from modelzoo.architectures.tower import Tower
 
 EXPERTS: dict[str, type[Expert]] = {cls.architecture: cls for cls in (DeepBind, Tower)}
@@ -77,9 +77,7 @@ class MixtureOfExperts(nn.Module, Pretrained):
         super().__init__()
         if not experts:
             raise ValueError("experts: expected at least one, got none")
-        if isinstance(tasks, str) or not tasks:
-            raise ValueError(f"tasks: expected names, at least one, got {tasks!r}")
-        self.tasks = tuple(tasks)
+        self.tasks = checked_tasks(tasks)
         #: The frozen experts, by factor.
         self.experts = Experts({name: _built(**config) for name, config in experts.items()})
         sizes = {name: expert.embedding_size for name, expert in self._named_experts()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,3 +30,10 @@ class Pretrained(PyTorchModelHubMixin):
     def _load_as_pickle(cls, model: Any, model_file: str, *args: Any, **kwargs: Any) -> Any:
         # The mixin falls back to a pickle where a repository has no safetensors.
         raise ValueError(f"{model_file} is a pickle; only model.safetensors is ever loaded")
+
+
+def checked_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of a model's outputs after checking that they are some."""
+    if isinstance(tasks, str) or not tasks:
+        raise ValueError(f"tasks: expected names, at least one, got {tasks!r}")
+    return tuple(tasks)

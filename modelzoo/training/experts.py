@@ -21,7 +21,7 @@ from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns
 from modelzoo.training import provenance
-from modelzoo.training.fit import History, Minibatches, fit, one_cycle, seeded
+from modelzoo.training.fit import History, Minibatches, checked_precision, fit, one_cycle, seeded
 
 # Apart from every (seed, epoch): all seeds and all trials are judged on the same negatives.
 VALIDATION_SEED = 2**31
@@ -40,8 +40,7 @@ class Params:
     precision: str = "float32"  # or "bfloat16", of the forward pass
 
     def __post_init__(self) -> None:
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
+        checked_precision(self.precision)
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
@@ -170,7 +169,7 @@ def fit_expert(
         patience=patience,
         schedule=one_cycle,
         seed=seed,
-        precision=getattr(torch, params.precision),
+        precision=checked_precision(params.precision),
         checkpoint=checkpoint,
         identity=f"{task} {params} seed={seed}",
         on_epoch=on_epoch,

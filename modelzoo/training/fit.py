@@ -159,6 +159,13 @@ def one_cycle(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
 
 
+def checked_precision(name: str) -> torch.dtype:
+    """Return the type that a ``precision`` among hyper-parameters names."""
+    if name not in ("float32", "bfloat16"):
+        raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {name!r}")
+    return getattr(torch, name)
+
+
 @contextmanager
 def seeded(*seed: int) -> Iterator[None]:
     """Draw torch's CPU numbers from ``seed`` inside the block, and leave no trace outside it."""

@@ -22,7 +22,7 @@ from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns
 from modelzoo.training import provenance
 from modelzoo.training.experts import VALIDATION_SEED
-from modelzoo.training.fit import History, Minibatches, fit, seeded
+from modelzoo.training.fit import History, Minibatches, checked_precision, fit, seeded
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class GateParams:
     precision: str = "float32"  # or "bfloat16", of the experts' view of training sequences
 
     def __post_init__(self) -> None:
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
+        checked_precision(self.precision)
 
 
 class EmbeddedPeaks:
@@ -185,7 +184,7 @@ def train_moe(
         model,
         {factor: chipseq.peaks(source) for factor, source in sources.items()},
         seed,
-        getattr(torch, params.precision),
+        checked_precision(params.precision),
     )
     history = fit_gate(model, data, params, seed=seed, checkpoint=checkpoint, progress=progress)
     training = provenance.record(

@@ -39,7 +39,7 @@ from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns, encode
 from modelzoo.training import provenance
 from modelzoo.training.experts import VALIDATION_SEED, predict
-from modelzoo.training.fit import History, Minibatches, fit, seeded
+from modelzoo.training.fit import History, Minibatches, checked_precision, fit, seeded
 from modelzoo.training.losses import LOSSES
 
 TABLES = (".tsv", ".csv", ".txt")
@@ -65,8 +65,7 @@ class MultiTaskParams:
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {self.loss!r}")
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
+        checked_precision(self.precision)
 
     @classmethod
     def of(cls, architecture: str, **more: Any) -> MultiTaskParams:
@@ -289,7 +288,7 @@ def train_multitask(
         patience=params.patience,
         loss=LOSSES[params.loss],
         seed=seed,
-        precision=getattr(torch, params.precision),
+        precision=checked_precision(params.precision),
         checkpoint=checkpoint,
         identity=f"{command} {params}",
         on_epoch=note_time,
