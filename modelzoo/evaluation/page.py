@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from modelzoo.evaluation import figures
 from modelzoo.evaluation.tables import Table
+from modelzoo.training.fit import write_atomically
 
 _DIGITS = 6  # more than any statement needs, fewer than rounding in another order can touch
 
@@ -68,13 +69,13 @@ class Page:
         """Write `index.html` and return its path."""
         text = _TEMPLATE.replace("<!-- title -->", html.escape(title))
         index = self.folder / "index.html"
-        index.write_text(text.replace("<!-- report -->", "\n".join(self.parts)), encoding="utf-8")
+        write_atomically(index, text.replace("<!-- report -->", "\n".join(self.parts)).encode())
         return index
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value, its numbers rounded so that another order of sums gives the same bytes."""
-    path.write_text(json.dumps(_rounded(value), indent=1) + "\n", encoding="utf-8")
+    write_atomically(path, (json.dumps(_rounded(value), indent=1) + "\n").encode())
 
 
 def _rounded(value: Any) -> Any:

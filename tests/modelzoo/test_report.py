@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from modelzoo.evaluation import report as report_module
 from modelzoo.evaluation import tables
+from modelzoo.evaluation.page import write_json
 from modelzoo.evaluation.report import evaluate
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -198,3 +200,16 @@ def test_numbers_with_signs_and_intervals():
     row = {"m": -0.0124, "l": -0.5, "h": 0.25}
     assert tables.with_interval("m", "l", "h", 2, sign=True)(row) == "−0.01 (−0.50, +0.25)"
     assert tables.number("missing")({}) == "–"
+
+
+def test_results_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    write_json(path, {"seed": 1})
+
+    def killed(*paths):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_json(path, {"seed": 2})
+    assert json.loads(path.read_text()) == {"seed": 1}
