@@ -522,8 +522,6 @@ def test_the_page_of_the_commands_is_their_help():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    for needed in ("sphinx", "myst_nb", "furo"):
-        pytest.importorskip(needed)
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html"]
     command += ["-D", "nb_execution_mode=off"]  # test_tutorials.py runs them

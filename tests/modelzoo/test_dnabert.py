@@ -4,13 +4,12 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from modelzoo import hub
 from modelzoo.architectures.dnabert import DNABERT, SPECIAL
 from modelzoo.sequences import one_hot
 from modelzoo.training.multitask import MultiTaskParams, train_baseline
-
-transformers = pytest.importorskip("transformers")
 
 BERT = {
     "hidden_size": 16,
