@@ -380,7 +380,8 @@ def expert(
     source: SourceArgument,
     output: RunOption,
     architecture: Annotated[
-        Literal["deepbind", "tower"], typer.Option(help="A tower is deeper, and slower to train.")
+        Literal["deepbind", "tower", "danq-expert"],
+        typer.Option(help="A tower is deeper, and slower to train; a DanQ expert is recurrent."),
     ] = "deepbind",
     params: Annotated[
         Path | None,

@@ -112,7 +112,8 @@ class DeepCNN(Baseline):
 class DanQ(Baseline):
     """A convolution, then two bidirectional LSTM layers over its pooled maps.
 
-    The paper's sizes are the defaults: 320 filters, states of 320, a fully connected layer of 925.
+    The defaults are smaller than the paper's, which are 320, 320 and 925: those take nine minutes
+    an epoch of the zoo's peaks on one core, these one and a half.
 
     Args:
         filters: Number of filters.
@@ -126,9 +127,9 @@ class DanQ(Baseline):
 
     def __init__(
         self,
-        filters: int = 320,
-        state: int = 320,
-        hidden: int = 925,
+        filters: int = 128,
+        state: int = 64,
+        hidden: int = 128,
         length: int = 101,
         tasks: Sequence[str] = ("binding",),
     ) -> None:

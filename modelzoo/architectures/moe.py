@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind, Expert, as_input
 from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 from modelzoo.architectures.tower import Tower
 
-EXPERTS: dict[str, type[Expert]] = {cls.architecture: cls for cls in (DeepBind, Tower)}
+EXPERTS: dict[str, type[Expert]] = {cls.architecture: cls for cls in (DeepBind, Tower, DanQExpert)}
 
 
 class Experts(nn.ModuleDict):

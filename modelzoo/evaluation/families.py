@@ -24,9 +24,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from modelzoo import catalog
-from modelzoo.architectures.deepbind import DeepBind, as_input
+from modelzoo.architectures.deepbind import Expert, as_input
 from modelzoo.architectures.dnabert import DNABERT
-from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
 from modelzoo.hub import load
 from modelzoo.motifs import annotate, correctly_predicted, filter_motifs, label
@@ -125,7 +124,7 @@ def first_layer(model: Any) -> tuple[Callable[[Tensor], Tensor], int, int] | Non
     A filter of a layer that reads both strands counts once. None for a mixture, which has no
     filters of its own.
     """
-    if isinstance(model, DeepBind | Tower):
+    if isinstance(model, Expert):
         stem = model.trunk[0]  # type: ignore[index]
         filters, _, width = stem.weight.shape
 

@@ -16,6 +16,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind, Expert
 from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
@@ -90,7 +91,26 @@ class TowerParams(Params):
         return Tower(*shape, self.pooling, self.dropout, tasks=[task])
 
 
-PARAMS: dict[str, type[Params]] = {"deepbind": ExpertParams, "tower": TowerParams}
+@dataclass(frozen=True)
+class DanQParams(Params):
+    """The hyper-parameters of a DanQ expert."""
+
+    filters: int = 64
+    width: int = 25
+    pool: int = 13
+    state: int = 32
+
+    def build(self, task: str) -> DanQExpert:
+        """Return an untrained expert of these parameters."""
+        shape = (self.filters, self.width, self.pool, self.state)
+        return DanQExpert(*shape, self.pooling, self.dropout, tasks=[task])
+
+
+PARAMS: dict[str, type[Params]] = {
+    "deepbind": ExpertParams,
+    "tower": TowerParams,
+    "danq-expert": DanQParams,
+}
 
 
 class PeakBatches:

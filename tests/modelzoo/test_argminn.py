@@ -84,6 +84,13 @@ def test_rows_of_attention_sum_to_one(model):
     torch.testing.assert_close(attention.sum(-1), torch.ones(5, 2, 4))
 
 
+def test_attention_is_not_even_before_training(model):
+    """With PyTorch's own initialisation it covers 490 of 491 positions and often stays there."""
+    attention = model.trace(sequences(8, 500)).attention
+    covered = torch.special.entr(attention).sum(-1).exp().mean(dim=(0, 2))
+    assert (covered < 0.75 * 491).all()
+
+
 def test_positions_are_the_papers_sinusoids():
     encoded = sinusoids(50, 16)
     for i, j in ((0, 0), (3, 0), (49, 7), (11, 4)):

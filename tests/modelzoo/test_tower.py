@@ -2,12 +2,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from modelzoo.architectures.tower import Residual, StrandNorm, Tower
-from modelzoo.sequences import one_hot, reverse_complement
-from shiftsmooth import ShiftSmooth
+from modelzoo.sequences import one_hot
 
 CONFIGS = [
     {"filters": 5, "stem": 7, "dilations": [1, 2, 4]},
@@ -89,56 +86,6 @@ def test_a_tower_is_what_slow_loops_compute(model):
     np.testing.assert_allclose(model(x).numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(1, 60), st.integers(0, 100), st.sampled_from(CONFIGS))
-def test_both_strands_have_one_prediction(length, seed, config):
-    model, x = build(config, seed), random_sequences(4, length, seed)
-    torch.testing.assert_close(model(x), model(reverse_complement(x)), atol=1e-5, rtol=0)
-
-
-def test_maps_of_the_other_strand_are_flips(model):
-    x = random_sequences(2, 30)
-    maps = model.trunk(x)
-    assert maps.shape == (2, model.channels, 30)
-    torch.testing.assert_close(model.trunk(x.flip(1, 2)), maps.flip(1, 2))
-
-
-def test_trunk_shifts_with_its_input_away_from_the_ends(model):
-    x, shift, border = random_sequences(2, 90), 5, 20
-    shifted = model.trunk(x.roll(shift, -1))[..., border + shift : -border]
-    torch.testing.assert_close(shifted, model.trunk(x)[..., border : -border - shift])
-
-
-def test_a_shared_trunk_attributes_as_the_whole_model_does(model):
-    model, x = model.double(), random_sequences(2, 40).double()
-    shared = ShiftSmooth(model, trunk=model.trunk).attribute(x, 0, max_shift=4)
-    slow = torch.zeros_like(x)
-    for shift in range(-4, 5):
-        rolled = x.roll(shift, -1).requires_grad_()
-        (gradient,) = torch.autograd.grad(model(rolled)[:, 0].sum(), rolled)
-        slow += gradient.roll(-shift, -1) / 9
-    torch.testing.assert_close(shared, slow, rtol=1e-9, atol=1e-11)
-
-
-def test_any_dtype_gives_the_same_logits(model):
-    x = torch.eye(4)[torch.arange(24).reshape(2, 12) % 4].transpose(1, 2)
-    for dtype in (torch.int8, torch.int64, torch.bool, torch.float16, torch.float64):
-        assert torch.equal(model(x.to(dtype)), model(x))
-
-
-def test_a_sequence_is_judged_alone(model):
-    x = random_sequences(5, 30)
-    torch.testing.assert_close(torch.cat([model(row[None]) for row in x]), model(x))
-
-
-def test_prediction_is_made_of_one_call_of_the_trunk(model):
-    calls = []
-    model.trunk.register_forward_hook(lambda module, inputs, maps: calls.append(maps))
-    embedding = model.embed(random_sequences(2, 30))
-    assert len(calls) == 1 and embedding.shape == (2, 32)
-    assert torch.equal(model.embed_maps(calls[0]), embedding)
-
-
 def test_before_training_a_residual_adds_nothing():
     maps = torch.randn(2, 6, 20)
     assert torch.equal(Residual(6, 5, 2)(maps), maps)
@@ -158,19 +105,6 @@ def test_norm_in_training_is_batch_norm_of_a_batch_with_both_strands():
     torch.testing.assert_close(other.mean, norm.mean.flip(0))
     torch.testing.assert_close(other.var, norm.var.flip(0))
     assert (norm.mean != 0).all() and (norm.var != 1).all()
-
-
-def test_config_and_weights_rebuild_the_model(model, tmp_path):
-    assert Tower(**model.config).config == model.config
-    model.save_pretrained(tmp_path)
-    x = random_sequences(2, 30)
-    assert torch.equal(Tower.from_pretrained(tmp_path).eval()(x), model(x))
-
-
-@pytest.mark.parametrize("shape", [(4, 10), (2, 3, 10), (2, 4, 0), (2, 10, 4)])
-def test_other_shapes_are_refused(shape):
-    with pytest.raises(ValueError, match=r"x: expected the shape \(B, 4, L\) with L >= 1, got"):
-        Tower()(torch.zeros(shape))
 
 
 @pytest.mark.parametrize(

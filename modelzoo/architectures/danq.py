@@ -1,0 +1,69 @@
+"""DanQ as an expert: DeepBind's filters, then two LSTM layers over what they found, and where.
+
+A recurrent layer reads its maps in one direction of the DNA, so it reads both strands' maps with
+the same weights, and the hidden layer pools over the two: both strands have one prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modelzoo.architectures.baselines import Recurrent
+from modelzoo.architectures.deepbind import UNKNOWN, Expert, StrandConv1d
+
+
+class DanQExpert(Expert):
+    """One factor's DanQ, far smaller than the paper's, of windows of any length.
+
+    Args:
+        filters: Number of filters.
+        width: Positions that each of them spans; odd.
+        pool: Positions of the maps that are pooled into one step of the recurrent layers.
+        state: Size of each LSTM direction's state.
+        pooling: ``"max"`` or ``"max+mean"``, over all steps and both strands.
+        dropout: Probability that training drops a pooled feature or a unit of the embedding.
+        embedding_size: Size E of the embedding.
+        tasks: Names of the outputs.
+    """
+
+    architecture = "danq-expert"
+
+    def __init__(
+        self,
+        filters: int = 64,
+        width: int = 25,
+        pool: int = 13,
+        state: int = 32,
+        pooling: str = "max+mean",
+        dropout: float = 0.15,
+        embedding_size: int = 32,
+        tasks: Sequence[str] = ("binding",),
+    ) -> None:
+        if min(pool, state) < 1:
+            raise ValueError(f"pool, state: expected at least 1 each, got {pool} and {state}")
+        trunk = nn.Sequential(StrandConv1d(4, filters, width, UNKNOWN), nn.ReLU())
+        super().__init__(trunk, 2 * filters, pooling, dropout, embedding_size, tasks)
+        self.pool = pool
+        self.recurrent = Recurrent(2 * filters, state)
+        self.hidden = nn.Linear(2 * state * len(pooling.split("+")), embedding_size)
+        self.config = {
+            "filters": filters,
+            "width": width,
+            "pool": pool,
+            "state": state,
+            "pooling": pooling,
+            "dropout": dropout,
+            "embedding_size": embedding_size,
+            "tasks": list(tasks),
+        }
+
+    def embed_maps(self, maps: Tensor) -> Tensor:
+        """Return the embedding of feature maps, (B, channels, L) -> (B, embedding_size)."""
+        strands = torch.cat([maps, maps.flip(1, 2)])
+        steps = self.recurrent(F.max_pool1d(strands, self.pool, ceil_mode=True)).mT
+        forward, reverse = steps.chunk(2)
+        return super().embed_maps(torch.cat([forward, reverse.flip(1)], dim=1))
