@@ -9,6 +9,7 @@ from torch import nn
 
 import modelzoo
 from modelzoo.architectures.argminn import ARGMINN, PlainCNN
+from modelzoo.datasets.simulate import Simulation
 from modelzoo.sequences import columns, reverse_complement
 from modelzoo.training import argminn
 from modelzoo.training.argminn import (
@@ -18,12 +19,14 @@ from modelzoo.training.argminn import (
     Objective,
     Params,
     SimulatedTask,
+    best_threshold,
     filter_overlap,
     fit_one,
     ramp,
     task,
     train_argminn,
 )
+from modelzoo.training.experts import predict
 
 EASY = """
 length = 60
@@ -178,6 +181,27 @@ def test_two_epochs_improve_and_the_same_seed_gives_the_same_weights(easy):
         trained.append(model.state_dict())
     assert work.validate(model) == history.best_score > max(before, 0.6)
     assert all(torch.equal(trained[0][key], trained[1][key]) for key in trained[0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_makes_the_fewest_errors(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, 40)
+    logits = rng.normal(size=40) + seed * labels
+
+    def errors(threshold):
+        return ((logits > threshold) != labels).sum()
+
+    fewest = min(errors(t) for t in [*logits, -100, 100])
+    assert errors(best_threshold(logits, labels)) == fewest
+
+
+def test_a_trained_network_decides_at_one_half(easy):
+    """Whatever its bias was: it says what validation sequences say."""
+    model, work = PlainCNN(60), SimulatedTask(Simulation.load(easy))
+    fit_one(model, work, seed=0, params=Params(epochs=2, batches=10), progress=False)
+    logits = predict(model, work.held_out.codes)[:, 0].numpy()
+    assert abs(best_threshold(logits, work.held_out.labels)) < 1e-5
 
 
 def test_epochs_before_the_regularisers_are_settled_are_not_chosen(easy):
