@@ -29,17 +29,15 @@ from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets.simulate import SimulatedSet, Simulation
 from modelzoo.evaluation import planted
 from modelzoo.evaluation.page import Page, write_json
+from modelzoo.evaluation.planted import TEST_SEED
 from modelzoo.evaluation.planted_report import SETS, show
 from modelzoo.evaluation.scores import Row
 from modelzoo.training.argminn import Params, SimulatedTask, fit_one
-from modelzoo.training.experts import VALIDATION_SEED
 from modelzoo.training.fit import seeded, write_atomically
 
 ATTRIBUTED = ("deep-lift-shap", "integrated-gradients", "gradient", "shiftsmooth-5")
 GC = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-# Apart from every seed of a training, and from each other.
-TEST_SEED = VALIDATION_SEED + 1
-READ_SEED = VALIDATION_SEED + 2
+READ_SEED = TEST_SEED + 1  # apart from every seed of a training, too
 UNITS = 8
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import nn
@@ -27,8 +28,11 @@ from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.deepbind import Expert
 from modelzoo.catalog import RECIPES, WEIGHTS, sha256
 from modelzoo.datasets import chipseq
-from modelzoo.evaluation.scores import logits, paper_sets, task_score
+from modelzoo.datasets.simulate import Simulation, simulations
+from modelzoo.evaluation.planted import TEST_SEED
+from modelzoo.evaluation.scores import LabelledSet, logits, paper_sets, task_score
 from modelzoo.hub import load
+from modelzoo.training.argminn import train_argminn
 from modelzoo.training.experts import train_expert
 from modelzoo.training.fit import write_atomically
 from modelzoo.training.gate import GateParams, named, train_moe
@@ -51,7 +55,9 @@ EXPERTS = {
     for factor in chipseq.FACTORS
 }
 MULTITASK = {f"{name}-{_FACTORS}": name for name in ("explainn", *BASELINES)}
-MODELS = (*EXPERTS, *MIXTURES, *MULTITASK)
+ARGMINN = {f"argminn-{source.lower()}": source for source in (*simulations(), *chipseq.FACTORS)}
+MODELS = (*EXPERTS, *MIXTURES, *MULTITASK, *ARGMINN)
+PLANTED = 10_000  # sequences of a simulation to judge on
 LARGEST = 3_000_000  # bytes of a file of weights that is shipped: the wheel stays below 10 MB
 
 
@@ -74,6 +80,10 @@ def train(runs: Path) -> None:
             train_explainn(out=runs / name)
         else:
             train_baseline(architecture, out=runs / name)
+        ship(runs / name)
+    for name, source in ARGMINN.items():
+        if not (runs / name).exists():
+            train_argminn(source, out=runs / name)
         ship(runs / name)
 
 
@@ -101,23 +111,38 @@ def ship(folder: Path) -> None:
 
 
 def judge(runs: Path, names: Sequence[str] = MODELS) -> list[dict[str, Any]]:
-    """Score the models on the nine data sets, note it in their recipes, return the rows."""
+    """Score the models on their test sets, note it in their recipes, return the rows.
+
+    Those sets are new sequences of a simulation for what was trained on one, and the nine of the
+    mixture paper for all others.
+    """
     rows = []
-    sets = paper_sets()
+    nine = paper_sets()
     for name in names:
         recipe = _read(name)
         model = _load(name, recipe, runs)
+        source = ARGMINN.get(name)
+        sets = [planted_set(source)] if source in simulations() else nine
         row: dict[str, Any] = {"model": name, "validation": recipe["validation_auc"]}
         for data in sets:
-            score = task_score(logits(model, data.codes), recipe["tasks"], data.name)
-            recipe["scores"][data.name] = {
+            answers = logits(model, data.codes)
+            score = task_score(answers, recipe["tasks"], data.name)
+            recipe["scores"][data.name] = scores = {
                 "roc_auc": float(roc_auc_score(data.labels, score)),
                 "average_precision": float(average_precision_score(data.labels, score)),
             }
-            row[data.name] = recipe["scores"][data.name]["roc_auc"]
+            if data.kind == "planted":
+                scores["accuracy"] = float(((score > 0) == data.labels).mean())
+            row[data.name] = scores["roc_auc"]
         _write(name, recipe)
         rows.append(row)
     return rows
+
+
+def planted_set(name: str) -> LabelledSet:
+    """Return the test set of a simulation, the one that `evaluate argminn` judges on."""
+    batch = Simulation.load(name).sample(PLANTED, seed=TEST_SEED)
+    return LabelledSet(name, "planted", batch.codes, batch.labels, np.arange(PLANTED))
 
 
 def _expert(folder: Path) -> Expert:
@@ -158,9 +183,8 @@ def main() -> None:
         train(arguments.runs)
         return
     rows = judge(arguments.runs, arguments.names or MODELS)
-    print(*rows[0], sep="\t")
     for row in rows:
-        print(*(v if isinstance(v, str) else f"{v:.3f}" for v in row.values()), sep="\t")
+        print(row.pop("model"), *(f"{name} {value:.3f}" for name, value in row.items()), sep="\t")
 
 
 if __name__ == "__main__":

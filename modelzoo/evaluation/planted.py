@@ -20,10 +20,12 @@ from modelzoo.evaluation import methods
 from modelzoo.evaluation.scores import logits
 from modelzoo.motifs import Match, Motif
 from modelzoo.sequences import columns
+from modelzoo.training.experts import VALIDATION_SEED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+TEST_SEED = VALIDATION_SEED + 1  # of simulated sequences to judge on, apart from all to train on
 SHUFFLES = 10  # references of DeepLiftShap, as in the paper
 Q_VALUE = 0.05  # a filter above it is no motif
 BEAM = 2048  # words that are looked through for one without a match

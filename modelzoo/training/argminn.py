@@ -138,6 +138,26 @@ class Objective(nn.Module):
         self._seen = output.relu()
 
 
+@torch.no_grad()
+def centre_filters(weight: Tensor) -> None:
+    """Move what each filter looks for to its middle, in place, so that nothing is cut off.
+
+    A filter that found the end of a motif first would have to unlearn it to see the rest: it stays
+    where it is. Gibbs samplers of motifs shift theirs for the same reason (Lawrence et al. 1993).
+    Positions at either end count as blank where they weigh, less their mean over the letters, at
+    most a quarter of the filter's heaviest; what is shifted in is 0.
+
+    Args:
+        weight: (filters, 4, width).
+    """
+    width = weight.shape[2]
+    weighs = (weight - weight.mean(dim=1, keepdim=True)).abs().sum(dim=1)
+    for own, filled in zip(weight, weighs > weighs.amax(dim=1, keepdim=True) / 4):
+        used = filled.nonzero().flatten().tolist() or [0, width - 1]
+        shift = math.trunc((width - 1 - used[-1] - used[0]) / 2)
+        own.copy_(F.pad(own, (shift, -shift)))
+
+
 class Doubled:
     """Batches of an epoch: as many positives as negatives, and the other strand of each.
 
@@ -228,9 +248,12 @@ def fit_one(
     """Train one initialisation in place and return its history, by validation AUC.
 
     Only epochs in which the regularisers have their last weights compete: the AUC of an earlier
-    one is noted less 1. At the end the last layer's bias is moved so that a probability of one half
-    is where the validation set is told apart with the fewest errors: attention drops scores in
-    training and has all of them afterwards, and the logits move with that.
+    one is noted less 1. Until the regularisers come, filters are centred before every epoch but
+    the first (:func:`centre_filters`).
+
+    At the end the last layer's bias is moved so that a probability of one half is where the
+    validation set is told apart with the fewest errors: attention drops scores in training and has
+    all of them afterwards, and the logits move with that.
 
     Args:
         model: Untrained; its last linear layer gives the logits.
@@ -245,6 +268,8 @@ def fit_one(
 
     def batches(epoch: int) -> Doubled:
         objective.epoch = epoch
+        if scanners is not None and 0 < epoch <= params.epochs // 4:
+            centre_filters(scanners.weight)
         return task.batches(seed, epoch, params)
 
     history = fit(

@@ -20,6 +20,7 @@ from modelzoo.training.argminn import (
     Params,
     SimulatedTask,
     best_threshold,
+    centre_filters,
     filter_overlap,
     fit_one,
     ramp,
@@ -115,6 +116,41 @@ def test_overlap_pushes_the_weaker_filter_down():
     filter_overlap(seen, weight).backward()
     assert seen.grad[0, 1, 1] > 0 == seen.grad[0, 0, 1]
     assert (weight.grad > 0).all()
+
+
+def columns_of(*weights):
+    """A filter that is heavy in some positions, (1, 4, width)."""
+    return (torch.tensor(weights) * torch.tensor([1.0, -1.0, 0.5, -0.5])[:, None])[None]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([8.0, 6, 0, 0, 0, 0], [0.0, 0, 8, 6, 0, 0]),
+        ([0.0, 0, 0, 0, 0, 5], [0.0, 0, 0, 5, 0, 0]),
+        ([1.0, 1, 0, 0, 8, 4], [0.0, 0, 8, 4, 0, 0]),  # what hardly weighs may fall out
+        ([0.0, 3, 9, 3, 0, 0], [0.0, 3, 9, 3, 0, 0]),  # half a position cannot be moved
+        ([3.0, 3, 9, 3, 3, 3], [3.0, 3, 9, 3, 3, 3]),
+        ([0.0, 0, 0, 0, 0, 0], [0.0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_what_a_filter_looks_for_moves_to_its_middle(before, after):
+    weight = torch.cat([columns_of(*before), columns_of(1.0, 2, 3, 3, 2, 1)])
+    expected = torch.cat([columns_of(*after), columns_of(1.0, 2, 3, 3, 2, 1)])
+    centre_filters(weight)
+    torch.testing.assert_close(weight, expected)
+
+
+def test_filters_are_centred_only_before_the_regularisers_come(easy, monkeypatch):
+    model, work, epochs = ARGMINN(tasks=["easy"]), SimulatedTask(Simulation.load(easy)), []
+    batches = work.batches
+    monkeypatch.setattr(
+        argminn, "centre_filters", lambda weight: epochs.append("centred " + str(id(weight)))
+    )
+    monkeypatch.setattr(work, "batches", lambda *a: [epochs.append(a[1]), batches(*a)][1])
+    fit_one(model, work, seed=0, params=Params(8, 1, 4), scanners=model.scanners, progress=False)
+    centred = f"centred {id(model.scanners.weight)}"
+    assert epochs == [0, centred, 1, centred, 2, 3, 4, 5, 6, 7]
 
 
 def test_schedules_are_the_papers():
