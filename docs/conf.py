@@ -29,7 +29,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "jupyter_execute", "images"]
+exclude_patterns = ["_build", "jupyter_execute", "images", "tables"]
 exclude_patterns += ["_made/models.md", "_made/commands.md"]  # which are included
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3

@@ -1,17 +1,20 @@
 """Writes the numbers and tables of README.md and docs/*.md, between markers, from reports.
 
     python docs/fill.py --report report   # take over a report of `shiftsmooth evaluate -o report`
+    python docs/fill.py --planted planted # the same for `shiftsmooth evaluate argminn -o planted`
+    python docs/fill.py --families out    # and `python -m modelzoo.evaluation.families -o out`
     python docs/fill.py                   # write the blocks again
     python docs/fill.py --check           # write nothing; exit 1 where a block has drifted
 
 A block stands between `<!-- made: NAME -->` and `<!-- /made -->`. Of a report the part that is
-shown is kept in docs/results.json; times come from benchmarks/REPORT.md, which `make bench` writes,
-and the list of commands from the command line itself.
+shown is kept in docs/results.json, or as it was written in docs/tables/; times come from
+benchmarks/REPORT.md, which `make bench` writes, and the list of commands from the command line.
 """
 
 import argparse
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +30,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 SUMMARY = HERE / "results.json"
 BENCHMARKS = ROOT / "benchmarks" / "REPORT.md"
+TABLES = HERE / "tables"
+IMAGES = HERE / "images"
+PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
+FIGURES = ("similarity", "spacing", "instances", "gc")
 NOT_YET = "Not measured yet."
 BLOCK = re.compile(r"(?<=<!-- made: )(?P<name>[\w-]+)( -->\n).*?(?=<!-- /made -->)", re.DOTALL)
 
@@ -77,7 +84,29 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
+    for name in ("families", *(f"planted-{table}" for table in PLANTED)):
+        path = TABLES / f"{name}.md"
+        made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     return made
+
+
+def take_planted(report: Path) -> None:
+    """Keeps the tables and figures of `shiftsmooth evaluate argminn -o REPORT`.
+
+    Args:
+        report: A full report.
+
+    Raises:
+        ValueError: It is a quick one.
+    """
+    settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
+    if settings["initialisations"] < 3:
+        raise ValueError(f"expected a full report, got {settings}")
+    TABLES.mkdir(exist_ok=True)
+    for name in PLANTED:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"planted-{name}.md")
+    for name in FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"planted-{name}.svg")
 
 
 def filled(text: str, made: dict[str, str]) -> str:
@@ -309,6 +338,8 @@ def main() -> None:
     """Writes the blocks, or says which files have drifted."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--report", type=Path, help="a folder that shiftsmooth evaluate wrote")
+    parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
+    parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -317,6 +348,11 @@ def main() -> None:
         # A line a row, so that a difference between two reports can be read.
         kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
         SUMMARY.write_text(kept + "\n", encoding="utf-8")
+    if arguments.planted:
+        take_planted(arguments.planted)
+    if arguments.families:
+        TABLES.mkdir(exist_ok=True)
+        shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
     made = current()
     drifted = []
     for path in files():

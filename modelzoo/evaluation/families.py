@@ -132,8 +132,8 @@ def first_layer(model: Any) -> tuple[Callable[[Tensor], Tensor], int, int] | Non
             return stem(as_input(x, stem.weight))[:, :filters].relu()
 
         return forward, width, -(width // 2)
-    if hasattr(model, "activations") and hasattr(model, "trunk"):
-        convolution = model.trunk[0]
+    if hasattr(model, "activations"):
+        convolution = model.trunk[0] if hasattr(model, "trunk") else model.scanners
         return model.activations, convolution.kernel_size[0], -convolution.padding[0]
     return None
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.architectures.baselines import DeepSTARR
+from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.architectures.moe import MixtureOfExperts
@@ -43,7 +45,7 @@ def test_scores_are_the_catalogs_and_their_means():
     assert families.scores(entry("b"))["training minutes"] is None
 
 
-@pytest.mark.parametrize("model", [DeepBind([5], [7]), Tower(filters=5, stem=7)])
+@pytest.mark.parametrize("model", [DeepBind([5], [7]), Tower(filters=5, stem=7), DanQExpert(5, 7)])
 def test_of_a_layer_of_both_strands_the_forward_filters_are_taken(model):
     codes = rows(2, 30)
     activations, width, first = families.first_layer(model.eval())
@@ -58,8 +60,8 @@ def test_of_a_layer_of_both_strands_the_forward_filters_are_taken(model):
 
 @pytest.mark.parametrize(
     ("model", "width", "first"),
-    [(ExplaiNN(units=4), 19, 0), (DeepSTARR(), 7, -3)],
-    ids=["explainn", "deepstarr"],
+    [(ExplaiNN(units=4), 19, 0), (DeepSTARR(), 7, -3), (ARGMINN(), 10, 0)],
+    ids=["explainn", "deepstarr", "argminn"],
 )
 def test_of_other_layers_all_filters_are_taken(model, width, first):
     activations, *rest = families.first_layer(model.eval())

@@ -8,10 +8,13 @@ from sklearn.metrics import roc_auc_score
 from modelzoo import catalog, release
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.simulate import Simulation, simulations
+from modelzoo.evaluation.planted import TEST_SEED
 from modelzoo.evaluation.scores import LabelledSet
 from modelzoo.training import provenance
 from modelzoo.training.experts import predict
 
+SIMULATED = [name for name, source in release.ARGMINN.items() if source in simulations()]
 IN_CATALOG = [name for name in release.MODELS if name in catalog.read()]
 
 
@@ -45,12 +48,33 @@ def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path,
     labels = np.repeat([1, 0], 30)
     toy = LabelledSet("TOY", "in distribution", codes, labels, np.arange(60) % 30)
     monkeypatch.setattr(release, "paper_sets", lambda: [toy])
+    monkeypatch.setattr(release, "PLANTED", 40)
     rows = release.judge(tmp_path / "runs")
     assert [row["model"] for row in rows] == list(release.MODELS)
     for row in rows:
+        if row["model"] in SIMULATED:
+            continue
         expected = roc_auc_score(labels, predict(shipped[row["model"]], codes)[:, 0])
         recipe = json.loads((tmp_path / "recipes" / f"{row['model']}.json").read_text())
         assert row["TOY"] == recipe["scores"]["TOY"]["roc_auc"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["argminn-spi1", "argminn-tal-gata", "argminn-e2f6", "argminn-rest"]
+)
+def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(
+    name, shipped, tmp_path, monkeypatch
+):
+    assert name in release.MODELS
+    monkeypatch.setattr(release, "PLANTED", 40)
+    monkeypatch.setattr(release, "paper_sets", lambda: [])
+    (row,) = release.judge(tmp_path / "runs", [name])
+    source = name.removeprefix("argminn-")
+    batch = Simulation.load(source).sample(40, seed=TEST_SEED)
+    logits = predict(shipped[name], batch.codes)[:, 0].numpy()
+    scores = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())["scores"][source]
+    assert scores["accuracy"] == ((logits > 0) == batch.labels).mean()
+    assert scores["roc_auc"] == row[source] == pytest.approx(roc_auc_score(batch.labels, logits))
 
 
 def test_large_weights_are_not_shipped_but_summed_and_judged_from_the_runs(
