@@ -1,4 +1,4 @@
-"""The loopback Hub and a catalog of one tiny model, for every test of loading and publishing."""
+"""The command line in this process, the loopback Hub, and a catalog of one tiny model."""
 
 import importlib.util
 import json
@@ -19,6 +19,21 @@ _spec = importlib.util.spec_from_file_location(
 hub_server = importlib.util.module_from_spec(_spec)
 sys.modules["hub_server"] = hub_server
 _spec.loader.exec_module(hub_server)
+
+
+@pytest.fixture
+def shiftsmooth(monkeypatch, capsys):
+    """Runs the command line in this process; gives exit code, output and error output."""
+    from modelzoo.cli import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["shiftsmooth", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return SimpleNamespace(code=ended.value.code or 0, out=said.out, err=said.err)
+
+    return run
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,20 +17,6 @@ from modelzoo.cli import app, main
 
 FASTA = ">one a comment\nACGTACGTACGTACGT\n>two\nacgtnnacgtacgtrya\nC\n"
 BROKEN = FASTA + ">three\nACG!TACGT\n>four\n>five\nAAAAAAAAAAAA\n"
-
-
-@pytest.fixture
-def shiftsmooth(monkeypatch, capsys):
-    """Runs the command line in this process; gives exit code, output and error output."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["shiftsmooth", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return SimpleNamespace(code=ended.value.code or 0, out=said.out, err=said.err)
-
-    return run
 
 
 @pytest.fixture

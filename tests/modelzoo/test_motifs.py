@@ -1,7 +1,6 @@
 import csv
 import re
 import shutil
-import sys
 import warnings
 from types import SimpleNamespace
 
@@ -11,7 +10,6 @@ import pandas
 import pytest
 import torch
 
-from modelzoo.cli import main
 from modelzoo.datasets.simulate import Simulation
 from modelzoo.motifs import (
     Motif,
@@ -445,20 +443,6 @@ def attributed(tmp_path_factory):
         file["done"] = len(data)
         file.attrs.update(method="shiftsmooth", max_shift=5, task="CTCF")
     return path
-
-
-@pytest.fixture
-def shiftsmooth(monkeypatch, capsys):
-    """Runs the command line in this process; gives exit code, output and error output."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["shiftsmooth", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return SimpleNamespace(code=ended.value.code or 0, out=said.out, err=said.err)
-
-    return run
 
 
 def read_tsv(path):
