@@ -112,8 +112,8 @@ class DeepCNN(Baseline):
 class DanQ(Baseline):
     """A convolution, then two bidirectional LSTM layers over its pooled maps.
 
-    The defaults are smaller than the paper's, which are 320, 320 and 925: those take nine minutes
-    an epoch of the zoo's peaks on one core, these one and a half.
+    The defaults are smaller than the paper's, which are 320, 320 and 925: of that size it cannot be
+    trained in the time that the other baselines take.
 
     Args:
         filters: Number of filters.
