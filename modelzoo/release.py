@@ -45,7 +45,7 @@ MIXTURES = {
     f"moe-{_FACTORS}": (("deepbind",), GateParams()),
     f"moe-tower-{_FACTORS}": (("tower",), GateParams(precision="bfloat16", epochs=21)),
     f"moe-mixed-{_FACTORS}": (
-        ("deepbind", "tower", "danq-expert"),
+        ("deepbind", "tower"),
         GateParams(precision="bfloat16", epochs=14),
     ),
 }
