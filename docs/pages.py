@@ -42,16 +42,17 @@ def zoo(models: list[catalog.ModelInfo]) -> str:
     """Returns the table of the models and the links to their pages."""
     if not models:
         return "The catalog of this version is empty.\n"
-    lines: list[str] = []
-    for metric in ("roc_auc", "accuracy"):  # of simulated sequences, accuracy is what is told
-        own = [info for info in models if ("accuracy" in str(info.scores)) == (metric != "roc_auc")]
-        lines += _table(own, metric) if own else []
+    simulated = [info for info in models if any("accuracy" in s for s in info.scores.values())]
+    lines = _table([info for info in models if info not in simulated], "roc_auc")
+    lines += _table(simulated, "accuracy")
     toctree = ["", "```{toctree}", ":hidden:", *(f"_made/{info.name}" for info in models), "```"]
     return "\n".join(lines + toctree) + "\n"
 
 
 def _table(models: list[catalog.ModelInfo], metric: str) -> list[str]:
-    """Returns a table of models, a column a test set, and what stands above it."""
+    """Returns a table of models, a column a test set, with a line above it, if any."""
+    if not models:
+        return []
     sets = list(dict.fromkeys(name for info in models for name in info.scores))
     lines = [
         f"{METRICS[metric]} on each test set:\n",

@@ -29,7 +29,7 @@ from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets.simulate import SimulatedSet, Simulation
 from modelzoo.evaluation import planted
 from modelzoo.evaluation.page import Page, write_json
-from modelzoo.evaluation.planted import TEST_SEED
+from modelzoo.evaluation.planted import TEST_SEED, TEST_SIZE
 from modelzoo.evaluation.planted_report import SETS, show
 from modelzoo.evaluation.scores import Row
 from modelzoo.training.argminn import Params, SimulatedTask, fit_one
@@ -92,7 +92,7 @@ class Settings:
     seed: int = 0
     initialisations: int = 3
     params: Params = field(default_factory=Params)
-    test: int = 10_000  # sequences to judge on
+    test: int = TEST_SIZE  # sequences to judge on
     explained: int = 1280  # positives that are attributed for TF-MoDISco, as in the paper
     instances: int = 256  # positives in which instances are ranked: 128 and their other strands
     read: int = 4000  # sequences to read syntax from, and random ones to read filters from

@@ -29,7 +29,7 @@ from modelzoo.architectures.deepbind import Expert
 from modelzoo.catalog import RECIPES, WEIGHTS, sha256
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.simulate import Simulation, simulations
-from modelzoo.evaluation.planted import TEST_SEED
+from modelzoo.evaluation.planted import TEST_SEED, TEST_SIZE
 from modelzoo.evaluation.scores import LabelledSet, logits, paper_sets, task_score
 from modelzoo.hub import load
 from modelzoo.training.argminn import train_argminn
@@ -55,10 +55,9 @@ EXPERTS = {
     for factor in chipseq.FACTORS
 }
 MULTITASK = {f"{name}-{_FACTORS}": name for name in ("explainn", *BASELINES)}
-ARGMINN = {f"argminn-{source.lower()}": source for source in (*simulations(), *chipseq.FACTORS)}
-MODELS = (*EXPERTS, *MIXTURES, *MULTITASK, *ARGMINN)
-PLANTED = 10_000  # sequences of a simulation to judge on
-LARGEST = 3_000_000  # bytes of a file of weights that is shipped: the wheel stays below 10 MB
+ARGMINNS = {f"argminn-{source.lower()}": source for source in (*simulations(), *chipseq.FACTORS)}
+MODELS = (*EXPERTS, *MIXTURES, *MULTITASK, *ARGMINNS)
+LARGEST = 2_000_000  # bytes of a file of weights that is shipped: the wheel stays below 10 MB
 
 
 def train(runs: Path) -> None:
@@ -81,7 +80,7 @@ def train(runs: Path) -> None:
         else:
             train_baseline(architecture, out=runs / name)
         ship(runs / name)
-    for name, source in ARGMINN.items():
+    for name, source in ARGMINNS.items():
         if not (runs / name).exists():
             train_argminn(source, out=runs / name)
         ship(runs / name)
@@ -121,12 +120,11 @@ def judge(runs: Path, names: Sequence[str] = MODELS) -> list[dict[str, Any]]:
     for name in names:
         recipe = _read(name)
         model = _load(name, recipe, runs)
-        source = ARGMINN.get(name)
+        source = ARGMINNS.get(name)
         sets = [planted_set(source)] if source in simulations() else nine
         row: dict[str, Any] = {"model": name, "validation": recipe["validation_auc"]}
         for data in sets:
-            answers = logits(model, data.codes)
-            score = task_score(answers, recipe["tasks"], data.name)
+            score = task_score(logits(model, data.codes), recipe["tasks"], data.name)
             recipe["scores"][data.name] = scores = {
                 "roc_auc": float(roc_auc_score(data.labels, score)),
                 "average_precision": float(average_precision_score(data.labels, score)),
@@ -141,8 +139,8 @@ def judge(runs: Path, names: Sequence[str] = MODELS) -> list[dict[str, Any]]:
 
 def planted_set(name: str) -> LabelledSet:
     """Return the test set of a simulation, the one that `evaluate argminn` judges on."""
-    batch = Simulation.load(name).sample(PLANTED, seed=TEST_SEED)
-    return LabelledSet(name, "planted", batch.codes, batch.labels, np.arange(PLANTED))
+    batch = Simulation.load(name).sample(TEST_SIZE, seed=TEST_SEED)
+    return LabelledSet(name, "planted", batch.codes, batch.labels, np.arange(TEST_SIZE))
 
 
 def _expert(folder: Path) -> Expert:

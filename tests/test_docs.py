@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import dataclasses
 import doctest
 import html
 import importlib
@@ -481,6 +482,45 @@ def test_a_report_is_taken_over_into_the_pages(results, tmp_path, monkeypatch, c
     assert json.loads(fill.SUMMARY.read_text()) == fill.summary(full)
 
 
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A folder as `evaluate argminn` leaves it, and places for what is taken from it."""
+    monkeypatch.setattr(fill, "TABLES", tmp_path / "kept")
+    monkeypatch.setattr(fill, "IMAGES", tmp_path / "images")
+    folder = tmp_path / "planted"
+    for made in (folder / "tables", folder / "figures", fill.IMAGES):
+        made.mkdir(parents=True)
+    for name in fill.PLANTED:
+        (folder / "tables" / f"{name}.md").write_text(f"| {name} |\n")
+    for name in fill.FIGURES:
+        (folder / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    return folder
+
+
+def test_tables_of_other_reports_are_taken_over_as_they_are(planted, monkeypatch, tmp_path):
+    (planted / "results.json").write_text('{"settings": {"initialisations": 3}}')
+    (planted / "families.md").write_text("| families |\n")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- made: planted-gains -->\n<!-- /made -->\n<!-- made: families -->\n<!-- /made -->"
+    )
+    monkeypatch.setattr(fill, "files", lambda: [page])
+    assert fill.current()["planted-gains"] == fill.current()["families"] == fill.NOT_YET
+    options = ["fill.py", "--planted", str(planted), "--families", str(planted)]
+    monkeypatch.setattr(sys, "argv", options)
+    fill.main()
+    assert "gains -->\n| gains |\n<!--" in page.read_text()
+    assert "families -->\n| families |\n<!--" in page.read_text()
+    assert (fill.IMAGES / "planted-gc.svg").read_text() == "<svg>gc</svg>"
+
+
+def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):
+    (planted / "results.json").write_text('{"settings": {"initialisations": 1}}')
+    with pytest.raises(ValueError, match="full report"):
+        fill.take_planted(planted)
+    assert not fill.TABLES.exists()
+
+
 def test_times_are_read_as_the_benchmarks_write_them():
     import report
 
@@ -510,6 +550,16 @@ def test_the_zoo_page_lists_every_model(zoo, tmp_path):
     for name in catalog.list_models():
         assert f"[{name}](_made/{name}.md)" in table
         assert (tmp_path / "made" / f"{name}.md").read_text().startswith(f"# {name}")
+
+
+def test_simulated_models_have_a_table_of_accuracies(zoo):
+    entry = dataclasses.replace(
+        catalog.info("deepbind-gata3"), scores={"GATA3": {"roc_auc": 0.9876, "accuracy": 0.4321}}
+    )
+    chip, planted = pages.zoo([catalog.info("deepbind-foxm1"), entry]).split("Accuracy")
+    assert "[deepbind-foxm1]" in chip and "[deepbind-gata3]" not in chip
+    assert "| 0.432 |" in planted and "0.988" not in planted and "[deepbind-foxm1]" not in planted
+    assert "Accuracy" not in pages.zoo([catalog.info("deepbind-foxm1")])
 
 
 def test_the_page_of_the_commands_is_their_help():

@@ -178,8 +178,7 @@ class ARGMINN(nn.Module, Pretrained):
         """Let attention prefer some activations to others from the start.
 
         As PyTorch initialises, it is nearly even, and the mean over all positions hides one motif:
-        of three initialisations two never began to learn. Larger filters would do as well, but
-        they end as worse motifs.
+        often no training begins to learn.
         """
         with torch.no_grad():
             for layer in self.layers:

@@ -49,6 +49,7 @@ class DanQExpert(Expert):
         super().__init__(trunk, 2 * filters, pooling, dropout, embedding_size, tasks)
         self.pool = pool
         self.recurrent = Recurrent(2 * filters, state)
+        # the recurrent layers' states are pooled, not the trunk's maps
         self.hidden = nn.Linear(2 * state * len(pooling.split("+")), embedding_size)
         self.config = {
             "filters": filters,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 TEST_SEED = VALIDATION_SEED + 1  # of simulated sequences to judge on, apart from all to train on
+TEST_SIZE = 10_000
 SHUFFLES = 10  # references of DeepLiftShap, as in the paper
 Q_VALUE = 0.05  # a filter above it is no motif
 BEAM = 2048  # words that are looked through for one without a match

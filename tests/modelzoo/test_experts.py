@@ -9,12 +9,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import modelzoo
+from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns
 from modelzoo.training import experts
 from modelzoo.training.experts import (
+    DanQParams,
     ExpertParams,
     PeakBatches,
     TowerParams,
@@ -26,6 +28,7 @@ PARAMS = ExpertParams(filters=(8,), widths=(9,), learning_rate=0.02, batch_size=
 TOWER = TowerParams(
     filters=6, stem=9, dilations=(1, 2), learning_rate=0.02, batch_size=32, epochs=5
 )
+DANQ = DanQParams(filters=8, width=9, pool=5, state=8, learning_rate=0.02, batch_size=32, epochs=10)
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +68,16 @@ def test_an_expert_learns_a_planted_motif_from_a_users_own_peaks(train, source):
     assert recorded == pytest.approx(validation(model), abs=1e-6)
 
 
-def test_a_tower_learns_it_too_and_is_loaded_by_its_name(train, source):
-    folder = train("a", params=TOWER)
+@pytest.mark.parametrize(("params", "cls"), [(TOWER, Tower), (DANQ, DanQExpert)])
+def test_other_experts_learn_it_too_and_are_loaded_by_their_names(train, source, params, cls):
+    folder = train("a", params=params)
     model = modelzoo.load(folder)
-    assert isinstance(model, Tower) and model.tasks == ("toy",)
+    assert isinstance(model, cls) and model.tasks == ("toy",)
     _, held_out = chipseq.split_peaks(chipseq.peaks(source))
     assert Validation(held_out)(model) > 0.9
     training = json.loads((folder / "training.json").read_text())
-    assert training["command"].endswith("--architecture tower --seed 0")
-    assert training["params"]["dilations"] == [1, 2]
+    assert training["command"].endswith(f"--architecture {cls.architecture} --seed 0")
+    assert training["params"] == json.loads(json.dumps(dataclasses.asdict(params)))
 
 
 def test_a_killed_tower_resumes_to_the_same_bytes(train, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from modelzoo.evaluation.scores import LabelledSet
 from modelzoo.training import provenance
 from modelzoo.training.experts import predict
 
-SIMULATED = [name for name, source in release.ARGMINN.items() if source in simulations()]
+SIMULATED = [name for name, source in release.ARGMINNS.items() if source in simulations()]
 IN_CATALOG = [name for name in release.MODELS if name in catalog.read()]
 
 
@@ -48,7 +48,7 @@ def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path,
     labels = np.repeat([1, 0], 30)
     toy = LabelledSet("TOY", "in distribution", codes, labels, np.arange(60) % 30)
     monkeypatch.setattr(release, "paper_sets", lambda: [toy])
-    monkeypatch.setattr(release, "PLANTED", 40)
+    monkeypatch.setattr(release, "TEST_SIZE", 40)
     rows = release.judge(tmp_path / "runs")
     assert [row["model"] for row in rows] == list(release.MODELS)
     for row in rows:
@@ -66,7 +66,7 @@ def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(
     name, shipped, tmp_path, monkeypatch
 ):
     assert name in release.MODELS
-    monkeypatch.setattr(release, "PLANTED", 40)
+    monkeypatch.setattr(release, "TEST_SIZE", 40)
     monkeypatch.setattr(release, "paper_sets", lambda: [])
     (row,) = release.judge(tmp_path / "runs", [name])
     source = name.removeprefix("argminn-")
@@ -108,4 +108,4 @@ def test_shipped_recipes_say_how_the_weights_were_made(name):
     simulated = name in SIMULATED
     assert bool(recipe["data"]) != simulated
     nine = {*chipseq.FACTORS, *chipseq.OOD_FACTORS}
-    assert recipe["scores"].keys() == ({release.ARGMINN[name]} if simulated else nine)
+    assert recipe["scores"].keys() == ({release.ARGMINNS[name]} if simulated else nine)
