@@ -94,6 +94,7 @@ class Settings:
     params: Params = field(default_factory=Params)
     test: int = TEST_SIZE  # sequences to judge on
     explained: int = 1280  # positives that are attributed for TF-MoDISco, as in the paper
+    seqlets: int = 1000  # of either sign that it looks at: its time grows with their square
     instances: int = 256  # positives in which instances are ranked: 128 and their other strands
     read: int = 4000  # sequences to read syntax from, and random ones to read filters from
     gc: tuple[float, ...] = GC
@@ -302,9 +303,11 @@ def _motifs(folder: Path, settings: Settings, name: str) -> Any:
         found[f"{kind}, filters"] = planted.filters_as_motifs(model.activations, width, random)
     for method, motifs in _attributed(folder, settings, name).items():
         found[f"CNN, {method}"] = motifs
+    near = {method: planted.matches(motifs, simulation) for method, motifs in found.items()}
     return {
         method: {
-            "similarity": planted.similarity(motifs, simulation),
+            "similarity": planted.similarity(near[method], simulation),
+            "matching": sum(row[0].q_value <= planted.Q_VALUE for row in near[method] if row),
             "motifs": [
                 {"name": m.name, "matrix": m.matrix.round(4).tolist(), "sites": m.sites}
                 for m in motifs
@@ -317,10 +320,9 @@ def _motifs(folder: Path, settings: Settings, name: str) -> Any:
 def _attributed(folder: Path, settings: Settings, name: str) -> dict[str, list[planted.Motif]]:
     model = chosen_model(folder, settings, name, "CNN")
     codes = _positives(name, settings.explained, READ_SEED).codes
+    options = {"width": model.scanners.weight.shape[2], "max_seqlets": settings.seqlets}
     return {
-        method: planted.attributed_motifs(
-            model, codes, method, width=model.scanners.weight.shape[2], seed=settings.seed
-        )
+        method: planted.attributed_motifs(model, codes, method, seed=settings.seed, **options)
         for method in ATTRIBUTED
     }
 

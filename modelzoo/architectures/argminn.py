@@ -61,7 +61,8 @@ class MemoryAttention(nn.Module):
         token_size: Size d of a token, activations and position together.
         stream_size: Size of the memory stream.
         heads: Number of heads; divides ``token_size``.
-        dropout: Probability, of scores, context and update alike.
+        dropout: Probability, of scores, context and update alike. A dropped score takes no part in
+            the softmax; as 0 it would be higher than many that are kept.
     """
 
     def __init__(self, token_size: int, stream_size: int, heads: int, dropout: float) -> None:
@@ -72,7 +73,7 @@ class MemoryAttention(nn.Module):
             )
         self.heads = heads
         self.query = nn.Linear(stream_size, token_size)
-        self.key = nn.Linear(token_size, token_size)
+        self.key = nn.Linear(token_size, token_size, bias=False)  # softmax would cancel a bias
         self.value = nn.Linear(token_size, token_size)
         self.dropout = nn.Dropout(dropout)
         self.context = nn.Sequential(
@@ -104,11 +105,12 @@ class MemoryAttention(nn.Module):
         size = self.key.in_features
         query = self.query(stream).unflatten(1, (self.heads, -1))  # (B, heads, d / heads)
         asked = torch.einsum("bhk,hkd->bhd", query, self._by_head(self.key.weight))
-        # Softmax would cancel the keys' bias, but dropout comes before it.
-        bias = torch.einsum("bhk,hk->bh", query, self._by_head(self.key.bias))
         scores = asked[..., :filters] @ activations + asked[..., filters:] @ positions
-        scores = (scores + bias[..., None]) / math.sqrt(size)
-        attention = self.dropout(scores).softmax(dim=-1)
+        scores = scores / math.sqrt(size)
+        if self.training:
+            dropped = self.dropout(torch.ones_like(scores)) == 0
+            scores = scores.masked_fill(dropped, torch.finfo(scores.dtype).min)
+        attention = scores.softmax(dim=-1)
         seen = torch.cat([attention @ activations.mT, attention @ positions.mT], dim=-1)
         values = torch.einsum("bhd,hkd->bhk", seen, self._by_head(self.value.weight))
         values = values + self._by_head(self.value.bias)

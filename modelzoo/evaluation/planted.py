@@ -65,7 +65,7 @@ def filters_as_motifs(
 
 
 def attributed_motifs(
-    model: nn.Module, codes: np.ndarray, method: str, *, width: int, seed: int
+    model: nn.Module, codes: np.ndarray, method: str, *, width: int, max_seqlets: int, seed: int
 ) -> list[Motif]:
     """TF-MoDISco's motifs from attributions, each cut to the most informative stretch.
 
@@ -74,11 +74,12 @@ def attributed_motifs(
         codes: Positives, (n, L).
         method: See :func:`hypothetical`.
         width: To cut to: that of the filters that the motifs are compared with.
+        max_seqlets: How many of either sign TF-MoDISco looks at, at most.
         seed: Of shuffles.
     """
     x = columns(codes)
     maps = hypothetical(model, x, method, seed=seed)
-    patterns = motif_tools.modisco(x.numpy(), maps.numpy())
+    patterns = motif_tools.modisco(x.numpy(), maps.numpy(), max_seqlets=max_seqlets)
     return [_cut(pattern.motif, width) for pattern in patterns]
 
 
@@ -127,13 +128,17 @@ def matches(found: Sequence[Motif], simulation: Simulation) -> list[list[Match]]
     return [[match for match in row if match.target.name in named] for row in everything]
 
 
-def similarity(found: Sequence[Motif], simulation: Simulation) -> dict[str, float]:
-    """For each of the simulation's motifs, -log10 q of the motif that is nearest; 0 for none."""
+def similarity(rows: Sequence[Sequence[Match]], simulation: Simulation) -> dict[str, float]:
+    """For each of the simulation's motifs, -log10 q of the motif that is nearest; 0 for none.
+
+    Args:
+        rows: What :func:`matches` gives.
+        simulation: Whose motifs.
+    """
     best = {motif.name: 0.0 for motif in simulation.motifs}
-    for row in matches(found, simulation):
-        for match in row:
-            said = -float(np.log10(max(match.q_value, 1e-300)))
-            best[match.target.name] = max(best[match.target.name], said)
+    for match in (match for row in rows for match in row):
+        said = -float(np.log10(max(match.q_value, 1e-300)))
+        best[match.target.name] = max(best[match.target.name], said)
     return best
 
 

@@ -248,6 +248,18 @@ def test_epochs_before_the_regularisers_are_settled_are_not_chosen(easy):
     assert [score < 0 for score in history.scores] == [True, True, True, False]
 
 
+def test_the_rate_falls_to_nothing(easy, monkeypatch):
+    rates = [argminn.falling(done) for done in np.linspace(0, 1, 9)]
+    assert rates[0] == 1 and abs(rates[-1]) < 1e-12 and rates[4] == pytest.approx(0.5)
+    assert rates == sorted(rates, reverse=True)
+    monkeypatch.setattr(argminn, "falling", lambda done: 0.0)
+    model = PlainCNN(60)
+    before = model.scanners.weight.detach().clone()
+    params = Params(epochs=2, batches=3)
+    fit_one(model, SimulatedTask(Simulation.load(easy)), seed=0, params=params, progress=False)
+    assert torch.equal(model.scanners.weight, before)
+
+
 def test_the_regulariser_on_an_ordinary_network(easy, monkeypatch):
     monkeypatch.setattr(argminn, "L1", (0.1, 0.1))
     params = Params(epochs=3, batches=15)

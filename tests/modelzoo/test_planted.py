@@ -66,9 +66,9 @@ def test_a_perfect_filter_is_a_perfect_motif(simulation, reader):
     codes = np.concatenate([random, planted_ones])
     found = planted.filters_as_motifs(reader.activations, 10, codes)
     assert [motif.name for motif in found] == [f"filter-{i}" for i in range(4)]
-    near = planted.similarity(found, simulation)
+    near = planted.similarity(planted.matches(found, simulation), simulation)
     assert near.keys() == {"LEFT", "RIGHT"} and min(near.values()) > 3
-    assert planted.similarity(found[:2], simulation)["RIGHT"] < 1
+    assert planted.similarity(planted.matches(found[:2], simulation), simulation)["RIGHT"] < 1
     assert planted.similarity([], simulation) == {"LEFT": 0, "RIGHT": 0}
 
 
@@ -191,8 +191,10 @@ def test_attribution_of_a_scanner_finds_its_motif(simulation):
             return self.relu(self.filters(x)).pow(2).sum((1, 2))[:, None]
 
     codes = simulation.sample(150, seed=5, positives=150).codes
-    found = planted.attributed_motifs(Scanner(), codes, "gradient", width=10, seed=0)
-    near = planted.similarity(found, simulation)
+    found = planted.attributed_motifs(
+        Scanner(), codes, "gradient", width=10, max_seqlets=2000, seed=0
+    )
+    near = planted.similarity(planted.matches(found, simulation), simulation)
     assert near["LEFT"] > 3 > near["RIGHT"]
     assert all(motif.width <= 10 for motif in found)
     batch = simulation.sample(30, seed=6, positives=30)
