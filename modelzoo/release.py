@@ -3,8 +3,8 @@
     python -m modelzoo.release train RUNS              # then weights and recipes
     python -m modelzoo.release judge RUNS [NAME ...]   # their scores, into the recipes
 
-Weights above :data:`LARGEST` bytes are not shipped: they stay in RUNS, go to the Hub from there,
-and the recipe holds their sum.
+Weights of baselines are not shipped, so that the wheel stays below 10 MB: they stay in RUNS, go to
+the Hub from there, and the recipe holds their sum.
 
 Only ``judge`` opens the test and out-of-distribution files; every choice was made before it.
 """
@@ -57,7 +57,6 @@ EXPERTS = {
 MULTITASK = {f"{name}-{_FACTORS}": name for name in ("explainn", *BASELINES)}
 ARGMINNS = {f"argminn-{source.lower()}": source for source in (*simulations(), *chipseq.FACTORS)}
 MODELS = (*EXPERTS, *MIXTURES, *MULTITASK, *ARGMINNS)
-LARGEST = 2_000_000  # bytes of a file of weights that is shipped: the wheel stays below 10 MB
 
 
 def train(runs: Path) -> None:
@@ -89,7 +88,7 @@ def train(runs: Path) -> None:
 def ship(folder: Path) -> None:
     """Put a trained model's weights and recipe where the catalog is built from.
 
-    Of weights that are too large to ship, the recipe gets the sum.
+    Of a baseline's weights, the recipe gets the sum.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
@@ -102,7 +101,7 @@ def ship(folder: Path) -> None:
         "scores": {},
     }
     weights = folder / "model.safetensors"
-    if weights.stat().st_size > LARGEST:
+    if architecture in BASELINES:
         recipe["sha256"] = sha256(weights.read_bytes())
     else:
         shutil.copyfile(weights, WEIGHTS / f"{folder.name}.safetensors")
@@ -150,9 +149,9 @@ def _expert(folder: Path) -> Expert:
 
 
 def _load(name: str, recipe: dict[str, Any], runs: Path) -> nn.Module:
-    large = "sha256" in recipe
-    weights = runs / name / "model.safetensors" if large else WEIGHTS / f"{name}.safetensors"
-    if large and (found := sha256(weights.read_bytes())) != recipe["sha256"]:
+    kept = "sha256" in recipe
+    weights = runs / name / "model.safetensors" if kept else WEIGHTS / f"{name}.safetensors"
+    if kept and (found := sha256(weights.read_bytes())) != recipe["sha256"]:
         raise ValueError(f"{weights}: expected sha256 {recipe['sha256']}, got {found}")
     model = ARCHITECTURES[recipe["architecture"]](**recipe["config"])
     model.load_state_dict(load_file(weights))

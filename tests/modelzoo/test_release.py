@@ -77,18 +77,16 @@ def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(
     assert scores["roc_auc"] == row[source] == pytest.approx(roc_auc_score(batch.labels, logits))
 
 
-def test_large_weights_are_not_shipped_but_summed_and_judged_from_the_runs(
+def test_baselines_are_not_shipped_but_summed_and_judged_from_the_runs(
     shipped, tmp_path, monkeypatch
 ):
     name, runs = release.MODELS[-1], tmp_path / "runs"
     weights = tmp_path / "weights" / f"{name}.safetensors"
     weights.unlink()
-    size = (runs / name / "model.safetensors").stat().st_size
-    monkeypatch.setattr(release, "LARGEST", size)
     release.ship(runs / name)
     assert weights.exists()
     weights.unlink()
-    monkeypatch.setattr(release, "LARGEST", size - 1)
+    monkeypatch.setattr(release, "BASELINES", [shipped[name].architecture])
     release.ship(runs / name)
     recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
     assert recipe["sha256"] == catalog.sha256((runs / name / "model.safetensors").read_bytes())
