@@ -62,7 +62,7 @@ class MemoryAttention(nn.Module):
         stream_size: Size of the memory stream.
         heads: Number of heads; divides ``token_size``.
         dropout: Probability, of scores, context and update alike. A dropped score takes no part in
-            the softmax; as 0 it would be higher than many that are kept.
+            the softmax; as 0 it would be higher than some that are kept.
     """
 
     def __init__(self, token_size: int, stream_size: int, heads: int, dropout: float) -> None:
