@@ -7,7 +7,7 @@ from torch import nn
 
 from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.datasets.simulate import Simulation, match_scores
-from modelzoo.evaluation import planted
+from modelzoo.evaluation import planted, planted_report
 from modelzoo.evaluation.planted import Found
 from modelzoo.sequences import columns, one_hot
 
@@ -200,3 +200,12 @@ def test_attribution_of_a_scanner_finds_its_motif(simulation):
     batch = simulation.sample(30, seed=6, positives=30)
     ranked = planted.peaks(Scanner(), batch.codes, "gradient", seed=0)
     assert planted.right(ranked[:30], batch)[-1] >= 28
+
+
+def test_the_report_says_how_many_networks_exciting_sequences_could_be_made_for():
+    rows = [
+        {"kind": "ARGMINN", "ordinary": 0.9, "exciting": None, "dull": 0.8},
+        {"kind": "ARGMINN", "ordinary": 0.7, "exciting": 0.4, "dull": 0.6},
+    ]
+    table = planted_report._adversarial_table(rows)
+    assert table.cells() == [["ARGMINN", "80.0", "40.0", "1 of 2", "70.0"]]
