@@ -45,8 +45,8 @@ MIXTURES = {
     f"moe-{_FACTORS}": (("deepbind",), GateParams()),
     f"moe-tower-{_FACTORS}": (("tower",), GateParams(precision="bfloat16", epochs=21)),
     f"moe-mixed-{_FACTORS}": (
-        ("deepbind", "tower"),
-        GateParams(precision="bfloat16", epochs=14),
+        ("deepbind", "tower", "danq-expert"),
+        GateParams(precision="bfloat16", epochs=8),
     ),
 }
 EXPERTS = {
