@@ -2,11 +2,13 @@
 
     python -m modelzoo.evaluation.pairs -o FOLDER
 
-Two tasks. Heterotypic: both motifs are there, against one of them alone. Homotypic: two copies of a
-motif, against one. Then one motif slides past the other, or past itself, and what is left beyond
-the sum of the two (:mod:`modelzoo.interactions`) should be positive for a model that has learned
-the pair, and is 0 for one that cannot: units of an ExplaiNN do not interact, so no heterotypic
-pair; without fully connected layers they see only the best copy, so no homotypic pair either.
+Two tasks. Heterotypic: both motifs are there or neither, against one of them, so that no sum of
+what they say alone can tell. Homotypic: two copies of a motif, against one or none. Then one motif
+slides past the other, or past itself, and what is left beyond the sum of the two
+(:mod:`modelzoo.interactions`) is positive for a model to which the pair is more than its parts.
+Units of an ExplaiNN do not interact, so it has a heterotypic pair only as far as one unit answers
+to both motifs; without fully connected layers a unit sees the best copy alone, so that a second
+one adds less than the first.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from modelzoo.sequences import encode
 from modelzoo.training.multitask import Build, MultiTaskParams, train_multitask
 
 FIRST, SECOND, NOTHING = "AGATAAGA", "TGACTCAT", "GGGCT"
+WIDTH = len(FIRST)  # and of the second
 TASKS = ("heterotypic", "homotypic")
 COUNT, HELD_OUT = 4000, 1000  # sequences of an epoch, and to validate by
 PARAMS = MultiTaskParams(epochs=12)
@@ -40,10 +43,11 @@ MODELS: dict[str, Build] = {
 
 
 class Pairs:
-    """Simulated pairs and, as negatives, single motifs; new ones in every epoch.
+    """Simulated pairs, single motifs and sequences without; new ones in every epoch.
 
-    Half of the sequences are of either task, and half of those are positives. Motifs lie anywhere
-    without overlap.
+    Half of the sequences are of either task, and half of those are positives. Half of what may be
+    without motifs is: heterotypic positives, homotypic negatives. Motifs lie anywhere without
+    overlap.
     """
 
     def __init__(self) -> None:
@@ -63,13 +67,15 @@ class Pairs:
         for row in range(count):
             task, positive = row % 2, row // 2 % 2
             labels[row, task] = positive
-            single = FIRST if task or generator.random() < 0.5 else SECOND
             pair = (FIRST, FIRST if task else SECOND)
-            motifs = pair if positive else (single,)
-            halves = generator.permutation(2)  # one motif a half of the sequence
-            for motif, half in zip(motifs, halves):
-                start = 51 * half + generator.integers(0, 50 - len(motif) + 1)
-                codes[row, start : start + len(motif)] = encode(motif)[0]
+            motifs = pair if positive else pair[generator.integers(2) :][:1]
+            if positive != task and generator.random() < 0.5:
+                motifs = ()
+            starts = np.zeros(2, dtype=int)
+            while abs(starts[0] - starts[1]) < WIDTH:
+                starts = generator.integers(0, self.length - WIDTH + 1, 2)
+            for motif, start in zip(motifs, starts):
+                codes[row, start : start + WIDTH] = encode(motif)[0]
         return codes, labels
 
 

@@ -19,13 +19,17 @@ def test_a_label_says_whether_the_pair_is_there():
     first, second = count(codes, FIRST), count(codes, SECOND)
     kinds = torch.bincount(torch.isnan(labels).long() @ torch.tensor([1, 2]), minlength=4)
     assert kinds.tolist() == [0, 2000, 2000, 0]  # of either task, and never of both
-    for task, pair in enumerate([(first >= 1) & (second >= 1), first >= 2]):
+    for task, words in enumerate([(first >= 1) + (second >= 1).astype(int), np.minimum(first, 2)]):
         asked = ~torch.isnan(labels[:, task]).numpy()
         positive = labels[asked, task].numpy() == 1
         assert positive.mean() == 0.5
         # a motif of 8 bases stands in a background of 101 by chance in one of 700
-        assert (pair[asked] == positive).mean() > 0.99
-        assert ((first + second)[asked][~positive] >= 1).all()
+        expected = [{0, 2}, {2}][task]
+        assert (np.isin(words[asked], list(expected)) == positive).mean() > 0.99
+        without = positive if task == 0 else ~positive
+        assert 0.45 < (words[asked][without] == 0).mean() < 0.55
+    assert {1, 2} <= set((first - second)[~torch.isnan(labels[:, 1]).numpy()])
+    assert 0.4 < (first > second)[(labels[:, 0] == 0).numpy()].mean() < 0.6
 
 
 def test_epochs_and_held_out_sequences_differ_and_follow_from_the_seed():
