@@ -307,7 +307,7 @@ def _motifs(folder: Path, settings: Settings, name: str) -> Any:
     return {
         method: {
             "similarity": planted.similarity(near[method], simulation),
-            "matching": sum(row[0].q_value <= planted.Q_VALUE for row in near[method] if row),
+            "matching": planted.matching(near[method]),
             "motifs": [
                 {"name": m.name, "matrix": m.matrix.round(4).tolist(), "sites": m.sites}
                 for m in motifs

@@ -142,6 +142,15 @@ def similarity(rows: Sequence[Sequence[Match]], simulation: Simulation) -> dict[
     return best
 
 
+def matching(rows: Sequence[Sequence[Match]]) -> int:
+    """How many motifs are one of the simulation's.
+
+    Args:
+        rows: What :func:`matches` gives.
+    """
+    return sum(row[0].q_value <= Q_VALUE for row in rows if row)
+
+
 @dataclass(frozen=True)
 class Reading:
     """What the filters of an ARGMINN are motifs of.

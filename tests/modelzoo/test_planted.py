@@ -9,6 +9,7 @@ from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.datasets.simulate import Simulation, match_scores
 from modelzoo.evaluation import planted, planted_report
 from modelzoo.evaluation.planted import Found
+from modelzoo.motifs import Motif
 from modelzoo.sequences import columns, one_hot
 
 TOML = """
@@ -66,8 +67,11 @@ def test_a_perfect_filter_is_a_perfect_motif(simulation, reader):
     codes = np.concatenate([random, planted_ones])
     found = planted.filters_as_motifs(reader.activations, 10, codes)
     assert [motif.name for motif in found] == [f"filter-{i}" for i in range(4)]
-    near = planted.similarity(planted.matches(found, simulation), simulation)
+    dull = Motif("dull", np.full((4, 10), 0.25))
+    rows = planted.matches([*found, dull], simulation)
+    near = planted.similarity(rows, simulation)
     assert near.keys() == {"LEFT", "RIGHT"} and min(near.values()) > 3
+    assert planted.matching(rows) == 4 and planted.matching([]) == 0
     assert planted.similarity(planted.matches(found[:2], simulation), simulation)["RIGHT"] < 1
     assert planted.similarity([], simulation) == {"LEFT": 0, "RIGHT": 0}
 
@@ -209,3 +213,13 @@ def test_the_report_says_how_many_networks_exciting_sequences_could_be_made_for(
     ]
     table = planted_report._adversarial_table(rows)
     assert table.cells() == [["ARGMINN", "80.0", "40.0", "1 of 2", "70.0"]]
+
+
+def test_the_report_chooses_by_validation_not_by_accuracy(monkeypatch):
+    monkeypatch.setattr(planted_report, "SETS", {"spi1": "SPI1"})
+    models = [
+        {"kind": "CNN", "seed": 0, "accuracy": 0.9, "validation_auc": 0.8},
+        {"kind": "CNN", "seed": 1, "accuracy": 0.7, "validation_auc": 0.9},
+    ]
+    (row,) = planted_report.accuracy_rows({"accuracy spi1": {"best": 0.95, "models": models}})
+    assert (row["mean"], row["chosen"]) == (pytest.approx(80), 70)
