@@ -68,7 +68,7 @@ class Pairs:
             task, positive = row % 2, row // 2 % 2
             labels[row, task] = positive
             pair = (FIRST, FIRST if task else SECOND)
-            motifs = pair if positive else pair[generator.integers(2) :][:1]
+            motifs: tuple[str, ...] = pair if positive else (pair[generator.integers(2)],)
             if positive != task and generator.random() < 0.5:
                 motifs = ()
             starts = np.zeros(2, dtype=int)
