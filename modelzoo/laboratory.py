@@ -33,7 +33,7 @@ from modelzoo.evaluation.planted import TEST_SEED, TEST_SIZE
 from modelzoo.evaluation.planted_report import SETS, show
 from modelzoo.evaluation.scores import Row
 from modelzoo.training.argminn import Params, SimulatedTask, fit_one
-from modelzoo.training.fit import seeded, write_atomically
+from modelzoo.training.fit import one_thread, write_atomically
 
 ATTRIBUTED = ("deep-lift-shap", "integrated-gradients", "gradient", "shiftsmooth-5")
 GC = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -102,9 +102,10 @@ class Settings:
 
 QUICK = Settings(
     initialisations=1,
-    params=Params(epochs=2, batches=25),
+    params=Params(epochs=2, batches=25, candidates=1),
     test=1000,
     explained=200,
+    seqlets=200,
     instances=64,
     read=500,
     gc=(0.2, 0.5, 0.8),
@@ -177,14 +178,12 @@ def trained(folder: Path, settings: Settings, name: str, kind: str, seed: int) -
     """
     simulation = Simulation.load(name)
     chosen = KINDS[kind]
-    with seeded(seed):
-        model: Any = chosen.build(simulation.length, name)
-    history = fit_one(
-        model,
+    model, history = fit_one(
+        lambda: chosen.build(simulation.length, name),
         SimulatedTask(simulation),
         seed=seed,
         params=settings.params,
-        scanners=model.scanners if chosen.regularised else None,
+        regularised=chosen.regularised,
         checkpoint=folder / "models" / f"{_file(name, kind)}-{seed}.safetensors",
         progress=False,
     )
@@ -255,7 +254,7 @@ def _finished(todo: Sequence[_Job | _Cell], workers: int) -> Iterator[None]:
         return
     others = set(active_children())
     # A forked child would inherit torch's threads in an unknown state.
-    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), one_thread) as pool:
         try:
             for future in as_completed([pool.submit(_call, one) for one in todo]):
                 future.result()

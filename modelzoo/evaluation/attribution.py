@@ -54,6 +54,7 @@ from modelzoo.evaluation.methods import (
 )
 from modelzoo.evaluation.scores import Row
 from modelzoo.sequences import columns
+from modelzoo.training.fit import one_thread
 from shiftsmooth import ShiftSmooth
 from shiftsmooth import metrics as measure
 
@@ -287,7 +288,7 @@ def _workers(count: int) -> Iterator[Callable[[Sequence[_Cell]], Iterator[_Cell]
     # A forked child would inherit torch's threads in an unknown state.
     context = get_context("spawn")
     others = set(active_children())
-    with ProcessPoolExecutor(count, context, torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(count, context, one_thread) as pool:
 
         def finish(cells: Sequence[_Cell]) -> Iterator[_Cell]:
             for future in as_completed([pool.submit(_compute, cell) for cell in cells]):

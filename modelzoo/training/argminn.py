@@ -10,10 +10,14 @@ L1 norms in it are means over a filter's weights; docs/argminn.md says how that 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Iterator
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +25,7 @@ import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from modelzoo.architectures.argminn import ARGMINN
+from modelzoo.architectures.argminn import ARGMINN, MemoryAttention
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.simulate import Simulation, simulations
 from modelzoo.sequences import columns, reverse_complement
@@ -32,16 +36,26 @@ from modelzoo.training.fit import History, fit, seeded
 OVERLAP = (10**0.5, 1e4)  # lambda_o, from its first epoch to its last
 L1 = (1e-4, 1e-3)  # lambda_l
 VALIDATION_SIZE = 10_000
+_LOOKED_AT = 16  # batches, to see which filters matter
 
 
 @dataclass(frozen=True)
 class Params:
-    """How long to train, and how fast; the defaults are the paper's (appendix B.3) but the rate."""
+    """How long to train, and how fast.
+
+    Epochs, and what an epoch sees, are the paper's (appendix B.3): there, in 100 batches of 128.
+    """
 
     epochs: int = 40
-    batches: int = 100  # of an epoch
-    batch_size: int = 128  # half of it reverse complements of the other half
+    batches: int = 200  # of an epoch
+    batch_size: int = 64  # half of it reverse complements of the other half
     learning_rate: float = 2e-3  # at first
+    candidates: int = 3  # first weights: the best after an eighth of the epochs go on
+
+    @property
+    def race(self) -> int:
+        """Epochs after which one of the candidates is chosen."""
+        return max(1, self.epochs // 8)
 
 
 def filter_overlap(activations: Tensor, weight: Tensor) -> Tensor:
@@ -124,7 +138,8 @@ class Objective(nn.Module):
         overlap, l1 = (ramp(self.epoch, self.epochs, bounds) for bounds in (OVERLAP, L1))
         for convolution in self._scanners if l1 else ():
             weight = convolution.weight
-            loss = loss + overlap * filter_overlap(self._seen, weight) + l1 * weight.abs().sum()
+            some = self._seen[::4]  # Eq. 2 takes as long as all the rest, and is a mean
+            loss = loss + overlap * filter_overlap(some, weight) + l1 * weight.abs().sum()
         return loss
 
     @property
@@ -160,6 +175,40 @@ def centre_filters(weight: Tensor) -> None:
         used = filled.nonzero().flatten().tolist() or [0, width - 1]
         shift = math.trunc((width - 1 - used[-1] - used[0]) / 2)
         own.copy_(F.pad(own, (shift, -shift)))
+
+
+@torch.no_grad()
+def mirror_filters(model: ARGMINN, x: Tensor, y: Tensor) -> None:
+    """Turn the lesser half of the filters into reverse complements of the others, in place.
+
+    DNA has two strands, and batches hold both. A filter that found a motif is of as much use for
+    the other strand, but nothing makes another filter find it there. What attention asks of the
+    copy, and takes from it, is what it does for the original.
+
+    Args:
+        model: Whose filters; of an odd number, the middle one stays as it is.
+        x: Sequences to see on how much the loss rises without a filter, (B, 4, L).
+        y: Their labels, (B, 1).
+    """
+    weight, bias = model.scanners.weight, model.scanners.bias
+    assert bias is not None
+    losses = []
+    training = model.training
+    model.eval()
+    for index in range(len(bias)):
+        kept = weight[index].clone(), bias[index].clone()
+        weight[index], bias[index] = 0, 0
+        losses.append(F.binary_cross_entropy_with_logits(model(x), y))
+        weight[index], bias[index] = kept
+    model.train(training)
+    half = len(bias) // 2
+    ranked = torch.stack(losses).argsort(descending=True)
+    best, least = ranked[:half], ranked[len(bias) - half :]
+    weight[least], bias[least] = weight[best].flip(1, 2), bias[best]
+    for layer in model.layers:
+        assert isinstance(layer, MemoryAttention)
+        for linear in (layer.key, layer.value):
+            linear.weight[:, least] = linear.weight[:, best]
 
 
 class Doubled:
@@ -240,61 +289,99 @@ def task(source: str | Path) -> Task:
 
 
 def fit_one(
-    model: nn.Module,
+    build: Callable[[], Any],
     task: Task,
     *,
     seed: int,
     params: Params = Params(),
-    scanners: nn.Conv1d | None = None,
+    regularised: bool = False,
     checkpoint: Path | None = None,
     progress: bool = True,
-) -> History:
-    """Train one initialisation in place and return its history, by validation AUC.
+) -> tuple[Any, History]:
+    """Train one initialisation; return the network and its history, by validation AUC.
 
-    Only epochs in which the regularisers have their last weights compete: the AUC of an earlier
-    one is noted less 1. Until the regularisers come, filters are centred before every epoch but
-    the first (:func:`centre_filters`).
+    It is the best of a few candidates, all of which are trained for an eighth of the epochs. Most
+    networks that fail here never begin: they are at chance then, and others far above it.
+
+    Of a regularised network only epochs in which the regularisers have their last weights compete:
+    the AUC of an earlier one is noted less 1. Until they come, filters are centred before every
+    epoch but the first (:func:`centre_filters`); ARGMINN's are mirrored once, when the candidates
+    have been compared (:func:`mirror_filters`).
 
     At the end the last layer's bias is moved so that a probability of one half is where the
     validation set is told apart with the fewest errors: attention has more scores than in training,
     where some are dropped, and the logits move with that.
 
     Args:
-        model: Untrained; its last linear layer gives the logits.
+        build: Makes the untrained network. Its last linear layer gives the logits.
         task: What to train on.
-        seed: Decides order, sequences, shuffles and dropout.
+        seed: Decides weights, order, sequences, shuffles and dropout.
         params: How long, how fast.
-        scanners: The convolution of ``model`` that is regularised; none by default.
-        checkpoint: File to resume from.
+        regularised: With ARGMINN's regularisers on ``network.scanners``, a convolution.
+        checkpoint: File to resume from; those of the candidates are beside it until one is chosen.
         progress: Show a bar.
     """
-    objective = Objective(model, scanners, params.epochs)
+    with tempfile.TemporaryDirectory() as temporary:
+        path = checkpoint or Path(temporary) / "checkpoint.safetensors"
+        own = [path.with_suffix(f".{i}{path.suffix}") for i in range(params.candidates)]
+
+        def go_on(candidate: int, path: Path, epochs: int) -> tuple[Any, History]:
+            with seeded(seed, candidate):
+                model = build()
+            return model, _fit(model, task, path, epochs, seed, params, regularised, progress)
+
+        if not path.exists():
+            histories = [go_on(i, path, params.race)[1] for i, path in enumerate(own)]
+            scores = [history.scores[-1] for history in histories]
+            os.replace(own[scores.index(max(scores))], path)
+        for loser in own:
+            loser.unlink(missing_ok=True)
+        model, history = go_on(0, path, params.epochs)  # whose weights are the checkpoint's
+    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    held_out = predict(model, task.held_out.codes)[:, 0].numpy()
+    with torch.no_grad():
+        last.bias[0] -= best_threshold(held_out, task.held_out.labels)
+    return model, history
+
+
+def _fit(
+    model: Any,
+    task: Task,
+    checkpoint: Path,
+    epochs: int,
+    seed: int,
+    params: Params,
+    regularised: bool,
+    progress: bool,
+) -> History:
+    """Train in place for the first epochs of a run, or go on with it."""
+    objective = Objective(model, model.scanners if regularised else None, params.epochs)
 
     def batches(epoch: int) -> Doubled:
         objective.epoch = epoch
-        if scanners is not None and 0 < epoch <= params.epochs // 4:
-            centre_filters(scanners.weight)
-        return task.batches(seed, epoch, params)
+        drawn = task.batches(seed, epoch, params)
+        if regularised and 0 < epoch <= params.epochs // 4:
+            centre_filters(model.scanners.weight)
+        if isinstance(model, ARGMINN) and epoch == params.race:
+            x, y = map(torch.cat, zip(*itertools.islice(drawn, _LOOKED_AT)))
+            mirror_filters(model, x, y)
+        return drawn
 
     history = fit(
         objective,
         batches,
         lambda module: task.validate(module) - (not objective.settled),
-        optimizer=torch.optim.Adam(model.parameters(), lr=params.learning_rate),
-        epochs=params.epochs,
-        patience=params.epochs,
+        optimizer=torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True),
+        epochs=epochs,
+        patience=epochs,
         loss=objective.loss,
-        schedule=falling,
+        schedule=lambda done: falling(done * epochs / params.epochs),
         seed=seed,
         checkpoint=checkpoint,
-        identity=f"{task.name} {type(model).__name__} {params} {scanners} {seed=}",
+        identity=f"{task.name} {type(model).__name__} {params} {regularised=} {seed=}",
         progress=progress,
     )
     objective.release()
-    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-    held_out = predict(model, task.held_out.codes)[:, 0].numpy()
-    with torch.no_grad():
-        last.bias[0] -= best_threshold(held_out, task.held_out.labels)
     return history
 
 
@@ -342,21 +429,20 @@ def train_argminn(
     folder = provenance.partial(out)
     work = task(source)
     seeds = range(seed * initialisations, (seed + 1) * initialisations)
-    models, histories = [], []
-    for own in seeds:
-        with seeded(own):
-            models.append(ARGMINN(tasks=[work.name]))
-        histories.append(
+    models, histories = zip(
+        *(
             fit_one(
-                models[-1],
+                lambda: ARGMINN(tasks=[work.name]),
                 work,
                 seed=own,
                 params=params,
-                scanners=models[-1].scanners,
+                regularised=True,
                 checkpoint=folder / f"{own}.safetensors",
                 progress=progress,
             )
+            for own in seeds
         )
+    )
     scores = [history.best_score for history in histories]
     best = scores.index(max(scores))
     training = provenance.record(

@@ -175,6 +175,16 @@ def seeded(*seed: int) -> Iterator[None]:
         yield
 
 
+def one_thread() -> None:
+    """Make this process, one of several that share the processors, compute with one thread.
+
+    To be called before numba is imported: it would start a thread a processor, and make torch
+    compute with as many.
+    """
+    os.environ["NUMBA_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` so that a reader, or a killed run, finds all of it or none."""
     temporary = path.with_name(f".{path.name}.part")

@@ -1,5 +1,6 @@
 """Eq. 2 against its sum, the schedules, the batches, and trainings that improve and resume."""
 
+import copy
 import json
 
 import numpy as np
@@ -23,6 +24,7 @@ from modelzoo.training.argminn import (
     centre_filters,
     filter_overlap,
     fit_one,
+    mirror_filters,
     ramp,
     task,
     train_argminn,
@@ -141,16 +143,51 @@ def test_what_a_filter_looks_for_moves_to_its_middle(before, after):
     torch.testing.assert_close(weight, expected)
 
 
-def test_filters_are_centred_only_before_the_regularisers_come(easy, monkeypatch):
-    model, work, epochs = ARGMINN(tasks=["easy"]), SimulatedTask(Simulation.load(easy)), []
+def test_filters_are_centred_before_the_regularisers_come_and_mirrored_once(easy, monkeypatch):
+    work, events = SimulatedTask(Simulation.load(easy)), []
     batches = work.batches
-    monkeypatch.setattr(
-        argminn, "centre_filters", lambda weight: epochs.append("centred " + str(id(weight)))
-    )
-    monkeypatch.setattr(work, "batches", lambda *a: [epochs.append(a[1]), batches(*a)][1])
-    fit_one(model, work, seed=0, params=Params(8, 1, 4), scanners=model.scanners, progress=False)
-    centred = f"centred {id(model.scanners.weight)}"
-    assert epochs == [0, centred, 1, centred, 2, 3, 4, 5, 6, 7]
+    monkeypatch.setattr(argminn, "centre_filters", lambda weight: events.append(weight.shape))
+    monkeypatch.setattr(argminn, "mirror_filters", lambda model, x, y: events.append((len(x), y)))
+    monkeypatch.setattr(work, "batches", lambda *a: [events.append(a[1]), batches(*a)][1])
+    params = Params(16, 1, 4, candidates=1)
+    fit_one(ARGMINN, work, seed=0, params=params, regularised=True, progress=False)
+    shape, y = (8, 4, 10), torch.tensor([[0.0], [1.0], [0.0], [1.0]])
+    (mirrored,) = [event for event in events if isinstance(event, tuple) and event[0] == 4]
+    assert events.index(mirrored) == 5 and torch.equal(mirrored[1], y)
+    events.remove(mirrored)
+    assert events == [0, 1, shape, 2, shape, 3, shape, 4, shape, *range(5, 16)]
+
+
+def test_mirrored_filters_see_on_one_strand_what_their_originals_see_on_the_other():
+    torch.manual_seed(0)
+    model, x = ARGMINN().eval(), columns(np.random.default_rng(0).integers(0, 4, (40, 60)))
+    y = torch.ones(40, 1)
+    losses = []
+    for index in range(8):
+        without = ARGMINN().eval()
+        without.load_state_dict(model.state_dict())
+        with torch.no_grad():
+            without.scanners.weight[index], without.scanners.bias[index] = 0, -1
+            losses.append(nn.functional.binary_cross_entropy_with_logits(without(x), y).item())
+    best = np.argsort(losses)[4:]
+    before = model.scanners.weight.detach().clone()
+    mirror_filters(model, x, y)
+    after = model.scanners.weight.detach()
+    kept = [i for i in range(8) if torch.equal(before[i], after[i])]
+    assert kept == sorted(best) and not model.training
+    # Without positions, and with every filter's partner treated as itself, no strand is special.
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.key.weight[:, 8:] = layer.value.weight[:, 8:] = 0
+    torch.testing.assert_close(model(x), model(reverse_complement(x)))
+    assert model(x).std() > 0
+
+
+def test_one_filter_has_no_other_to_mirror():
+    model = ARGMINN(filters=1, position_size=2, heads=1)
+    before = model.scanners.weight.detach().clone()
+    mirror_filters(model, columns(np.zeros((2, 20), dtype=int)), torch.ones(2, 1))
+    assert torch.equal(model.scanners.weight, before)
 
 
 def test_schedules_are_the_papers():
@@ -182,7 +219,7 @@ def test_loss_is_eq_4():
     torch.testing.assert_close(objective.loss(logits, y), plain)
     objective.epoch = 35
     weight = model.scanners.weight
-    overlap = filter_overlap(model.activations(x), weight)
+    overlap = filter_overlap(model.activations(x)[::4], weight)  # some rows stand for all
     expected = plain + 1e4 * overlap + 1e-3 * weight.abs().sum()
     assert overlap > 0
     torch.testing.assert_close(objective.loss(objective(x), y), expected)
@@ -210,12 +247,12 @@ def test_two_epochs_improve_and_the_same_seed_gives_the_same_weights(easy):
     work, params = task(easy), Params(epochs=2, batches=60, learning_rate=5e-3)
     trained = []
     for _ in range(2):
-        torch.manual_seed(0)
-        model = ARGMINN(filters=4, heads=2)
-        before = work.validate(model.eval())
-        history = fit_one(model, work, seed=0, params=params, progress=False)
+        model, history = fit_one(
+            lambda: ARGMINN(filters=4, heads=2), work, seed=0, params=params, progress=False
+        )
         trained.append(model.state_dict())
-    assert work.validate(model) == history.best_score > max(before, 0.6)
+    assert work.validate(model) == pytest.approx(history.best_score, abs=1e-9)
+    assert history.best_score > max(history.scores[0], 0.6)
     assert all(torch.equal(trained[0][key], trained[1][key]) for key in trained[0])
 
 
@@ -234,17 +271,15 @@ def test_the_threshold_makes_the_fewest_errors(seed):
 
 def test_a_trained_network_decides_at_one_half(easy):
     """Whatever its bias was: it says what validation sequences say."""
-    model, work = PlainCNN(60), SimulatedTask(Simulation.load(easy))
-    fit_one(model, work, seed=0, params=Params(epochs=2, batches=10), progress=False)
+    work, params = SimulatedTask(Simulation.load(easy)), Params(epochs=2, batches=10)
+    model, _ = fit_one(lambda: PlainCNN(60), work, seed=0, params=params, progress=False)
     logits = predict(model, work.held_out.codes)[:, 0].numpy()
     assert abs(best_threshold(logits, work.held_out.labels)) < 1e-5
 
 
 def test_epochs_before_the_regularisers_are_settled_are_not_chosen(easy):
-    torch.manual_seed(0)
-    model = ARGMINN()
     params = Params(epochs=4, batches=1)
-    history = fit_one(model, task(easy), seed=0, params=params, scanners=model.scanners)
+    _, history = fit_one(ARGMINN, task(easy), seed=0, params=params, regularised=True)
     assert [score < 0 for score in history.scores] == [True, True, True, False]
 
 
@@ -253,22 +288,21 @@ def test_the_rate_falls_to_nothing(easy, monkeypatch):
     assert rates[0] == 1 and abs(rates[-1]) < 1e-12 and rates[4] == pytest.approx(0.5)
     assert rates == sorted(rates, reverse=True)
     monkeypatch.setattr(argminn, "falling", lambda done: 0.0)
-    model = PlainCNN(60)
-    before = model.scanners.weight.detach().clone()
+    before = PlainCNN(60)
     params = Params(epochs=2, batches=3)
-    fit_one(model, SimulatedTask(Simulation.load(easy)), seed=0, params=params, progress=False)
-    assert torch.equal(model.scanners.weight, before)
+    model, _ = fit_one(
+        lambda: copy.deepcopy(before), task(easy), seed=0, params=params, progress=False
+    )
+    assert torch.equal(model.scanners.weight, before.scanners.weight)
 
 
 def test_the_regulariser_on_an_ordinary_network(easy, monkeypatch):
     monkeypatch.setattr(argminn, "L1", (0.1, 0.1))
-    params = Params(epochs=3, batches=15)
+    params = Params(epochs=3, batches=30)
     sizes = {}
     for regularised in (False, True):
-        torch.manual_seed(0)
-        model = PlainCNN(length=60)
-        scanners = model.scanners if regularised else None
-        fit_one(model, task(easy), seed=0, params=params, scanners=scanners, progress=False)
+        options = {"params": params, "regularised": regularised, "progress": False}
+        model, _ = fit_one(lambda: PlainCNN(length=60), task(easy), seed=0, **options)
         sizes[regularised] = float(model.scanners.weight.detach().abs().sum())
     assert sizes[True] < 0.7 * sizes[False]
 
@@ -288,12 +322,11 @@ def test_training_from_start_to_a_folder_that_loads(easy, tmp_path):
     assert task(easy).validate(model) == max(scores)
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(easy, tmp_path):
+@pytest.mark.parametrize("stop", [2, 4])  # of a candidate, and of the one that goes on
+def test_a_stopped_training_goes_on_to_the_same_weights(easy, tmp_path, stop):
     work, params = task(easy), Params(epochs=3, batches=3)
 
     def run(checkpoint, stop=None):
-        torch.manual_seed(1)
-        model = PlainCNN(length=60)
         count = 0
 
         def validate(module):
@@ -304,14 +337,40 @@ def test_a_stopped_training_goes_on_to_the_same_weights(easy, tmp_path):
             return SimulatedTask.validate(work, module)
 
         work.validate = validate
-        fit_one(model, work, seed=1, params=params, checkpoint=checkpoint, progress=False)
-        return model.state_dict()
+        options = {"params": params, "checkpoint": checkpoint, "progress": False}
+        model, history = fit_one(lambda: PlainCNN(length=60), work, seed=1, **options)
+        return model.state_dict(), history.scores
 
-    whole = run(None)
+    whole, scores = run(None)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "c.safetensors", stop=3)
-    resumed = run(tmp_path / "c.safetensors")
+        run(tmp_path / "c.safetensors", stop=stop)
+    resumed, again = run(tmp_path / "c.safetensors")
+    assert scores == again and len(scores) == 3
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["c.safetensors"]
+
+
+def test_the_best_candidate_goes_on(easy, monkeypatch):
+    work = task(easy)
+    scores = {0: [0.6], 1: [0.8, 0.5, 0.7], 2: [0.7]}
+    built = []
+
+    def build():
+        model = PlainCNN(60)
+        built.append(model.scanners.weight.detach().clone())
+        return model
+
+    def validate(objective):
+        weight = objective.model.scanners.weight
+        (own,) = (i for i, first in enumerate(built[:3]) if torch.equal(first, weight))
+        return scores[own].pop(0)
+
+    monkeypatch.setattr(argminn, "falling", lambda done: 0.0)  # so that weights tell who it is
+    monkeypatch.setattr(work, "validate", validate)
+    params = Params(epochs=3, batches=1, candidates=3)
+    _, history = fit_one(build, work, seed=0, params=params, progress=False)
+    assert history.scores == [0.8, 0.5, 0.7]
+    assert not torch.equal(built[0], built[1]) and scores[1] == []
 
 
 def test_peaks_are_trained_on_against_new_shuffles(tmp_path):
@@ -324,7 +383,7 @@ def test_peaks_are_trained_on_against_new_shuffles(tmp_path):
     first, second = (list(work.batches(0, epoch, params)) for epoch in (0, 1))
     peaks = {row.tobytes() for row in work.peaks}
     for x, y in first:
-        for row, label in zip(x[:64], y[:64]):
+        for row, label in zip(x[:32], y[:32]):
             known = row.argmax(0).numpy().astype(np.uint8).tobytes() in peaks
             assert known == bool(label)
     assert not torch.equal(first[0][0], second[0][0])

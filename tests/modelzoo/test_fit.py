@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -205,3 +207,18 @@ def test_history_counts_epochs_since_the_first_best():
     assert history.best_epoch == 1
     assert history.exhausted(2) and not history.exhausted(3)
     assert not History().exhausted(1)
+
+
+def test_a_worker_has_one_thread_whatever_numba_does():
+    code = """
+import torch
+from modelzoo.training.fit import one_thread
+one_thread()
+from memelite import tomtom
+motif = torch.eye(4, 8).numpy() + 0.1
+tomtom([motif], [motif])
+import numba
+print(numba.get_num_threads(), torch.get_num_threads())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "1"]
