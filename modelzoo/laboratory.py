@@ -94,7 +94,7 @@ class Settings:
     params: Params = field(default_factory=Params)
     test: int = TEST_SIZE  # sequences to judge on
     explained: int = 1280  # positives that are attributed for TF-MoDISco, as in the paper
-    seqlets: int = 1000  # of either sign that it looks at: its time grows with their square
+    seqlets: int = 500  # of either sign that it looks at: its time grows with their square
     instances: int = 256  # positives in which instances are ranked: 128 and their other strands
     read: int = 4000  # sequences to read syntax from, and random ones to read filters from
     gc: tuple[float, ...] = GC

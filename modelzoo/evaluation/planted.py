@@ -322,22 +322,21 @@ def _strung(
     """Sequences of the words in random order, without a match at any junction."""
     if not words:
         return None
-    rng = np.random.default_rng(seed)
+    k, width = len(words), len(words[0])
+    listed = np.stack(words)
+    pairs = np.concatenate([listed.repeat(k, axis=0), np.tile(listed, (k, 1))], axis=1)
+    nobody = np.zeros((k * k, 1), dtype=int)
     scanner = Scanner(simulation.motifs, simulation.score, simulation.threshold)
-    codes = np.zeros((n, simulation.length), dtype=np.uint8)
-    nobody = np.zeros((n, 1), dtype=int)
-    dirty = np.arange(n)
-    for _ in range(1000):
-        for row in dirty:
-            drawn: list[np.ndarray] = []
-            while sum(map(len, drawn)) < simulation.length:
-                drawn.append(words[int(rng.integers(len(words)))])
-            codes[row] = np.concatenate(drawn)[: simulation.length]
-        left = nobody[: len(dirty)]
-        dirty = dirty[scanner.spurious(codes[dirty], left, left)]
-        if not len(dirty):
-            return codes
-    return None
+    follows = ~scanner.spurious(pairs, nobody, nobody).reshape(k, k)
+    while (ends := follows.any(axis=0) & ~follows.any(axis=1)).any():
+        follows[:, ends] = False
+    if not follows.any():
+        return None
+    rng = np.random.default_rng(seed)
+    chosen = [rng.choice(np.flatnonzero(follows.any(axis=1)), n)]
+    for _ in range(-(-simulation.length // width) - 1):
+        chosen.append(np.array([rng.choice(np.flatnonzero(follows[last])) for last in chosen[-1]]))
+    return listed[np.stack(chosen, axis=1)].reshape(n, -1)[:, : simulation.length]
 
 
 def _cut(motif: Motif, width: int) -> Motif:

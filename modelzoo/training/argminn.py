@@ -304,7 +304,8 @@ def fit_one(
     networks that fail here never begin: they are at chance then, and others far above it.
 
     Of a regularised network only epochs in which the regularisers have their last weights compete:
-    the AUC of an earlier one is noted less 1. Until they come, filters are centred before every
+    an earlier one is noted as -1, the one that decides between candidates as its AUC less 1. Until
+    the regularisers come, filters are centred before every
     epoch but the first (:func:`centre_filters`); ARGMINN's are mirrored once, when the candidates
     have been compared (:func:`mirror_filters`).
 
@@ -367,10 +368,15 @@ def _fit(
             mirror_filters(model, x, y)
         return drawn
 
+    def validate(module: nn.Module) -> float:
+        if objective.settled:
+            return task.validate(module)
+        return task.validate(module) - 1 if objective.epoch == params.race - 1 else -1.0
+
     history = fit(
         objective,
         batches,
-        lambda module: task.validate(module) - (not objective.settled),
+        validate,
         optimizer=torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True),
         epochs=epochs,
         patience=epochs,
