@@ -1,5 +1,7 @@
 """What is measured of planted motifs, on networks whose answers are known without training."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -161,6 +163,18 @@ def test_exciting_sequences_hold_no_motif_and_fool_who_counts_letters(simulation
     np.testing.assert_array_equal(dull.codes[dull.mask()], ordinary.codes[ordinary.mask()])
     silent = nn.functional.conv1d(columns(dull.codes), weight).amin((1, 2))
     assert (silent < nn.functional.conv1d(random, weight).amin((1, 2))).all()
+
+
+def test_a_word_that_makes_a_motif_with_itself_never_follows_itself(simulation):
+    # The first word ends and begins as LEFT: where it meets itself there is GATTA|CAGAT.
+    words = one_hot(["CAGATGGATTA", "GGGGGTGGGGG"])
+    codes = planted.without_motifs(words, simulation, 30, seed=0)
+    starts = [
+        ["".join("ACGT"[c] for c in row[i : i + 11]) for i in range(0, 110, 11)] for row in codes
+    ]
+    assert {word for row in starts for word in row} == {"CAGATGGATTA", "GGGGGTGGGGG"}
+    assert not any("CAGATGGATTA" == a == b for row in starts for a, b in itertools.pairwise(row))
+    assert planted.without_motifs(words[:1], simulation, 5, seed=0) is None
 
 
 def test_filters_without_weights_make_no_sequences(simulation):
