@@ -269,7 +269,7 @@ def without_motifs(
         seed: Of the order.
 
     Returns:
-        None where no filter has such a word.
+        None where no filter has such a word, or none may follow another.
     """
     return _strung(extreme_words(weight, simulation), simulation, n, seed)
 
@@ -319,7 +319,10 @@ def extreme_words(weight: Tensor, simulation: Simulation) -> list[np.ndarray]:
 def _strung(
     words: Sequence[np.ndarray], simulation: Simulation, n: int, seed: int
 ) -> np.ndarray | None:
-    """Sequences of the words in random order, without a match at any junction."""
+    """Sequences of the words in random order, without a match at any junction.
+
+    Which word may follow which is known from pairs, for no motif is longer than a word by two.
+    """
     if not words:
         return None
     k, width = len(words), len(words[0])

@@ -305,9 +305,9 @@ def fit_one(
 
     Of a regularised network only epochs in which the regularisers have their last weights compete:
     an earlier one is noted as -1, the one that decides between candidates as its AUC less 1. Until
-    the regularisers come, filters are centred before every
-    epoch but the first (:func:`centre_filters`); ARGMINN's are mirrored once, when the candidates
-    have been compared (:func:`mirror_filters`).
+    the regularisers come, filters are centred before every epoch but the first
+    (:func:`centre_filters`); ARGMINN's are mirrored once, when the candidates have been compared
+    (:func:`mirror_filters`).
 
     At the end the last layer's bias is moved so that a probability of one half is where the
     validation set is told apart with the fewest errors: attention has more scores than in training,
