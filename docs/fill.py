@@ -2,7 +2,7 @@
 
     python docs/fill.py --report report   # take over a report of `shiftsmooth evaluate -o report`
     python docs/fill.py --planted planted # the same for `shiftsmooth evaluate argminn -o planted`
-    python docs/fill.py --families out    # and `python -m modelzoo.evaluation.families -o out`
+    python docs/fill.py --families out    # and `python -m modelzoo.studies.families -o out`
     python docs/fill.py                   # write the blocks again
     python docs/fill.py --check           # write nothing; exit 1 where a block has drifted
 
@@ -22,9 +22,9 @@ from typing import Any
 
 import pages
 
-from modelzoo.evaluation.attribution import METRICS
-from modelzoo.evaluation.methods import METHODS
-from modelzoo.evaluation.tables import Table, number, plain, probability, with_interval
+from modelzoo.attribution.methods import METHODS
+from modelzoo.reports.tables import Table, number, plain, probability, with_interval
+from modelzoo.studies.peaks.attributions import METRICS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

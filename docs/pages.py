@@ -11,9 +11,9 @@ from typing import Any
 import typer.main
 from typer.testing import CliRunner
 
-from modelzoo import catalog
-from modelzoo.card import METRICS, model_card
-from modelzoo.cli import app
+from modelzoo.cli.main import app
+from modelzoo.zoo import catalog
+from modelzoo.zoo.card import METRICS, model_card
 
 COMMANDS = typer.main.get_command(app)
 

@@ -3,16 +3,16 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from modelzoo.catalog import info, list_models
+from modelzoo.zoo.catalog import info, list_models
 
 if TYPE_CHECKING:
-    from modelzoo.hub import load
     from modelzoo.sequences import one_hot
+    from modelzoo.zoo.hub import load
 
 __all__ = ["info", "list_models", "load", "one_hot"]
 
 # Torch and the Hub's client take seconds to import, and the command line's help needs neither.
-_LAZY = {"load": "modelzoo.hub", "one_hot": "modelzoo.sequences"}
+_LAZY = {"load": "modelzoo.zoo.hub", "one_hot": "modelzoo.sequences"}
 
 
 def __getattr__(name: str) -> Any:

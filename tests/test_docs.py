@@ -25,7 +25,8 @@ from torch import nn
 
 import modelzoo
 import shiftsmooth
-from modelzoo import catalog, cli
+from modelzoo.cli.main import main as cli
+from modelzoo.zoo import catalog
 
 fill = pytest.importorskip("fill")
 pages = pytest.importorskip("pages")
@@ -105,7 +106,7 @@ def zoo(monkeypatch, tmp_path):
 def desk(monkeypatch, tmp_path, zoo):
     """A folder with the files that the pages speak of."""
     from modelzoo.architectures.deepbind import DeepBind
-    from modelzoo.training.experts import ExpertParams
+    from modelzoo.training.expert import ExpertParams
 
     folder = tmp_path / "desk"
     folder.mkdir()
@@ -139,11 +140,13 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
-    from modelzoo import hub, laboratory
-    from modelzoo.evaluation import report
-    from modelzoo.motifs import discovery, pipeline
+    from modelzoo.discovery import from_attributions as pipeline
+    from modelzoo.discovery import from_sequences as discovery
+    from modelzoo.studies.peaks import report
+    from modelzoo.studies.planted import run as laboratory
     from modelzoo.training import argminn, search
-    from modelzoo.training.experts import ExpertParams
+    from modelzoo.training.expert import ExpertParams
+    from modelzoo.zoo import hub
 
     # These take long, or tell the world; they are run as far as the work.
     monkeypatch.setattr(report, "evaluate", lambda out, **options: out / "index.html")
@@ -403,9 +406,9 @@ def results(tmp_path_factory):
     """What `evaluate` writes, for models without training and a handful of peaks."""
     from modelzoo.architectures.deepbind import DeepBind
     from modelzoo.architectures.moe import MixtureOfExperts
-    from modelzoo.datasets.simulate import Simulation
-    from modelzoo.evaluation import report
-    from modelzoo.evaluation.scores import LabelledSet
+    from modelzoo.datasets.planted.simulation import Simulation
+    from modelzoo.studies.peaks import report
+    from modelzoo.studies.peaks.scores import LabelledSet
 
     batch = Simulation.load("spi1").sample(40, seed=0)
     order = np.argsort(-batch.labels.astype(int), kind="stable")

@@ -154,7 +154,7 @@ class ExplaiNN(nn.Module, Pretrained):
 
     @torch.no_grad()
     def set_filters(self, filters: Tensor, *, frozen: bool = False) -> ExplaiNN:
-        """Start from given filters, such as JASPAR's (see :mod:`modelzoo.training.jaspar`).
+        """Start from given filters, such as those of :mod:`modelzoo.training.initial_filters`.
 
         Args:
             filters: (U, 4, width).

@@ -27,10 +27,10 @@ from torch import Tensor, nn
 
 from modelzoo.architectures.argminn import ARGMINN, MemoryAttention
 from modelzoo.datasets import chipseq
-from modelzoo.datasets.simulate import Simulation, simulations
+from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.sequences import columns, reverse_complement
-from modelzoo.training import provenance
-from modelzoo.training.experts import VALIDATION_SEED, Validation, predict
+from modelzoo.training import run_folder as provenance
+from modelzoo.training.expert import VALIDATION_SEED, Validation, predict
 from modelzoo.training.fit import History, fit, seeded
 
 OVERLAP = (10**0.5, 1e4)  # lambda_o, from its first epoch to its last

@@ -34,13 +34,13 @@ from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.dnabert import DNABERT, HUB
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.pretrained import Pretrained
-from modelzoo.catalog import RECIPES
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns, encode
-from modelzoo.training import provenance
-from modelzoo.training.experts import VALIDATION_SEED, predict
+from modelzoo.training import run_folder as provenance
+from modelzoo.training.expert import VALIDATION_SEED, predict
 from modelzoo.training.fit import History, Minibatches, checked_precision, fit, seeded
 from modelzoo.training.losses import LOSSES
+from modelzoo.zoo.catalog import RECIPES
 
 TABLES = (".tsv", ".csv", ".txt")
 MISSING = ("", "NA", "NaN", "nan", ".")
@@ -388,7 +388,7 @@ def train_explainn(
     start: Tensor | None = None
     names: tuple[str, ...] = ()
     if filters != "random":
-        from modelzoo.training.jaspar import jaspar_filters
+        from modelzoo.training.initial_filters import jaspar_filters
 
         if units % 2:
             raise ValueError(

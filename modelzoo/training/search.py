@@ -20,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from modelzoo.datasets import chipseq
-from modelzoo.training.experts import ExpertParams, PeakBatches, Validation, fit_expert
+from modelzoo.training.expert import ExpertParams, PeakBatches, Validation, fit_expert
 from modelzoo.training.fit import History, write_atomically
 
 TRIAL_EPOCHS = 5
@@ -40,7 +40,7 @@ def search(
 
     Args:
         source: A factor, or a file of peaks, as for
-            :func:`modelzoo.training.experts.train_expert`.
+            :func:`modelzoo.training.expert.train_expert`.
         trials: How many to have in all, those already in ``storage`` counted.
         out: Folder for ``deepbind-<task>.csv``, a row a trial, and ``deepbind-<task>.toml``,
             the best parameters.

@@ -1,24 +1,15 @@
 """The command line in this process, the loopback Hub, and a catalog of one tiny model."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from modelzoo import catalog
 from modelzoo.architectures import ARCHITECTURES
-
-# Tests are no package, so a helper beside them is loaded by its path.
-_spec = importlib.util.spec_from_file_location(
-    "hub_server", Path(__file__).with_name("hub_server.py")
-)
-hub_server = importlib.util.module_from_spec(_spec)
-sys.modules["hub_server"] = hub_server
-_spec.loader.exec_module(hub_server)
+from modelzoo.zoo import catalog
+from tests.support import hub_server
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +31,7 @@ def scrambled():
 @pytest.fixture
 def shiftsmooth(monkeypatch, capsys):
     """Runs the command line in this process; gives exit code, output and error output."""
-    from modelzoo.cli import main
+    from modelzoo.cli.main import main
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["shiftsmooth", *map(str, arguments)])
@@ -152,7 +143,7 @@ class Mixture(torch.nn.Module):
 @pytest.fixture(scope="session")
 def toy_models():
     """Three experts and their mixture, named and shaped as the catalog's, that need no training."""
-    from modelzoo.datasets.simulate import Simulation
+    from modelzoo.datasets.planted.simulation import Simulation
 
     torch.manual_seed(0)
     toml = "[[positives]]\nshare = 1\nmotifs = []\n[[negatives]]\nshare = 1\nmotifs = []\n"
@@ -170,8 +161,8 @@ def toy_sets():
     """Small data sets in which each factor's motif is planted; CTCF's has the motif of GATA3."""
     import numpy as np
 
-    from modelzoo.datasets.simulate import Simulation
-    from modelzoo.evaluation.scores import LabelledSet
+    from modelzoo.datasets.planted.simulation import Simulation
+    from modelzoo.studies.peaks.scores import LabelledSet
 
     motifs = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3", "CTCF": "MA0037.3"}
     sets = []

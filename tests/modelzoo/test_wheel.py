@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from modelzoo import catalog
+from modelzoo.zoo import catalog
 
 ROOT = Path(__file__).parents[2]
 MADE = (
@@ -73,11 +73,11 @@ def test_the_wheel_holds_the_packages_alone_and_the_sdist_what_tests_them(copy):
         missing = {str(path.relative_to(copy)) for path in sources} - inside
         assert not missing
         assert f"{folder}/py.typed" in inside
-    assert "modelzoo/catalog.json" in inside
+    assert "modelzoo/zoo/catalog.json" in inside
     shipped = [catalog.info(name).file for name in catalog.list_models()]
     shipped = [name for name in shipped if (catalog.WEIGHTS / name).is_file()]
     assert shipped
-    assert {f"modelzoo/weights/{name}" for name in shipped} <= inside
+    assert {f"modelzoo/zoo/weights/{name}" for name in shipped} <= inside
     for name in inside:
         assert "test" not in Path(name).parts[-1], name
         assert Path(name).suffix not in {".gz", ".seq", ".fa", ".npz", ".h5", ".ipynb"}, name
@@ -96,7 +96,7 @@ def test_every_model_loads_from_an_installed_wheel(tiny, copy, tmp_path):
     shutil.copy(tiny.info.weights, copy / "modelzoo" / "weights")
     recipe = json.dumps(tiny.info.recipe)
     (copy / "modelzoo" / "recipes" / "tiny-gata3.json").write_text(recipe)
-    run(sys.executable, "-m", "modelzoo.catalog", cwd=copy)
+    run(sys.executable, "-m", "modelzoo.zoo.catalog", cwd=copy)
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", cwd=copy)
     (wheel,) = (copy / "dist").glob("*.whl")
 
@@ -110,7 +110,7 @@ def test_every_model_loads_from_an_installed_wheel(tiny, copy, tmp_path):
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     names = run(python, "-c", SCRIPT, cwd=tmp_path).split()
     assert "tiny-gata3" in names
-    assert run(python, "-m", "modelzoo.catalog", "--check", cwd=tmp_path) == ""
+    assert run(python, "-m", "modelzoo.zoo.catalog", "--check", cwd=tmp_path) == ""
     command = str(tmp_path / "fresh" / "bin" / "shiftsmooth")
     assert "tiny-gata3" in run(command, "models", cwd=tmp_path)
     run(command, "demo", "--model", "tiny-gata3", cwd=tmp_path)

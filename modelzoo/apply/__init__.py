@@ -1,0 +1,1 @@
+"""Models applied to sequences: what the commands do, as functions one can call."""

@@ -1,0 +1,1 @@
+"""Attribution methods, and what the parts of an ExplaiNN contribute."""

@@ -1,0 +1,1 @@
+"""Sequences with planted motifs: the one place where the right answer is known."""

@@ -1,0 +1,1 @@
+"""From sequences, or attributions, to a folder of named motifs."""

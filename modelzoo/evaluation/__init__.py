@@ -1,1 +1,0 @@
-"""How good the models and their attributions are: scores, statistics, figures and the report."""

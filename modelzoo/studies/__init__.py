@@ -1,0 +1,1 @@
+"""The studies that reproduce the papers, one folder or file per question."""

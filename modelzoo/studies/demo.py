@@ -1,0 +1,118 @@
+"""The zoo in a minute: a model on sequences with planted GATA motifs, where the truth is known.
+
+Nothing is fetched and nothing is random: sequences come from a seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from modelzoo.apply.predict import Prediction, predict
+from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
+from modelzoo.reports.logo_page import Entry, write_page
+from modelzoo.sequences import Record
+from shiftsmooth import ShiftSmooth
+from shiftsmooth.metrics import auroc
+from shiftsmooth.plot import Motif, plot_logos
+
+SIMULATION = """
+length = 101
+region = 61
+
+[motifs.GATA]
+consensus = "AGATAA"
+
+[[positives]]
+share = 1.0
+motifs = ["GATA", "GATA"]
+spacing = { min = 3, max = 20 }
+
+[[negatives]]
+share = 1.0
+motifs = []
+"""
+MAX_SHIFT = 5
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demonstration found.
+
+    Attributes:
+        planted: Predictions of the sequences with motifs, the highest logits first.
+        plain: Predictions of those without.
+        found: By method, how well its scores tell the motifs' positions from the others: the area
+            under the ROC curve, averaged over the planted sequences.
+        page: The page of logos.
+    """
+
+    planted: list[Prediction]
+    plain: list[Prediction]
+    found: dict[str, float]
+    page: Path
+
+
+def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, seed: int = 0) -> Demo:
+    """Predicts, attributes and draws; returns what there is to say about it.
+
+    Args:
+        model: In eval mode, on the CPU.
+        folder: Where the page goes; made if need be.
+        count: How many sequences, half of them with motifs.
+        logos: How many of those to draw.
+        seed: Of the sequences.
+    """
+    data = Simulation.from_toml(SIMULATION, name="gata").sample(count, seed=seed)
+    records = [Record(f"sequence {i}", text) for i, text in enumerate(data.strings())]
+    predictions = list(predict(model, records))
+    ranked = sorted(range(count), key=lambda row: -predictions[row].logits[0])
+    planted = [row for row in ranked if data.labels[row]]
+
+    x = data.one_hot()[planted]
+    explain = ShiftSmooth(model, trunk=getattr(model, "trunk", None)).attribute
+    scores = {
+        "gradient": _corrected(explain(x, target=0, max_shift=0)),
+        "ShiftSmooth": _corrected(explain(x, target=0, max_shift=MAX_SHIFT)),
+    }
+    mask = torch.from_numpy(data.mask()[planted])
+    found = {
+        name: float(auroc((values * x).sum(1), mask).mean()) for name, values in scores.items()
+    }
+
+    boxes = _boxes(data)
+    entries = [
+        Entry(
+            records[row].name,
+            {"probability": f"{predictions[row].probabilities[0]:.3f}"},
+            plot_logos(
+                {name: values[i] for name, values in scores.items()}, x[i], motifs=boxes[row]
+            ),
+        )
+        for i, row in enumerate(planted[:logos])
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    facts = {f"{name}: AUROC of motif positions": f"{value:.3f}" for name, value in found.items()}
+    write_page(page, "Planted GATA motifs, gradient and ShiftSmooth", facts, entries)
+    return Demo(
+        [predictions[row] for row in planted],
+        [predictions[row] for row in ranked if not data.labels[row]],
+        found,
+        page,
+    )
+
+
+def _corrected(gradient: Tensor) -> Tensor:
+    return gradient - gradient.mean(1, keepdim=True)
+
+
+def _boxes(data: SimulatedSet) -> list[list[Motif]]:
+    """The planted motifs of each sequence."""
+    boxes: list[list[Motif]] = [[] for _ in range(len(data))]
+    for row, name, start, stop, strand in data.instances():
+        boxes[row].append(Motif(start, stop, f"{name} {strand}"))
+    return boxes

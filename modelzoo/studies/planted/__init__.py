@@ -1,0 +1,1 @@
+"""ARGMINN's paper again: models trained and judged on planted motifs."""

@@ -1,0 +1,1 @@
+"""The catalog of trained models, where their weights are, and how they get to the Hub."""

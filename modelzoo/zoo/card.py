@@ -1,0 +1,144 @@
+"""The model card: what a person who finds a model on the Hub reads, and what the Hub indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from modelzoo.zoo.catalog import ModelInfo
+
+PAPER = "https://arxiv.org/abs/2507.09754"
+LIBRARY = "shiftsmooth"
+METRICS = {"roc_auc": "ROC AUC", "average_precision": "Average precision", "accuracy": "Accuracy"}
+
+_BODY = """\
+# {name}
+
+A {architecture} model of transcription-factor binding in DNA. Input: one-hot sequence, (B, 4, L),
+rows A, C, G, T. Output: one logit a task, here {tasks}. It belongs to the zoo of
+[ShiftSmooth]({paper}).
+
+## Use
+
+```python
+import modelzoo
+
+model = modelzoo.load("{repo_id}")
+logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
+```
+
+`pip install "shiftsmooth[zoo]"` brings `modelzoo`.
+
+## Training
+
+{training}
+
+## Scores
+
+{measured}
+
+{scores}
+
+## Limits
+
+{limits} Not for clinical use.
+"""
+
+
+class _Data(NamedTuple):
+    """What a card says of the sequences that a model is made from."""
+
+    repository: str | None  # as the Hub's metadata name a data set
+    measured: str
+    limits: str
+
+
+_PEAKS = _Data(
+    "lab-rasool/TFBS",
+    """\
+Measured once, on test sets that no choice was made by: as many ENCODE ChIP-seq peaks as negatives,
+and each negative a shuffle of its peak with the same dinucleotide counts.""",
+    """\
+Trained on 101 bp ChIP-seq peaks of one cell line a factor against dinucleotide shuffles. A logit
+says how peak-like a sequence is, not how strongly the factor binds; other negatives, cell lines or
+windows move the scores.""",
+)
+_SIMULATED = _Data(
+    None,
+    "Measured once, on simulated sequences that were not trained on.",
+    "Trained on simulated sequences. What a logit says of a genome's sequences is not known.",
+)
+
+
+def model_card(info: ModelInfo) -> ModelCard:
+    """Returns the card of a catalog model, with the metadata that the Hub understands.
+
+    Args:
+        info: The catalog's entry. Its recipe says how the model was trained.
+    """
+    recipe = info.recipe
+    # The peaks' files are the only ones of this kind.
+    data = _PEAKS if any(".seq" in file for file in recipe.get("data", ())) else _SIMULATED
+    results = [
+        EvalResult(
+            task_type="other",
+            task_name="transcription-factor binding",
+            dataset_type=data.repository or "simulated",
+            dataset_name=dataset,
+            dataset_config=dataset,  # tells results apart in the Hub's index; the name does not
+            dataset_split="test",
+            metric_type=metric,
+            metric_name=METRICS.get(metric, metric),
+            metric_value=round(value, 4),
+        )
+        for dataset, metrics in info.scores.items()
+        for metric, value in metrics.items()
+    ]
+    metadata = ModelCardData(
+        license="bsd-3-clause",
+        library_name=LIBRARY,
+        tags=["biology", "genomics", "dna", "transcription-factors", info.architecture],
+        datasets=[data.repository] if data.repository else None,
+        metrics=sorted({result.metric_type for result in results}),
+        model_name=info.name,
+        eval_results=results or None,
+    )
+    body = _BODY.format(
+        name=info.name,
+        architecture=info.architecture,
+        tasks=", ".join(info.tasks),
+        paper=PAPER,
+        repo_id=info.repo_id,
+        training=_training(recipe),
+        measured=data.measured,
+        scores=_scores(info),
+        limits=data.limits,
+    )
+    return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}")
+
+
+def _training(recipe: Mapping[str, Any]) -> str:
+    """Returns the recipe as a list, without what the catalog says already."""
+    told = {"architecture", "config", "tasks", "scores"}
+    return "\n".join(f"- {key}: {_inline(recipe[key])}" for key in recipe if key not in told)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_inline(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_inline, value))
+    return f"`{value}`"
+
+
+def _scores(info: ModelInfo) -> str:
+    """Returns a table, a row a data set."""
+    metrics = sorted({metric for scores in info.scores.values() for metric in scores})
+    header = ["Data set", *(METRICS.get(metric, metric) for metric in metrics)]
+    rows = [
+        [dataset, *(f"{scores[metric]:.3f}" if metric in scores else "" for metric in metrics)]
+        for dataset, scores in info.scores.items()
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])

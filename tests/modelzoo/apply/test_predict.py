@@ -1,0 +1,76 @@
+from itertools import count, islice
+
+import pytest
+import torch
+
+from modelzoo.apply.predict import header, predict, row
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.sequences import Record, one_hot
+
+EXPERT = {"filters": [4], "widths": [9], "embedding_size": 32}
+
+
+@pytest.fixture
+def expert():
+    torch.manual_seed(0)
+    return DeepBind(**EXPERT, tasks=["GATA3"]).eval()
+
+
+@pytest.fixture
+def mixture():
+    torch.manual_seed(0)
+    return MixtureOfExperts({"ARID3A": EXPERT, "GATA3": EXPERT}).eval()
+
+
+def records(lengths):
+    generator = torch.Generator().manual_seed(2)
+    for number, length in enumerate(lengths):
+        codes = torch.randint(5, (length,), generator=generator)
+        yield Record(f"r{number}", "".join("ACGTN"[code] for code in codes))
+
+
+@pytest.mark.parametrize("name", ["expert", "mixture"])
+def test_each_record_gets_what_the_model_says_of_it_alone(request, name):
+    model = request.getfixturevalue(name)
+    given = list(records([30, 20, 30, 1, 20, 30, 500]))
+    made = list(predict(model, given))
+    assert [prediction.name for prediction in made] == [record.name for record in given]
+    for prediction, record in zip(made, given, strict=True):
+        x = one_hot(record.sequence)
+        with torch.no_grad():
+            logits = model(x)[0]
+            gate = model.gate(x)[0] if name == "mixture" else torch.empty(0)
+        assert torch.allclose(torch.tensor(prediction.logits), logits, atol=1e-5)
+        assert torch.allclose(torch.tensor(prediction.probabilities), logits.sigmoid(), atol=1e-6)
+        assert torch.allclose(torch.tensor(prediction.gate), gate, atol=1e-5)
+
+
+def test_more_records_than_a_window_keep_their_order(expert, monkeypatch):
+    monkeypatch.setattr("modelzoo.apply.predict._WINDOW", 4)
+    monkeypatch.setattr("modelzoo.apply.predict._BASES", 50)
+    given = list(records([10, 20] * 7))
+    alone = [next(predict(expert, [record])) for record in given]
+    together = list(predict(expert, given))
+    assert [p.name for p in together] == [p.name for p in alone]
+    assert [p.logits for p in together] == [pytest.approx(p.logits, abs=1e-5) for p in alone]
+
+
+def test_records_are_read_as_predictions_are_taken(expert):
+    endless = (Record(f"r{number}", "ACGTACGTACGT") for number in count())
+    assert len(list(islice(predict(expert, endless), 10))) == 10
+
+
+def test_no_records_no_predictions(expert):
+    assert list(predict(expert, [])) == []
+
+
+def test_columns_of_one_task_many_tasks_and_a_mixture(expert, mixture):
+    assert header(expert) == ["id", "logit", "probability"]
+    assert header(mixture) == ["id", "logit", "probability", "gate_ARID3A", "gate_GATA3"]
+    two = DeepBind(**EXPERT, tasks=["A", "B"]).eval()
+    names = ["id", "logit_A", "logit_B", "probability_A", "probability_B"]
+    assert header(two) == names
+    for model in (expert, mixture, two):
+        (prediction,) = predict(model, records([20]))
+        assert len(row(prediction)) == len(header(model))

@@ -1,0 +1,250 @@
+"""The attribution evaluation on models whose motif is known."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.studies.peaks import attributions as attribution
+from modelzoo.studies.peaks.attributions import METRICS, Problem, evaluate_attributions
+
+FEW = ["gradient", "smoothgrad", "shiftsmooth-5", "shift-and-noise"]
+
+
+@pytest.fixture(scope="module")
+def problem(toy_models, toy_sets):
+    experts = {"GATA3": toy_models["deepbind-gata3"], "FOXM1": toy_models["deepbind-foxm1"]}
+    peaks = {s.name: s.codes[s.labels == 1][:4] for s in toy_sets if s.name in experts}
+    return experts, toy_models["moe-arid3a-foxm1-gata3"], peaks
+
+
+def run(folder, problem, **arguments):
+    arguments = {"methods": FEW, "planted": 4, "resamples": 50, "workers": 1} | arguments
+    return evaluate_attributions(folder, *problem, progress=False, **arguments)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, problem):
+    folder = tmp_path_factory.mktemp("cells")
+    return folder, run(folder, problem)
+
+
+def row(rows, **where):
+    found = [r for r in rows if all(r[k] == v for k, v in where.items())]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_every_metric_of_every_method_is_there(done):
+    _, result = done
+    keys = [
+        (r["metric"], r["method"], r["model_class"], r["factor"], r["corrected"])
+        for r in result.scores
+    ]
+    assert len(keys) == len(set(keys)) == len(METRICS) * (len(FEW) + 1) * 2 * 3 * 2
+    for r in result.scores:
+        assert r["n"] <= (8 if r["factor"] == "all" else 4)
+        if r["mean"] is not None:
+            assert r["low"] - 1e-9 <= r["mean"] <= r["high"] + 1e-9
+    assert result.peaks == {"GATA3": 4, "FOXM1": 4}
+
+
+def test_mutagenesis_is_perfectly_faithful_to_itself(done):
+    _, result = done
+    found = row(
+        result.scores, metric="faithfulness", method="ism", model_class="expert", factor="all",
+        corrected=True,
+    )  # fmt: skip
+    assert found["mean"] == pytest.approx(1)
+
+
+def test_attributions_of_a_motif_scanner_lie_on_the_motif(done):
+    _, result = done
+    for method in ("gradient", "shiftsmooth-5", "ism"):
+        found = row(
+            result.scores, metric="planted_auroc", method=method, model_class="expert",
+            factor="FOXM1", corrected=True,
+        )  # fmt: skip
+        assert found["mean"] > 0.75
+
+
+def test_differences_are_those_of_the_means(done):
+    _, result = done
+    for r in result.comparisons:
+        if r["metric"] != "faithfulness":
+            continue
+        where = {k: r[k] for k in ("metric", "model_class", "corrected")} | {"factor": "all"}
+        first = row(result.scores, method=r["method"], **where)["mean"]
+        second = row(result.scores, method=r["against"], **where)["mean"]
+        assert r["difference"] == pytest.approx(first - second)
+        assert r["low"] <= r["difference"] <= r["high"]
+        assert r["p"] <= r["p_holm"]
+    pairs = {(r["method"], r["against"]) for r in result.comparisons}
+    assert ("shiftsmooth-5", "gradient") in pairs and ("shift-and-noise", "smoothgrad") in pairs
+
+
+def test_the_same_seed_gives_the_same_numbers_and_noise_another(done, problem, tmp_path):
+    _, result = done
+    again = run(tmp_path / "again", problem)
+    assert again.scores == result.scores and again.comparisons == result.comparisons
+    assert again.edges == result.edges
+    one = {name: {"GATA3": part["GATA3"]} for name, part in (("e", problem[0]), ("p", problem[2]))}
+    few = {"methods": ["smoothgrad"], "planted": 2}
+    found = [run(tmp_path / str(s), (one["e"], None, one["p"]), seed=s, **few) for s in (1, 2)]
+    assert found[0].scores != found[1].scores
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_the_numbers(tmp_path, problem):
+    """Only models whose class can be imported travel to another process, so not the toys."""
+    from modelzoo.architectures.deepbind import DeepBind
+
+    torch.manual_seed(0)
+    experts = {"GATA3": DeepBind(filters=(4,), widths=(9,), tasks=["GATA3"]).eval()}
+    one = (experts, None, {"GATA3": problem[2]["GATA3"][:4]})
+    arguments = {"methods": ["gradient", "smoothgrad"], "planted": 4}
+    with_one = run(tmp_path / "one", one, **arguments)
+    with_two = run(tmp_path / "two", one, workers=2, **arguments)
+    assert with_one.scores == with_two.scores and with_one.edges == with_two.edges
+
+
+def test_finished_cells_are_not_computed_again(done, problem, monkeypatch):
+    folder, result = done
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    monkeypatch.setattr(attribution, "_compute", lambda cell: pytest.fail("computed again"))
+    assert run(folder, problem).scores == result.scores
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_interrupted_work_goes_on_where_it_was(tmp_path, problem, monkeypatch, done):
+    computed, compute = [], attribution._compute
+
+    def interrupted(cell):
+        if len(computed) == 5:
+            raise KeyboardInterrupt
+        computed.append(compute(cell).path)
+        return cell
+
+    monkeypatch.setattr(attribution, "_compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, problem)
+    assert sorted(tmp_path.iterdir()) == sorted(computed)
+    monkeypatch.setattr(attribution, "_compute", lambda c: computed.append(c.path) or compute(c))
+    assert run(tmp_path, problem).scores == done[1].scores
+    assert len(computed) == len(set(computed)) == len(list(tmp_path.iterdir()))
+
+
+def test_a_damaged_or_foreign_file_is_computed_again(tmp_path, problem, done):
+    shutil.copytree(done[0], tmp_path, dirs_exist_ok=True)
+    victim = tmp_path / "GATA3-expert-gradient.npz"
+    victim.write_bytes(victim.read_bytes()[:100])
+    foreign = tmp_path / "GATA3-expert-smoothgrad.npz"
+    foreign.write_bytes((tmp_path / "FOXM1-expert-smoothgrad.npz").read_bytes())
+    assert run(tmp_path, problem).scores == done[1].scores
+
+
+def test_other_weights_are_other_cells(done, problem, tmp_path):
+    folder, result = done
+    experts, mixture, peaks = problem
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    other = run(tmp_path, ({**experts, "GATA3": experts["FOXM1"]}, mixture, peaks))
+    where = {"metric": "planted_auroc", "method": "gradient", "factor": "GATA3", "corrected": True}
+    assert (
+        row(other.scores, model_class="expert", **where)["mean"]
+        < row(result.scores, model_class="expert", **where)["mean"]
+    )
+
+
+def test_hits_are_where_the_motif_was_planted(toy_sets):
+    data = next(s for s in toy_sets if s.name == "FOXM1")
+    found = Problem.of("FOXM1", data.codes, planted=10, seed=0)
+    assert found.hits[data.labels == 1].any(1).mean() > 0.5
+    assert found.hits[data.labels == 0].any(1).mean() < 0.1
+    assert (found.truth.sum(1) == found.truth[0].sum()).all()
+    assert found.truth[:, 10:-10].sum() == found.truth.sum()
+
+
+def test_circular_and_flanked_shifts_agree_away_from_the_edges(done):
+    _, result = done
+    for r in result.edges:
+        assert r["wrap_around"] == pytest.approx(r["circular"] - r["flanks"], abs=1e-9)
+    one = row(
+        result.edges, metric="faithfulness", model_class="expert", corrected=True, max_shift=1
+    )
+    assert one["agreement"] > 0.8
+
+
+def test_only_the_ends_and_the_winners_depend_on_the_window(tmp_path, toy_sets):
+    codes = toy_sets[2].codes[:6]
+    torch.manual_seed(0)
+    mean = DeepBind(filters=[6], widths=[9], pooling="max+mean").eval()
+    with torch.no_grad():
+        mean.hidden.weight[:, :6] = 0  # nothing of the maxima is left
+        mean.hidden.bias.fill_(9)  # nor of the ReLU after them
+    result = evaluate_attributions(
+        tmp_path, {"GATA3": mean}, None, {"GATA3": codes}, methods=["gradient"], planted=2,
+        resamples=20, workers=1, progress=False,
+    )  # fmt: skip
+    for r in result.why:
+        assert r["inner"] == pytest.approx(1, abs=1e-6)
+        assert r["whole"] < 0.9999
+        assert 0 < r["winners"] < 1
+
+
+def test_wrong_arguments_are_named(tmp_path, problem):
+    with pytest.raises(ValueError, match=r"methods: expected some of gradient.* got 'lime'"):
+        run(tmp_path, problem, methods=["lime"])
+    with pytest.raises(ValueError, match="peaks: expected those of"):
+        run(tmp_path, (problem[0], problem[1], {}))
+    with pytest.raises(ValueError, match="factor: expected one of ARID3A, FOXM1, GATA3"):
+        Problem.of("CTCF", problem[2]["GATA3"], planted=3, seed=0)
+
+
+INTERRUPTED = """
+import signal
+from pathlib import Path
+
+import numpy as np
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.studies.peaks.attributions import evaluate_attributions
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    peaks = np.random.default_rng(0).integers(0, 4, (2000, 101), dtype=np.uint8)
+    experts = {"GATA3": DeepBind(filters=[128], widths=[21]).eval()}
+    try:
+        evaluate_attributions(
+            Path("cells"), experts, None, {"GATA3": peaks}, workers=2
+        )
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+@pytest.mark.slow
+def test_interrupted_run_leaves_no_worker(tmp_path):
+    (tmp_path / "run.py").write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, "run.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        found = children(process.pid)
+        while len(found) < 2 and process.poll() is None:  # a worker, and what tracks it
+            time.sleep(0.1)
+            found = children(process.pid)
+        time.sleep(1)
+        process.terminate()
+        start = time.monotonic()
+        assert process.communicate()[0] == "interrupted\n"
+        while any(Path(f"/proc/{child}").exists() for child in found):
+            time.sleep(0.1)
+            assert time.monotonic() - start < 30  # a cell of 2,000 peaks takes minutes
+
+
+def children(pid):
+    """The processes that a process has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -1,0 +1,94 @@
+"""Figures show the rows they are given, and the same rows make the same bytes."""
+
+import re
+
+import numpy as np
+import pytest
+
+from modelzoo.studies.peaks import figures
+from modelzoo.studies.peaks.scores import score
+
+
+@pytest.fixture(scope="module")
+def performance(toy_models, toy_sets):
+    return score(toy_models, toy_sets, resamples=20, seed=0)
+
+
+def attribution_rows():
+    return [
+        {"metric": metric, "method": method, "model_class": model, "corrected": corrected,
+         "mean": 0.5, "low": 0.4, "high": 0.6, "max_shift": n}
+        for metric in ("a", "b")
+        for n, method in enumerate(("Gradient", "ShiftSmooth N=1"))
+        for model in ("expert", "mixture")
+        for corrected in (True, False)
+    ]  # fmt: skip
+
+
+def every_figure(performance):
+    rows = attribution_rows()
+    yield figures.roc_curves(performance, "in distribution")
+    yield figures.auc_bars(performance, "out of distribution")
+    yield figures.auc_intervals(performance, "in distribution")
+    yield figures.gate_weights(performance)
+    yield figures.attribution_scores(rows, {"a": "faithfulness", "b": "stability"})
+    yield figures.by_max_shift(rows, {"a": "faithfulness", "b": "stability"})
+    yield figures.attribution_track("ACGTA", np.array([1, -1, 0, 2, 1.0]), [(1, 3, "green")])
+
+
+def test_every_figure_is_written_as_svg_and_png(performance, tmp_path):
+    for index, figure in enumerate(every_figure(performance)):
+        figures.save(figure, tmp_path, f"figure{index}")
+        assert (tmp_path / f"figure{index}.png").read_bytes()[:4] == b"\x89PNG"
+        assert "</svg>" in (tmp_path / f"figure{index}.svg").read_text()
+
+
+def test_the_same_rows_make_the_same_bytes(performance, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        figures.save(figures.roc_curves(performance, "in distribution"), tmp_path / folder, "roc")
+    for name in ("roc.svg", "roc.png"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_roc_curves_are_drawn_through_the_rates(performance):
+    figure = figures.roc_curves(performance, "in distribution")
+    assert [axes.get_title() for axes in figure.axes] == ["ARID3A", "FOXM1", "GATA3"]
+    line = figure.axes[0].lines[1]
+    false, true = performance.curves["ARID3A", "deepbind-arid3a"]
+    np.testing.assert_array_equal(line.get_xydata(), np.stack([false, true], axis=1))
+    assert line.get_label().startswith("deepbind-arid3a")
+
+
+def test_bars_are_as_high_as_the_means_and_marks_are_the_papers(performance):
+    figure = figures.auc_bars(performance, "out of distribution")
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    expected = [row["roc_auc_mean"] for row in performance.scores if row["set"] == "CTCF"]
+    np.testing.assert_allclose(heights, expected)
+    marks = [
+        float(c.get_offsets()[0, 1]) for c in figure.axes[0].collections if len(c.get_offsets())
+    ]
+    assert any(abs(mark - 0.9344) < 1e-4 for mark in marks)
+
+
+def test_inlined_figures_follow_the_pages_colours_and_share_no_ids(performance):
+    one, two = (
+        figures.inline(figures.roc_curves(performance, "in distribution"), name)
+        for name in ("one", "two")
+    )
+    assert one.startswith("<svg") and "currentColor" in one
+    assert "#1a1a1b" not in one and ' width="' not in one[: one.index(">")]
+
+    def referenced(text):
+        return set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text))
+
+    assert referenced(one) and not referenced(one) & referenced(two)
+
+
+def test_a_track_frames_and_orders_the_letters():
+    figure = figures.attribution_track("ACGT", np.array([0.5, -1, 2, 0.1]), [(1, 3, "#00ff00")])
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert low < -1 and high > 2
+    frames = [p for p in axes.patches if p.get_edgecolor()[:3] == (0, 1, 0)]
+    assert [(f.get_x(), f.get_width()) for f in frames] == [(0.5, 2)]

@@ -1,0 +1,215 @@
+"""The whole evaluation on small simulated data, and the page it makes."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from modelzoo.reports import tables
+from modelzoo.reports.page import write_json
+from modelzoo.studies.peaks import report as report_module
+from modelzoo.studies.peaks.report import evaluate
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+
+def run(out, toy_models, toy_sets, **arguments):
+    arguments = {"quick": True, "workers": 1, "progress": False} | arguments
+    return evaluate(out, models=toy_models, sets=toy_sets, **arguments)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_peaks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_module, "QUICK_PEAKS", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, few_peaks, toy_models, toy_sets):
+    return run(tmp_path_factory.mktemp("report"), toy_models, toy_sets).parent
+
+
+class Page(HTMLParser):
+    """What a page holds: its ids, what it refers to, and whether its tags are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self.links += [attrs[k] for k in ("src", "href", "xlink:href", "data") if k in attrs]
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, (tag, self.open[-3:])
+        self.open.pop()
+
+
+def test_the_folder_holds_what_it_should(report):
+    names = {path.stem for path in (report / "tables").iterdir()}
+    assert {"performance_in_distribution", "performance_out_of_distribution", "comparisons",
+            "gate_weights", "attribution", "attribution_differences", "edges"} <= names  # fmt: skip
+    for name in names:
+        for ending in ("csv", "md", "tex"):
+            assert (report / "tables" / f"{name}.{ending}").stat().st_size > 0
+    drawn = {path.stem for path in (report / "figures").iterdir()}
+    assert {"roc_in_distribution", "auc_out_of_distribution", "intervals_in_distribution",
+            "gate_weights", "attribution_scores", "max_shift",
+            "track_random_expert_gradient",
+            "track_random_mixture_shiftsmooth-5"} <= drawn  # fmt: skip
+
+
+def test_the_page_needs_nothing_but_itself(report):
+    text = (report / "index.html").read_text()
+    page = Page(text)
+    assert not page.open
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+    assert "url(http" not in text and "@import" not in text
+    assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
+
+
+def test_every_figure_is_on_the_page(report):
+    page = Page((report / "index.html").read_text())
+    for path in (report / "figures").glob("*.svg"):
+        assert path.stem in page.ids
+
+
+def test_what_is_referred_to_on_the_page_is_there_once(report):
+    text = (report / "index.html").read_text()
+    page = Page(text)
+    referred = set(re.findall(r"url\(#([^)]+)\)", text)) | {
+        link[1:] for link in page.links if link.startswith("#")
+    }
+    for name in referred:
+        assert page.ids.count(name) >= 1, name
+
+
+def test_tables_say_what_the_results_say(report):
+    results = json.loads((report / "results.json").read_text())
+    with open(report / "tables" / "performance_in_distribution.csv") as file:
+        rows = list(csv.DictReader(file))
+    kept = [r for r in results["performance"]["scores"] if r["kind"] == "in distribution"]
+    assert len(rows) == len(kept) == 12
+    for row, expected in zip(rows, kept):
+        assert (row["set"], row["model"]) == (expected["set"], expected["model"])
+        assert float(row["roc_auc"]) == pytest.approx(expected["roc_auc"], rel=1e-5)
+    markdown = (report / "tables" / "performance_in_distribution.md").read_text()
+    assert f"{kept[0]['roc_auc']:.3f}" in markdown and f"{kept[0]['paper_roc_auc']:.3f}" in markdown
+
+
+def test_results_hold_seed_versions_and_sums_and_no_clock(report, toy_sets):
+    results = json.loads((report / "results.json").read_text())
+    assert results["settings"]["seed"] == 0
+    assert {"torch", "captum", "shiftsmooth"} <= set(results["versions"])
+    assert set(results["data"]) == {s.name for s in toy_sets}
+    assert all(len(sum_) == 64 for sum_ in results["models"].values())
+    assert "seconds" not in (report / "results.json").read_text()
+    assert json.loads((report / "timings.json").read_text())["performance_seconds"] > 0
+
+
+def test_the_same_seed_gives_the_same_results(tmp_path, toy_models, toy_sets):
+    gata = [one for one in toy_sets if one.name == "GATA3"]
+    only = {"deepbind-gata3": toy_models["deepbind-gata3"]}
+    one, same, other = (
+        (run(tmp_path / name, only, gata, seed=seed).parent / "results.json").read_bytes()
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    )
+    assert one == same != other
+
+
+def test_the_papers_protocol_has_an_anova_and_says_what_it_is_worth(tmp_path, toy_models, toy_sets):
+    index = run(tmp_path, toy_models, toy_sets, protocol="paper", attributions=False)
+    text = index.read_text()
+    assert "the paper's own protocol" in text.replace("&#x27;", "'")
+    assert (tmp_path / "tables" / "anova.csv").exists()
+    assert not (tmp_path / "tables" / "comparisons.csv").exists()
+    assert "attribution" not in json.loads((tmp_path / "results.json").read_text())
+
+
+def test_the_rigorous_protocol_says_why_there_is_no_anova(report):
+    text = (report / "index.html").read_text()
+    assert "no analysis of variance" in text and not (report / "tables" / "anova.csv").exists()
+
+
+def test_models_without_a_mixture_or_an_expert_are_evaluated_too(tmp_path, toy_models, toy_sets):
+    only = {"deepbind-gata3": toy_models["deepbind-gata3"]}
+    index = run(tmp_path, only, toy_sets[:1], attributions=False)
+    assert index.exists()
+    assert not (tmp_path / "figures" / "gate_weights.svg").exists()
+
+
+def test_an_empty_catalog_is_an_error(tmp_path, monkeypatch, toy_sets):
+    monkeypatch.setattr("modelzoo.list_models", lambda: [])
+    with pytest.raises(ValueError, match="models: expected at least one"):
+        evaluate(tmp_path, sets=toy_sets)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser")
+@pytest.mark.parametrize("size", ["1280,900", "390,844"])
+def test_the_page_opens_in_a_browser_without_complaint(report, size, tmp_path):
+    done = subprocess.run(
+        [
+            BROWSER,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--window-size={size}",
+            f"--user-data-dir={tmp_path}",
+            "--enable-logging=stderr",
+            "--dump-dom",
+            (report / "index.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    assert done.stdout.count("<svg") == len(list((report / "figures").glob("*.svg")))
+
+
+def test_a_table_is_the_same_in_every_form():
+    table = tables.Table(
+        "t", "A_caption", [("a_b", tables.plain("x")), ("p", tables.probability("p"))],
+        [{"x": "1 & 2", "p": 0.04}, {"x": None, "p": 1e-7}],
+    )  # fmt: skip
+    assert table.markdown() == (
+        "A_caption\n\n| a_b | p |\n| --- | --- |\n| 1 & 2 | 0.040 |\n| – | 1.0e-07 |\n"
+    )
+    assert r"1 \& 2 & 0.040 \\" in table.latex() and r"A\_caption" in table.latex()
+    assert "<td>1 &amp; 2</td>" in table.html()
+    assert table.csv() == "x,p\n1 & 2,0.04\n,1e-07\n"
+
+
+def test_numbers_with_signs_and_intervals():
+    row = {"m": -0.0124, "l": -0.5, "h": 0.25}
+    assert tables.with_interval("m", "l", "h", 2, sign=True)(row) == "−0.01 (−0.50, +0.25)"
+    assert tables.number("missing")({}) == "–"
+
+
+def test_results_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    write_json(path, {"seed": 1})
+
+    def killed(*paths):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_json(path, {"seed": 2})
+    assert json.loads(path.read_text()) == {"seed": 1}

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.sequences import one_hot
+from modelzoo.studies import demo
+
+
+@pytest.fixture
+def detector():
+    """A model made by hand, whose logit is the number of letters of AGATAA found at one place."""
+    model = DeepBind(filters=[1], widths=[7], pooling="max", embedding_size=1).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.trunk[0].weight[0, :, :6] = one_hot("AGATAA")[0]
+        model.hidden.weight.fill_(1)
+        model.output.weight.fill_(1)
+    return model
+
+
+def test_detector_of_the_motif_is_seen_to_find_it(detector, tmp_path):
+    done = demo.run(detector, tmp_path, count=40, logos=3)
+    assert [prediction.logits[0] for prediction in done.planted] == pytest.approx([6] * 20)
+    assert max(prediction.logits[0] for prediction in done.plain) < 6
+    # A maximum sees one of the two motifs, and gives every position of it the same.
+    assert done.found["gradient"] > 0.65
+    page = done.page.read_text()
+    assert page.count("<figure>") == 3
+
+
+def test_same_seed_same_sequences(detector, tmp_path):
+    first, second, other = (
+        demo.run(detector, tmp_path, count=10, logos=0, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first == second
+    assert first.plain != other.plain

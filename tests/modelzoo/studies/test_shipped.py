@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.datasets import chipseq
+from modelzoo.datasets.planted.simulation import Simulation, simulations
+from modelzoo.studies import shipped as release
+from modelzoo.studies.peaks.scores import LabelledSet
+from modelzoo.studies.planted.measures import TEST_SEED
+from modelzoo.training import run_folder as provenance
+from modelzoo.training.expert import predict
+from modelzoo.zoo import catalog
+
+SIMULATED = [name for name, source in release.ARGMINNS.items() if source in simulations()]
+IN_CATALOG = [name for name in release.MODELS if name in catalog.read()]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Small models, shipped into a tree of their own; experts stand in for all of them."""
+    for folder in ("weights", "recipes"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setattr(release, folder.upper(), tmp_path / folder)
+    models = {}
+    for seed, name in enumerate(release.MODELS):
+        torch.manual_seed(seed)
+        models[name] = DeepBind([3], [5], tasks=[f"task{seed}"]).eval()
+        training = provenance.record("make it", seed, [], validation_auc=0.9)
+        release.ship(provenance.finish(tmp_path / "runs" / name, models[name], training))
+    return models
+
+
+def test_what_is_shipped_rebuilds_the_model_and_tells_how_it_was_made(shipped, tmp_path):
+    for seed, (name, model) in enumerate(shipped.items()):
+        recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
+        assert recipe["config"] == model.config and recipe["tasks"] == [f"task{seed}"]
+        assert (recipe["command"], recipe["seed"], recipe["scores"]) == ("make it", seed, {})
+        rebuilt = release._load(name, recipe, tmp_path / "runs").state_dict()
+        assert all(torch.equal(rebuilt[k], v) for k, v in model.state_dict().items())
+
+
+def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, (60, 20), dtype=np.uint8)
+    labels = np.repeat([1, 0], 30)
+    toy = LabelledSet("TOY", "in distribution", codes, labels, np.arange(60) % 30)
+    monkeypatch.setattr(release, "paper_sets", lambda: [toy])
+    monkeypatch.setattr(release, "TEST_SIZE", 40)
+    rows = release.judge(tmp_path / "runs")
+    assert [row["model"] for row in rows] == list(release.MODELS)
+    for row in rows:
+        if row["model"] in SIMULATED:
+            continue
+        expected = roc_auc_score(labels, predict(shipped[row["model"]], codes)[:, 0])
+        recipe = json.loads((tmp_path / "recipes" / f"{row['model']}.json").read_text())
+        assert row["TOY"] == recipe["scores"]["TOY"]["roc_auc"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["argminn-spi1", "argminn-tal-gata", "argminn-e2f6", "argminn-rest"]
+)
+def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(
+    name, shipped, tmp_path, monkeypatch
+):
+    assert name in release.MODELS
+    monkeypatch.setattr(release, "TEST_SIZE", 40)
+    monkeypatch.setattr(release, "paper_sets", lambda: [])
+    (row,) = release.judge(tmp_path / "runs", [name])
+    source = name.removeprefix("argminn-")
+    batch = Simulation.load(source).sample(40, seed=TEST_SEED)
+    logits = predict(shipped[name], batch.codes)[:, 0].numpy()
+    scores = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())["scores"][source]
+    assert scores["accuracy"] == ((logits > 0) == batch.labels).mean()
+    assert scores["roc_auc"] == row[source] == pytest.approx(roc_auc_score(batch.labels, logits))
+
+
+def test_baselines_are_not_shipped_but_summed_and_judged_from_the_runs(
+    shipped, tmp_path, monkeypatch
+):
+    name, runs = release.MODELS[-1], tmp_path / "runs"
+    weights = tmp_path / "weights" / f"{name}.safetensors"
+    weights.unlink()
+    release.ship(runs / name)
+    assert weights.exists()
+    weights.unlink()
+    monkeypatch.setattr(release, "BASELINES", [shipped[name].architecture])
+    release.ship(runs / name)
+    recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
+    assert recipe["sha256"] == catalog.sha256((runs / name / "model.safetensors").read_bytes())
+    assert not weights.exists()
+    rebuilt = release._load(name, recipe, runs).state_dict()
+    assert all(torch.equal(rebuilt[k], v) for k, v in shipped[name].state_dict().items())
+    with pytest.raises(ValueError, match="expected sha256 0, got"):
+        release._load(name, recipe | {"sha256": "0"}, runs)
+
+
+@pytest.mark.parametrize("name", IN_CATALOG)
+def test_shipped_recipes_say_how_the_weights_were_made(name):
+    recipe = catalog.info(name).recipe
+    assert recipe.keys() >= {"command", "seed", "data", "versions", "validation_auc", "date"}
+    sums = {path.rpartition("/")[2]: sha256 for path, sha256 in chipseq.SHA256.items()}
+    assert all(sums[file] == sha for file, sha in recipe["data"].items())
+    simulated = name in SIMULATED
+    assert bool(recipe["data"]) != simulated
+    nine = {*chipseq.FACTORS, *chipseq.OOD_FACTORS}
+    assert recipe["scores"].keys() == ({release.ARGMINNS[name]} if simulated else nine)
