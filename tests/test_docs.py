@@ -25,7 +25,7 @@ from torch import nn
 
 import modelzoo
 import shiftsmooth
-from modelzoo.cli.main import main as cli
+from modelzoo.cli import main as cli
 from modelzoo.zoo import catalog
 
 fill = pytest.importorskip("fill")
