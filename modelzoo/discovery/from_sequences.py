@@ -22,13 +22,13 @@ from tqdm.auto import tqdm
 from modelzoo.attribution.explainn_units import importances
 from modelzoo.datasets import chipseq
 from modelzoo.discovery.report import Finding, rank_figure, write_report
+from modelzoo.files import write_atomically
 from modelzoo.motifs.filters import correctly_predicted, filter_motifs
 from modelzoo.motifs.instances import average_precision, best_hits, find_instances, syntax
 from modelzoo.motifs.jaspar import GROUP, RELEASE, annotate, jaspar
 from modelzoo.motifs.motif import Motif
 from modelzoo.sequences import encode, read_sequences
 from modelzoo.training import run_folder as provenance
-from modelzoo.training.fit import write_atomically
 from modelzoo.training.multitask import MultiTaskParams, Peaks, train_explainn
 from modelzoo.zoo.hub import load
 

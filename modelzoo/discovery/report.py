@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from modelzoo.files import write_atomically
 from modelzoo.motifs.instances import arrangements
 from modelzoo.motifs.jaspar import Match, label
 from modelzoo.motifs.motif import Motif, write_matches, write_matrices, write_meme, write_table
-from modelzoo.training.fit import write_atomically
 from shiftsmooth.plot import MOTIF_COLORS, plot_logos
 
 if TYPE_CHECKING:

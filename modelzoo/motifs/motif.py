@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelzoo.files import write_atomically
 from modelzoo.sequences import ALPHABET
-from modelzoo.training.fit import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

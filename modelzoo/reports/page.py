@@ -11,9 +11,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from modelzoo.files import write_atomically
 from modelzoo.reports.tables import Table
 from modelzoo.studies.peaks import figures
-from modelzoo.training.fit import write_atomically
 
 _DIGITS = 6  # more than any statement needs, fewer than rounding in another order can touch
 

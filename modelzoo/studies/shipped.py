@@ -28,14 +28,14 @@ from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.deepbind import Expert
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted.simulation import Simulation, simulations
+from modelzoo.files import sha256, write_atomically
 from modelzoo.studies.peaks.scores import LabelledSet, logits, paper_sets, task_score
 from modelzoo.studies.planted.measures import TEST_SEED, TEST_SIZE
 from modelzoo.training.argminn import train_argminn
 from modelzoo.training.expert import train_expert
-from modelzoo.training.fit import write_atomically
 from modelzoo.training.mixture import GateParams, named, train_moe
 from modelzoo.training.multitask import train_baseline, train_explainn
-from modelzoo.zoo.catalog import RECIPES, WEIGHTS, sha256
+from modelzoo.zoo.catalog import RECIPES, WEIGHTS
 from modelzoo.zoo.hub import load
 
 _FACTORS = "-".join(map(str.lower, chipseq.FACTORS))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
+
+from modelzoo.files import write_atomically
 
 
 class Batches(Protocol):
@@ -173,26 +174,6 @@ def seeded(*seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(state))
         yield
-
-
-def one_thread() -> None:
-    """Make this process, one of several that share the processors, compute with one thread.
-
-    To be called before numba is imported: it would start a thread a processor, and make torch
-    compute with as many.
-    """
-    os.environ["NUMBA_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` so that a reader, or a killed run, finds all of it or none."""
-    temporary = path.with_name(f".{path.name}.part")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _train_epoch(

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from modelzoo.architectures.pretrained import Pretrained
-from modelzoo.training.fit import write_atomically
+from modelzoo.files import write_atomically
 
 LIBRARIES = ("torch", "numpy", "tangermeme", "safetensors", "scikit-learn")
 

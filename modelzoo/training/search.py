@@ -20,8 +20,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from modelzoo.datasets import chipseq
+from modelzoo.files import write_atomically
 from modelzoo.training.expert import ExpertParams, PeakBatches, Validation, fit_expert
-from modelzoo.training.fit import History, write_atomically
+from modelzoo.training.fit import History
 
 TRIAL_EPOCHS = 5
 TRIAL_PEAKS = 4_000

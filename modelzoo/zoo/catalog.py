@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import hashlib
 import json
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from modelzoo.files import sha256
 
 ROOT = Path(__file__).parent
 CATALOG = ROOT / "catalog.json"
@@ -122,11 +123,6 @@ def info(name: str) -> ModelInfo:
     if name not in models:
         raise UnknownModelError(name, models)
     return models[name]
-
-
-def sha256(data: bytes) -> str:
-    """Returns the sum that the catalog records."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def build() -> str:

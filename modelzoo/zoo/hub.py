@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from modelzoo.architectures import ARCHITECTURES
+from modelzoo.files import sha256
 from modelzoo.zoo import catalog
 from modelzoo.zoo.card import model_card
 
@@ -212,7 +213,7 @@ def _verified(path: Path, sha256: str | None, origin: str) -> bytes:
 
 
 def _check_sum(data: bytes, expected: str, origin: str) -> None:
-    found = catalog.sha256(data)
+    found = sha256(data)
     if found != expected:
         raise WeightsError(
             f"{origin}: {WEIGHTS_FILE} has sha256 {found}, expected {expected}; it was not used"

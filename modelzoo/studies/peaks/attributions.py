@@ -54,7 +54,7 @@ from modelzoo.datasets.planted.simulation import Simulation
 from modelzoo.sequences import columns
 from modelzoo.studies import statistics
 from modelzoo.studies.peaks.scores import Row
-from modelzoo.training.fit import one_thread
+from modelzoo.workers import one_thread
 from shiftsmooth import ShiftSmooth
 from shiftsmooth import metrics as measure
 

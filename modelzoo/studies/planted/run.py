@@ -27,13 +27,14 @@ from modelzoo.architectures.argminn import ARGMINN, PlainCNN
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
+from modelzoo.files import write_atomically
 from modelzoo.reports.page import Page, write_json
 from modelzoo.studies.peaks.scores import Row
 from modelzoo.studies.planted import measures as planted
 from modelzoo.studies.planted.measures import TEST_SEED, TEST_SIZE
 from modelzoo.studies.planted.report import SETS, show
 from modelzoo.training.argminn import Params, SimulatedTask, fit_one
-from modelzoo.training.fit import one_thread, write_atomically
+from modelzoo.workers import one_thread
 
 ATTRIBUTED = ("deep-lift-shap", "integrated-gradients", "gradient", "shiftsmooth-5")
 GC = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted.simulation import Simulation, simulations
+from modelzoo.files import sha256
 from modelzoo.studies import shipped as release
 from modelzoo.studies.peaks.scores import LabelledSet
 from modelzoo.studies.planted.measures import TEST_SEED
@@ -90,7 +91,7 @@ def test_baselines_are_not_shipped_but_summed_and_judged_from_the_runs(
     monkeypatch.setattr(release, "BASELINES", [shipped[name].architecture])
     release.ship(runs / name)
     recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
-    assert recipe["sha256"] == catalog.sha256((runs / name / "model.safetensors").read_bytes())
+    assert recipe["sha256"] == sha256((runs / name / "model.safetensors").read_bytes())
     assert not weights.exists()
     rebuilt = release._load(name, recipe, runs).state_dict()
     assert all(torch.equal(rebuilt[k], v) for k, v in shipped[name].state_dict().items())

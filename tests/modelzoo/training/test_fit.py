@@ -1,7 +1,5 @@
 import json
 import math
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -14,7 +12,6 @@ from modelzoo.training.fit import (
     fit,
     one_cycle,
     seeded,
-    write_atomically,
 )
 
 
@@ -137,19 +134,6 @@ def test_a_checkpoint_holds_tensors_and_text_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
-    def fail(*arguments):
-        raise OSError("killed")
-
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="killed"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-
-
 def test_the_schedule_is_followed_within_and_across_epochs():
     rates, model = [], build()
     optimizer = torch.optim.SGD(model.parameters(), lr=2.0)
@@ -207,18 +191,3 @@ def test_history_counts_epochs_since_the_first_best():
     assert history.best_epoch == 1
     assert history.exhausted(2) and not history.exhausted(3)
     assert not History().exhausted(1)
-
-
-def test_a_worker_has_one_thread_whatever_numba_does():
-    code = """
-import torch
-from modelzoo.training.fit import one_thread
-one_thread()
-from memelite import tomtom
-motif = torch.eye(4, 8).numpy() + 0.1
-tomtom([motif], [motif])
-import numba
-print(numba.get_num_threads(), torch.get_num_threads())
-"""
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["1", "1"]
