@@ -1,22 +1,18 @@
 """Sequences: letters to tensors, and files to letters."""
 
+from modelzoo.sequences.bed import read_bed
 from modelzoo.sequences.encoding import (
     ALPHABET,
     AMBIGUOUS,
-    SEQ_HEADER,
-    Record,
-    Reject,
-    batched,
     columns,
     encode,
     one_hot,
-    read_bed,
-    read_fasta,
-    read_seq,
-    read_sequences,
-    refuse,
     reverse_complement,
 )
+from modelzoo.sequences.fasta import read_fasta
+from modelzoo.sequences.read import read_sequences
+from modelzoo.sequences.records import Record, Reject, refuse
+from modelzoo.sequences.seq import SEQ_HEADER, read_seq
 
 __all__ = [
     "ALPHABET",
@@ -24,7 +20,6 @@ __all__ = [
     "SEQ_HEADER",
     "Record",
     "Reject",
-    "batched",
     "columns",
     "encode",
     "one_hot",

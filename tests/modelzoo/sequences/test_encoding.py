@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from modelzoo.sequences import (
     Record,
-    batched,
-    encode,
     one_hot,
     read_bed,
     read_fasta,
@@ -224,15 +222,3 @@ def test_bed_needs_a_genome_that_is_there(tmp_path):
 def test_a_name_of_no_known_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"path: expected \.seq, .*got .*a\.txt"):
         read_sequences(tmp_path / "a.txt")
-
-
-@given(st.lists(st.integers(1, 3), max_size=30), st.integers(1, 5))
-def test_batches_keep_order_and_hold_one_length_each(lengths, size):
-    records = [Record(str(i), "A" * length) for i, length in enumerate(lengths)]
-    batches = list(batched(records, size))
-    assert [record for batch in batches for record in batch] == records
-    for batch, following in zip(batches, [*batches[1:], None]):
-        assert 1 <= len(batch) <= size
-        assert len(encode([record.sequence for record in batch])) == len(batch)
-        full = len(batch) == size or following is None
-        assert full or len(following[0].sequence) != len(batch[0].sequence)
