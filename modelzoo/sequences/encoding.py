@@ -1,6 +1,7 @@
-"""Letters, codes and one-hot columns.
+"""Letters, codes and one-hot columns of sequences, and their reverse complements.
 
-Encoding is one table look-up over the bytes of a whole batch.
+A sequence is text, or codes (A, C, G, T as 0 to 3, every ambiguous letter as 4), or one-hot
+columns (4, L). Encoding is one table look-up over the bytes of a whole batch.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from torch import Tensor
 
 ALPHABET = "ACGT"
 AMBIGUOUS = 4  # the code of N and of every other IUPAC letter that names more than one base
+IUPAC = {
+    "A": "A", "C": "C", "G": "G", "T": "T", "U": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT",
+    "K": "GT", "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
+}  # fmt: skip
 
 _INVALID = 255
 _CODES = np.full(256, _INVALID, dtype=np.uint8)
-for _letters, _code in (("A", 0), ("C", 1), ("G", 2), ("TU", 3), ("NRYSWKMBDHV", AMBIGUOUS)):
-    for _letter in _letters + _letters.lower():
-        _CODES[ord(_letter)] = _code
+for _letter, _bases in IUPAC.items():
+    _code = ALPHABET.index(_bases) if len(_bases) == 1 else AMBIGUOUS
+    _CODES[[ord(_letter), ord(_letter.lower())]] = _code
 
-LETTERS = bytes(np.flatnonzero(_CODES != _INVALID).tolist())
-_COLUMNS = torch.cat([torch.eye(4), torch.full((1, 4), 0.25)])  # code -> its one-hot column
+LETTERS = bytes(np.flatnonzero(_CODES != _INVALID).tolist())  # all that `encode` takes
 _COMPLEMENT = str.maketrans("ACGTURYSWKMBDHVNacgturyswkmbdhvn", "TGCAAYRSWMKVHDBNtgcaayrswmkvhdbn")
+_CODE_COMPLEMENT = _CODES[list((ALPHABET + "N").translate(_COMPLEMENT).encode())]
 
 
 def encode(sequences: Sequence[str] | str) -> np.ndarray:
-    """Return the (N, L) uint8 codes of ``sequences``: A, C, G, T as 0 to 3, ambiguous ones as 4.
+    """Return the (N, L) uint8 codes of `sequences`: A, C, G, T as 0 to 3, ambiguous letters as 4.
 
     Args:
         sequences: Strings of one length, upper or lower case; U reads as T. One string is a batch
@@ -50,7 +55,7 @@ def encode(sequences: Sequence[str] | str) -> np.ndarray:
                 f"sequences: expected one length, got {length} at index 0 and {len(sequence)} at "
                 f"index {index}"
             )
-    # "replace" turns what is not ASCII into "?", one for one, which is then refused as a letter
+    # "replace" turns each letter that is not ASCII into "?", which is then refused as a letter.
     letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)
     codes = _CODES[letters].reshape(len(sequences), length)
     if (codes == _INVALID).any():
@@ -62,11 +67,17 @@ def encode(sequences: Sequence[str] | str) -> np.ndarray:
     return codes
 
 
-def one_hot(sequences: Sequence[str] | str) -> Tensor:
-    """Return ``sequences`` as the (N, 4, L) float32 tensor that the models take.
+def decode(codes: np.ndarray) -> list[str]:
+    """Return the letters of (N, L) codes; the code of ambiguous letters gives N."""
+    letters = np.frombuffer((ALPHABET + "N").encode(), dtype=np.uint8)[codes]
+    return [row.tobytes().decode() for row in letters]
 
-    Channels are A, C, G, T. N and the other ambiguous IUPAC letters are 0.25 in each channel, lower
-    case is as upper case, and U is T.
+
+def one_hot(sequences: Sequence[str] | str) -> Tensor:
+    """Return `sequences` as the (N, 4, L) float32 tensor that the models take.
+
+    Channels are A, C, G, T. N and the other ambiguous IUPAC letters are 0.25 in each channel. Lower
+    case reads as upper case, and U as T.
 
     Args:
         sequences: Strings of one length. One string is a batch of one.
@@ -85,9 +96,25 @@ def one_hot(sequences: Sequence[str] | str) -> Tensor:
     return columns(encode(sequences))
 
 
-def columns(codes: np.ndarray | Tensor) -> Tensor:
-    """Return the (N, 4, L) float32 one-hot tensor of (N, L) codes as made by :func:`encode`."""
-    return _COLUMNS[torch.as_tensor(codes).long()].transpose(1, 2).contiguous()
+def columns(codes: np.ndarray | Tensor, *, ambiguous: float = 0.25) -> Tensor:
+    """Return the (N, 4, L) float32 one-hot tensor of (N, L) codes as made by `encode`.
+
+    Args:
+        codes: (N, L).
+        ambiguous: The value of an ambiguous letter in each channel. The models take 0.25; tools
+            that count or scan letters take 0.
+    """
+    table = torch.cat([torch.eye(4), torch.full((1, 4), ambiguous)])
+    return table[torch.as_tensor(codes).long()].transpose(1, 2).contiguous()
+
+
+def from_columns(x: Tensor | np.ndarray) -> np.ndarray:
+    """Return the (N, L) uint8 codes of one-hot sequences (N, 4, L), the inverse of `columns`.
+
+    A column without a 1 is ambiguous, whatever it holds.
+    """
+    highest, codes = torch.as_tensor(x).max(dim=1)
+    return codes.where(highest == 1, AMBIGUOUS).to(torch.uint8).numpy()
 
 
 def reverse_complement(x: Tensor) -> Tensor:
@@ -101,6 +128,11 @@ def reverse_complement(x: Tensor) -> Tensor:
     return x.flip(-2, -1)
 
 
+def reverse_complement_codes(codes: np.ndarray) -> np.ndarray:
+    """Return the other strand of codes, (..., L) -> (..., L)."""
+    return _CODE_COMPLEMENT[codes[..., ::-1]]
+
+
 def reverse_complement_letters(sequence: str) -> str:
-    """Return the other strand of a sequence."""
+    """Return the other strand of a sequence; every IUPAC letter keeps its case."""
     return sequence.translate(_COMPLEMENT)[::-1]

@@ -5,36 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelzoo.sequences.records import Record, Reject, checked, malformed, refuse
+from modelzoo.sequences.records import Record, Reject, at, parsed, refuse
 from modelzoo.sequences.text import lines
 
 
 def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
-    """Yield the records of a FASTA file, gzipped or not; a record is named by its first word.
+    """Yield the records of a FASTA file, gzipped or not; the first word of a header is the name.
 
     An empty file yields nothing. Repeated names are kept, in the file's order: tools that cut
     windows from a genome write them.
 
     Args:
-        path: The file; ``-`` is the standard input.
+        path: The file; `-` is the standard input.
         reject: Called with what is wrong with a record, which is left out if it returns.
 
     Raises:
-        ValueError: The file is not what it should be; the message names file, line and cause.
+        ValueError: The file is malformed; the message names file, line and cause.
     """
-    name, start, parts = None, 0, list[str]()
+    return parsed(_joined(path), lambda text: Record(*text.split("\n", 1)), path, reject)
+
+
+def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield (line of the header, name, newline and the whole sequence) of each record."""
+    name, start, parts = "", 0, list[str]()
     for line, text in lines(path):
         if text.startswith(">"):
-            if name is not None:
-                yield from checked(Record(name, "".join(parts)), path, start, reject)
+            if name:
+                yield start, f"{name}\n{''.join(parts)}"
             words = text[1:].split(maxsplit=1)
             if not words:
-                raise malformed(path, line, "expected a name after '>', got none")
+                raise at(path, line, "expected a name after '>', got none")
             name, start, parts = words[0], line, []
         elif text.strip():
-            if name is None:
+            if not name:
                 cause = f"expected a record to begin with '>', got {text[:20]!r}"
-                raise malformed(path, line, cause)
+                raise at(path, line, cause)
             parts.append(text.strip())
-    if name is not None:
-        yield from checked(Record(name, "".join(parts)), path, start, reject)
+    if name:
+        yield start, f"{name}\n{''.join(parts)}"

@@ -14,17 +14,17 @@ from modelzoo.sequences.seq import read_seq
 def read_sequences(
     path: str | Path, genome: str | Path | None = None, *, reject: Reject = refuse
 ) -> Iterator[Record]:
-    """Yield the records of a file, read as its name says.
+    """Return the records of a file, read as its name says.
 
     Args:
-        path: ``.seq``, ``.fa``, ``.fasta``, ``.fna`` or ``.bed``, each also with ``.gz``; ``-`` is
-            FASTA from the standard input.
+        path: `.seq`, `.fa`, `.fasta`, `.fna`, `.bed` or `.narrowPeak`, each also with `.gz`;
+            `-` is FASTA from the standard input.
         genome: FASTA file of the genome, for BED files.
         reject: Called with what is wrong with a record, which is left out if it returns.
 
     Raises:
-        ValueError: The name says no known format, a BED file comes without a genome, or the
-            content is not what it should be.
+        ValueError: The name tells no known format, a BED file comes without a genome, or the
+            content is malformed.
     """
     suffix = Path(path).name.lower().removesuffix(".gz").rpartition(".")[2]
     if suffix == "seq":

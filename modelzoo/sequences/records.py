@@ -1,8 +1,8 @@
-"""A record of a file of sequences, and what is done with one that is wrong."""
+"""A record of a file of sequences, and what happens with one that is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,33 +11,56 @@ from modelzoo.sequences.encoding import LETTERS
 Reject = Callable[[ValueError], None]
 
 
-def refuse(error: ValueError) -> None:
-    """Raise what is wrong with a record: what readers do unless they are told otherwise."""
-    raise error
-
-
 class Record(NamedTuple):
-    """One sequence of a file; ``label`` is None where the file gives none."""
+    """One sequence of a file; `label` is None where the file gives none."""
 
     name: str
     sequence: str
     label: int | None = None
 
 
-def malformed(path: str | Path, line: int, cause: str) -> ValueError:
-    """Return the error that says where a file is wrong."""
+def refuse(error: ValueError) -> None:
+    """Raise the error of a wrong record. Readers do this unless they are told otherwise."""
+    raise error
+
+
+def at(path: str | Path, line: int, cause: object) -> ValueError:
+    """Return the error that says in which line of a file something is wrong."""
     return ValueError(f"{path}, line {line}: {cause}")
 
 
-def checked(record: Record, path: str | Path, line: int, reject: Reject) -> Iterator[Record]:
-    """Yield ``record`` if it can be encoded; else reject it, saying where it came from."""
+def parsed(
+    rows: Iterable[tuple[int, str]],
+    parse: Callable[[str], Record],
+    path: str | Path,
+    reject: Reject,
+) -> Iterator[Record]:
+    """Yield the record of each row, without those that `reject` lets go.
+
+    Args:
+        rows: (number of the line, text).
+        parse: Makes a record of a text; its ValueError says what is wrong.
+        path: The file, for errors.
+        reject: Called with what is wrong with a record.
+    """
+    for line, text in rows:
+        try:
+            record = checked(parse(text))
+        except ValueError as error:
+            reject(at(path, line, error))
+        else:
+            yield record
+
+
+def checked(record: Record) -> Record:
+    """Return the record, or raise a ValueError where its sequence cannot be encoded."""
     if not record.sequence:
-        reject(malformed(path, line, f"expected a sequence for {record.name!r}, got none"))
-        return
+        raise ValueError(f"expected a sequence for {record.name!r}, got none")
     letters = record.sequence.encode("ascii", "replace")
     if wrong := letters.translate(None, LETTERS):
         position = letters.index(wrong[:1])
-        cause = f"got {record.sequence[position]!r} at position {position} of {record.name!r}"
-        reject(malformed(path, line, f"expected IUPAC nucleotide letters, {cause}"))
-        return
-    yield record
+        raise ValueError(
+            f"expected IUPAC nucleotide letters, got {record.sequence[position]!r} at position"
+            f" {position} of {record.name!r}"
+        )
+    return record

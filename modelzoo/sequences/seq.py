@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelzoo.sequences.records import Record, Reject, checked, malformed, refuse
+from modelzoo.sequences.records import Record, Reject, at, parsed, refuse
 from modelzoo.sequences.text import lines
 
-SEQ_HEADER = ("FoldID", "EventID", "seq", "Bound")
+HEADER = ("FoldID", "EventID", "seq", "Bound")
 
 
 def read_seq(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
@@ -22,31 +22,25 @@ def read_seq(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
         reject: Called with what is wrong with a record, which is left out if it returns.
 
     Raises:
-        ValueError: The file is not what it should be; the message names file, line and cause.
+        ValueError: The file is malformed; the message names file, line and cause.
     """
     seen: set[str] = set()
-    line = 0
-    for line, text in lines(path):
-        fields = tuple(text.split("\t"))
-        if line == 1:
-            if fields != SEQ_HEADER:
-                raise malformed(path, 1, f"expected the header {SEQ_HEADER}, got {fields}")
-            continue
-        if not text:
-            continue
-        if len(fields) != len(SEQ_HEADER):
-            cause = f"expected {len(SEQ_HEADER)} columns, got {len(fields)}"
-            reject(malformed(path, line, cause))
-            continue
+
+    def record(text: str) -> Record:
+        fields = text.split("\t")
+        if len(fields) != len(HEADER):
+            raise ValueError(f"expected {len(HEADER)} columns, got {len(fields)}")
         _, name, sequence, bound = fields
         if bound not in ("0", "1"):
-            cause = f"expected Bound to be 0 or 1, got {bound!r} for {name!r}"
-            reject(malformed(path, line, cause))
-            continue
+            raise ValueError(f"expected Bound to be 0 or 1, got {bound!r} for {name!r}")
         if name in seen:
-            reject(malformed(path, line, f"expected every EventID once, got {name!r} again"))
-            continue
+            raise ValueError(f"expected every EventID once, got {name!r} again")
         seen.add(name)
-        yield from checked(Record(name, sequence, int(bound)), path, line, reject)
-    if line == 0:
-        raise malformed(path, 1, f"expected the header {SEQ_HEADER}, got an empty file")
+        return Record(name, sequence, int(bound))
+
+    rows = lines(path)
+    _, first = next(rows, (0, None))
+    if first is None or tuple(first.split("\t")) != HEADER:
+        got = "an empty file" if first is None else tuple(first.split("\t"))
+        raise at(path, 1, f"expected the header {HEADER}, got {got}")
+    yield from parsed(((line, text) for line, text in rows if text), record, path, reject)
