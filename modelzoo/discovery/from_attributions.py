@@ -11,10 +11,12 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from modelzoo.discovery.report import Finding, write_report
-from modelzoo.motifs.instances import find_instances, syntax
-from modelzoo.motifs.jaspar import GROUP, RELEASE, annotate, jaspar
+from modelzoo.motifs.instances import find_instances
+from modelzoo.motifs.jaspar import GROUP, RELEASE, jaspar
 from modelzoo.motifs.modisco import SEQLETS, modisco
 from modelzoo.motifs.motif import Motif
+from modelzoo.motifs.syntax import syntax
+from modelzoo.motifs.tomtom import annotate
 from modelzoo.sequences import AMBIGUOUS
 from modelzoo.training import run_folder as provenance
 

@@ -24,9 +24,11 @@ from modelzoo.datasets import chipseq
 from modelzoo.discovery.report import Finding, rank_figure, write_report
 from modelzoo.files import write_atomically
 from modelzoo.motifs.filters import correctly_predicted, filter_motifs
-from modelzoo.motifs.instances import average_precision, best_hits, find_instances, syntax
-from modelzoo.motifs.jaspar import GROUP, RELEASE, annotate, jaspar
+from modelzoo.motifs.instances import average_precision, best_hits, find_instances
+from modelzoo.motifs.jaspar import GROUP, RELEASE, jaspar
 from modelzoo.motifs.motif import Motif
+from modelzoo.motifs.syntax import syntax
+from modelzoo.motifs.tomtom import annotate
 from modelzoo.sequences import encode, read_sequences
 from modelzoo.training import run_folder as provenance
 from modelzoo.training.multitask import MultiTaskParams, Peaks, train_explainn

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from modelzoo.files import write_atomically
-from modelzoo.motifs.instances import arrangements
-from modelzoo.motifs.jaspar import Match, label
-from modelzoo.motifs.motif import Motif, write_matches, write_matrices, write_meme, write_table
+from modelzoo.motifs.files import write_matches, write_matrices, write_meme, write_table
+from modelzoo.motifs.motif import Motif
+from modelzoo.motifs.syntax import arrangements
+from modelzoo.motifs.tomtom import Match, label
 from shiftsmooth.plot import MOTIF_COLORS, plot_logos
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from modelzoo.motifs import (
     write_matrices,
     write_meme,
 )
-from modelzoo.motifs.motif import write_table
+from modelzoo.motifs.files import write_table
 from modelzoo.training.multitask import examples
 from modelzoo.zoo.hub import load
 

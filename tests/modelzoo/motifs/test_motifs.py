@@ -34,7 +34,7 @@ from modelzoo.motifs import (
     write_matrices,
     write_meme,
 )
-from modelzoo.motifs.motif import MATCH_COLUMNS
+from modelzoo.motifs.files import MATCH_COLUMNS
 from modelzoo.sequences import columns, encode
 from modelzoo.training.multitask import MultiTaskParams
 

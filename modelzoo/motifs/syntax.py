@@ -1,0 +1,60 @@
+"""How motifs lie to each other in sequences: their syntax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def syntax(instances: DataFrame, names: Sequence[str], *, max_spacing: int = 100) -> DataFrame:
+    """How often pairs of instances in one sequence have each arrangement and spacing, as a table.
+
+    Its columns are first, second, arrangement, spacing (bases between the two) and count. A pair is
+    looked at from the strand on which the first motif reads forward, so an arrangement is one of
+    `A> B>`, `A> <B`, `B> A>` and `<B A>`; two instances of one motif are `A> A>`, `A> <A` or
+    `<A A>`. Instances that overlap are no pair.
+
+    Args:
+        instances: As of :func:`find_instances`.
+        names: The motifs to look at; of a pair, the one named earlier is the first.
+        max_spacing: Pairs further apart are left out.
+    """
+    rows = instances[instances["motif"].isin(list(names))]
+    ranks = {name: rank for rank, name in enumerate(names)}
+    rows = rows.assign(rank=rows["motif"].map(ranks), row=range(len(rows)))
+    pairs = rows.merge(rows, on="sequence", suffixes=("", "_b"))
+    pairs = pairs[
+        (pairs["rank"] < pairs["rank_b"])
+        | ((pairs["rank"] == pairs["rank_b"]) & (pairs["row"] < pairs["row_b"]))
+    ]
+    after = pairs["start_b"] - pairs["stop"]
+    before = pairs["start"] - pairs["stop_b"]
+    pairs = pairs.assign(spacing=np.maximum(after, before))
+    pairs = pairs[(pairs["spacing"] >= 0) & (pairs["spacing"] <= max_spacing)]
+    forward = pairs["strand"] == "+"
+    follows = (pairs["start_b"] > pairs["start"]) == forward
+    along = pairs["strand"] == pairs["strand_b"]
+    kind = np.select([along & follows, follows, along], [0, 1, 2], 3)
+    pairs["arrangement"] = [
+        arrangements(first, second)[index]
+        for first, second, index in zip(pairs["motif"], pairs["motif_b"], kind)
+    ]
+    keys = ["motif", "motif_b", "arrangement", "spacing"]
+    counts = pairs.groupby(keys, as_index=False, sort=True).size()
+    return counts.rename(columns={"motif": "first", "motif_b": "second", "size": "count"})
+
+
+def arrangements(first: str, second: str) -> tuple[str, str, str, str]:
+    """The ways two motifs can lie to each other, as :func:`syntax` writes them.
+
+    Args:
+        first: The motif that reads forward.
+        second: The other.
+    """
+    a, b = first, second
+    return f"{a}> {b}>", f"{a}> <{b}", f"{b}> {a}>", f"<{b} {a}>"
