@@ -2,11 +2,11 @@
 
 from modelzoo.motifs.files import read_meme, write_matches, write_matrices, write_meme
 from modelzoo.motifs.filters import correctly_predicted, filter_motifs
-from modelzoo.motifs.instances import best_hits, find_instances, performances
-from modelzoo.motifs.jaspar import jaspar, releases
+from modelzoo.motifs.instances import best_hits, find_instances
+from modelzoo.motifs.jaspar import jaspar, jaspar_matrix, releases
 from modelzoo.motifs.modisco import Pattern, modisco
 from modelzoo.motifs.motif import Motif
-from modelzoo.motifs.syntax import syntax
+from modelzoo.motifs.syntax import spacings, syntax
 from modelzoo.motifs.tomtom import Match, annotate, label, tomtom
 
 __all__ = [
@@ -19,11 +19,12 @@ __all__ = [
     "filter_motifs",
     "find_instances",
     "jaspar",
+    "jaspar_matrix",
     "label",
     "modisco",
-    "performances",
     "read_meme",
     "releases",
+    "spacings",
     "syntax",
     "tomtom",
     "write_matches",

@@ -27,7 +27,7 @@ MATCH_COLUMNS = (
 
 
 def write_meme(path: str | Path, motifs: Iterable[Motif]) -> None:
-    """Writes motifs in MEME's minimal format, which the MEME suite reads; whole or not at all.
+    """Write motifs in MEME's minimal format, whole or not at all.
 
     Args:
         path: The file.
@@ -39,7 +39,7 @@ def write_meme(path: str | Path, motifs: Iterable[Motif]) -> None:
     ]
     for motif in motifs:
         rows = "".join(" ".join(f"{p:.6f}" for p in column) + "\n" for column in motif.matrix.T)
-        # An unknown number of sites is 20, as the format's description has it.
+        # The description of the format sets an unknown number of sites to 20.
         parts.append(
             f"\nMOTIF {motif.name} {motif.title}".rstrip()
             + f"\nletter-probability matrix: alength= 4 w= {motif.width}"
@@ -49,7 +49,7 @@ def write_meme(path: str | Path, motifs: Iterable[Motif]) -> None:
 
 
 def read_meme(path: str | Path) -> list[Motif]:
-    """Reads the names and matrices of a MEME file; not the numbers of sites.
+    """Return the motifs of a MEME file, without their numbers of sites.
 
     Args:
         path: The file.
@@ -70,7 +70,7 @@ def read_meme(path: str | Path) -> list[Motif]:
 
 
 def write_matrices(path: str | Path, motifs: Iterable[Motif]) -> None:
-    """Writes one row a position: name, position from 1, and A, C, G, T as logomaker takes them.
+    """Write one row per position: name, position from 1, and A, C, G, T as logomaker takes them.
 
     Args:
         path: A TSV file.
@@ -87,12 +87,12 @@ def write_matrices(path: str | Path, motifs: Iterable[Motif]) -> None:
 def write_matches(
     path: str | Path, motifs: Sequence[Motif], matches: Sequence[Sequence[Match]]
 ) -> None:
-    """Writes the matches under the names of the columns of Tomtom's `tomtom.tsv`.
+    """Write matches, with the column names of Tomtom's `tomtom.tsv`.
 
     Args:
         path: A TSV file.
         motifs: The queries.
-        matches: Those of each motif, as :func:`modelzoo.motifs.annotate` returns them.
+        matches: The matches of each motif, as `annotate` returns them.
     """
     rows = (
         [
@@ -114,14 +114,13 @@ def write_matches(
 
 
 def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a TSV file, whole or not at all.
+    """Write a TSV file, whole or not at all.
 
     Args:
         path: The file.
         header: The names of the columns.
         rows: As many values each.
     """
-
     text = StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(header)

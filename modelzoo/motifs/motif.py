@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from modelzoo.sequences import ALPHABET
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +15,9 @@ class Motif:
 
     Attributes:
         name: One word that tells it from the others of its set, such as `unit-7` or `MA0037.4`.
-        matrix: Base probabilities, rows A, C, G, T; columns sum to 1. Shape (4, width).
-        sites: How many sites it was made from; 0 where nobody knows.
-        title: What a person calls it, such as `GATA3`.
+        matrix: Base probabilities, (4, width), rows A, C, G, T; columns sum to 1.
+        sites: How many sites it was made from; 0 where that is unknown.
+        title: A name for people, such as `GATA3`.
     """
 
     name: str
@@ -44,7 +40,7 @@ class Motif:
 
     @property
     def bits(self) -> np.ndarray:
-        """The information of each position against a uniform background. Shape (width,)."""
+        """The information of each position against a uniform background, (width,)."""
         return 2 + (self.matrix * np.log2(np.maximum(self.matrix, 1e-12))).sum(0)
 
     @property
@@ -56,30 +52,17 @@ class Motif:
         )
 
     def reverse_complement(self) -> Motif:
-        """The same motif as read from the other strand."""
-        return Motif(self.name, self.matrix[::-1, ::-1], self.sites, self.title)
+        """Return the same motif as read from the other strand."""
+        return replace(self, matrix=self.matrix[::-1, ::-1])
 
     @property
     def informative(self) -> np.ndarray:
-        """True where a position says a quarter of a bit or more. Shape (width,)."""
+        """True where a position holds a quarter of a bit or more, (width,)."""
         return self.bits >= 0.25
 
     def trimmed(self) -> Motif:
-        """The motif without its flanks that are not informative; as it is if nothing is."""
+        """Return the motif without uninformative flanks, or unchanged if all of it is flat."""
         kept = np.flatnonzero(self.informative)
         if not len(kept):
             return self
-        return Motif(self.name, self.matrix[:, kept[0] : kept[-1] + 1], self.sites, self.title)
-
-    def logo(self, width: float = 6.0) -> Figure:
-        """The logo, in bits.
-
-        Args:
-            width: Of the figure, in inches.
-        """
-        import torch
-
-        from shiftsmooth.plot import plot_logos
-
-        heights = torch.from_numpy(np.ascontiguousarray(self.matrix * self.bits))
-        return plot_logos(heights, max_letters=self.width, first=1, width=width)
+        return replace(self, matrix=self.matrix[:, kept[0] : kept[-1] + 1])

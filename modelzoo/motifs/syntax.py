@@ -1,4 +1,4 @@
-"""How motifs lie to each other in sequences: their syntax."""
+"""Syntax: in which order, on which strands and how far apart motifs lie in sequences."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def syntax(instances: DataFrame, names: Sequence[str], *, max_spacing: int = 100) -> DataFrame:
-    """How often pairs of instances in one sequence have each arrangement and spacing, as a table.
+    """Return how often pairs of instances have each arrangement and spacing, as a table.
 
-    Its columns are first, second, arrangement, spacing (bases between the two) and count. A pair is
-    looked at from the strand on which the first motif reads forward, so an arrangement is one of
-    `A> B>`, `A> <B`, `B> A>` and `<B A>`; two instances of one motif are `A> A>`, `A> <A` or
-    `<A A>`. Instances that overlap are no pair.
+    Its columns are first, second, arrangement, spacing (bases between the two) and count. A pair
+    lies in one sequence and is read on the strand on which the first motif reads forward, so an
+    arrangement is one of `A> B>`, `A> <B`, `B> A>` and `<B A>`; two instances of one motif are
+    `A> A>`, `A> <A` or `<A A>`. Instances that overlap are no pair.
 
     Args:
-        instances: As of :func:`find_instances`.
-        names: The motifs to look at; of a pair, the one named earlier is the first.
+        instances: The table that `find_instances` returns.
+        names: The motifs of the pairs. The one named earlier is the first of a pair.
         max_spacing: Pairs further apart are left out.
     """
     rows = instances[instances["motif"].isin(list(names))]
@@ -50,11 +50,14 @@ def syntax(instances: DataFrame, names: Sequence[str], *, max_spacing: int = 100
 
 
 def arrangements(first: str, second: str) -> tuple[str, str, str, str]:
-    """The ways two motifs can lie to each other, as :func:`syntax` writes them.
-
-    Args:
-        first: The motif that reads forward.
-        second: The other.
-    """
+    """Return the four arrangements of two motifs, the first of which reads forward."""
     a, b = first, second
     return f"{a}> {b}>", f"{a}> <{b}", f"{b}> {a}>", f"<{b} {a}>"
+
+
+def spacings(pairs: DataFrame) -> dict[str, dict[int, int]]:
+    """Return how often each spacing occurs, by arrangement, from rows of the table of `syntax`."""
+    counts: dict[str, dict[int, int]] = {}
+    for kind, spacing, count in pairs[["arrangement", "spacing", "count"]].to_numpy():
+        counts.setdefault(kind, {})[int(spacing)] = int(count)
+    return counts

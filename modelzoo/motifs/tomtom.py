@@ -19,10 +19,10 @@ class Match:
 
     Attributes:
         target: The motif of the database.
-        p_value: Of the best alignment, over both strands.
-        q_value: The smallest false discovery rate at which it counts, among all of the database.
+        p_value: P-value of the best alignment, over both strands.
+        q_value: The smallest false discovery rate, over the whole database, that includes it.
         orientation: `+`, or `-` where the reverse complement of the target fits the query.
-        offset: Where the query starts, in positions of the target so oriented.
+        offset: Where the query starts, in positions of the oriented target.
         overlap: How many positions the two share.
     """
 
@@ -35,7 +35,7 @@ class Match:
 
     @property
     def oriented(self) -> Motif:
-        """The target as it fits the query."""
+        """The target, turned as it fits the query."""
         return self.target if self.orientation == "+" else self.target.reverse_complement()
 
 
@@ -50,11 +50,12 @@ class Comparison(NamedTuple):
 
 
 def tomtom(queries: Sequence[Motif], targets: Sequence[Motif]) -> Comparison:
-    """How well each query aligns with each target, on either strand, by Tomtom's p-values.
+    """Return how well each query aligns with each target, on either strand.
 
     Args:
         queries: The motifs to compare.
-        targets: With what; Tomtom's p-values depend on them, and fewer than 25 say little.
+        targets: The motifs to compare with. Tomtom's p-values depend on them; fewer than 25 give
+            unreliable ones.
     """
     import torch
     from memelite import tomtom as compare
@@ -73,29 +74,29 @@ def tomtom(queries: Sequence[Motif], targets: Sequence[Motif]) -> Comparison:
 def annotate(
     motifs: Sequence[Motif], database: Sequence[Motif] | None = None, *, q_value: float = 0.05
 ) -> list[list[Match]]:
-    """The motifs of the database that each motif resembles, the best first.
+    """Return the matches of each motif in the database, the best first.
 
     The q-value of a match is Benjamini and Hochberg's, over one query against the whole database.
-    Flanks that say nothing are not compared, and a motif that says nothing nowhere has no match:
-    to Tomtom one flat column is as good as another, so that flat motifs, which a training leaves
-    behind, would resemble the flat columns of long motifs with p-values below 1e-10.
+    Uninformative flanks are not compared, and a motif without an informative position has no match:
+    Tomtom takes one flat column to be as good as another, so flat motifs, which training leaves
+    behind, would match the flat columns of long motifs with p-values below 1e-10.
 
     Args:
         motifs: The queries.
-        database: Of motifs with names; JASPAR's vertebrates by default.
+        database: Motifs with titles; JASPAR's vertebrates by default.
         q_value: Matches above it are left out.
     """
     from scipy.stats import false_discovery_control
 
     database = jaspar() if database is None else database
-    said = [row for row, motif in enumerate(motifs) if motif.informative.any()]
+    informative = [row for row, motif in enumerate(motifs) if motif.informative.any()]
     matches: list[list[Match]] = [[] for _ in motifs]
-    if not said:
+    if not informative:
         return matches
-    found = tomtom([motifs[row].trimmed() for row in said], database)
-    # Rounding takes p-values a hair out of [0, 1].
+    found = tomtom([motifs[row].trimmed() for row in informative], database)
+    # Rounding can put p-values slightly outside [0, 1].
     q_values = false_discovery_control(found.p_values.clip(0, 1), axis=1)
-    for index, row in enumerate(said):
+    for index, row in enumerate(informative):
         flank = int(motifs[row].informative.argmax())
         for column in np.lexsort((-found.scores[index], found.p_values[index])):
             if q_values[index, column] > q_value:
@@ -114,9 +115,9 @@ def annotate(
 
 
 def label(matches: Sequence[Match]) -> str:
-    """The name of the best match, or nothing.
+    """Return the title of a motif's best match, or an empty string.
 
     Args:
-        matches: Those of one motif.
+        matches: The matches of one motif, the best first.
     """
     return matches[0].target.title if matches else ""
