@@ -76,7 +76,9 @@ def svg(figure: Figure, name: str, *, transparent: bool = False) -> str:
         transparent: Leave the background out.
     """
     text = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    # After a file is written, matplotlib would give a layout of this style to a figure without one.
+    settings = {**STYLE, "figure.constrained_layout.use": False, "svg.hashsalt": name}
+    with matplotlib.rc_context(settings):
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=transparent)
     return text.getvalue()
 
