@@ -449,7 +449,8 @@ def moe(
     Run again after a kill, it goes on where it was.
     """
     from modelzoo.architectures.deepbind import Expert
-    from modelzoo.datasets.chipseq import FACTORS, task_of
+    from modelzoo.datasets.chipseq import FACTORS
+    from modelzoo.datasets.peaks import task_of
     from modelzoo.training.mixture import GateParams, named, train_moe
     from modelzoo.zoo.hub import load
 

@@ -1,21 +1,11 @@
-"""The ChIP-seq files of the mixture paper: where they come from, what they hold, how they split.
-
-Training files hold peaks alone; :func:`shuffled` makes their negatives. In the test and
-out-of-distribution files every peak already has its shuffle.
-"""
+"""The ChIP-seq files: which there are, where they are fetched from, and their checksums."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
-
-import numpy as np
-import torch
-
-from modelzoo.sequences import encode, read_seq, read_sequences
 
 FACTORS = ("ARID3A", "FOXM1", "GATA3")
 OOD_FACTORS = ("BCLAF1", "CTCF", "POLR2A", "RBBP5", "SAP30", "STAT3")
@@ -62,8 +52,6 @@ SHA256 = {
     ),
 }
 
-VALIDATION_FRACTION = 0.1
-
 _CHUNK = 4096  # bytes; the last, broken one of a cut download is lost
 
 
@@ -88,93 +76,6 @@ def file(split: str, factor: str) -> Path:
     name = names[0]
     folder = os.environ.get("MODELZOO_DATA_DIR")
     return _fetch(name) if folder is None else _checked(Path(folder) / name, SHA256[name])
-
-
-def task_of(source: str | Path) -> str:
-    """Return the name of the task that peaks are of: the factor, or the file's name."""
-    return str(source) if source in FACTORS else Path(source).name.partition(".")[0]
-
-
-def source_file(source: str | Path) -> Path:
-    """Return the file that peaks are read from: a factor's training file, or the file itself."""
-    path = file("train", str(source)) if str(source) in FACTORS else Path(source)
-    if not path.is_file():
-        raise ValueError(f"source: expected one of {FACTORS} or a file of peaks, got {source}")
-    return path
-
-
-def peaks(source: str | Path) -> np.ndarray:
-    """Return the (N, L) codes of the peaks to train on.
-
-    Args:
-        source: One of :data:`FACTORS`, or a file of peaks of one length: ``.seq`` or FASTA, with
-            or without ``.gz``. Records labelled 0 are left out.
-    """
-    path = source_file(source)
-    codes = encode([r.sequence for r in read_sequences(path) if r.label != 0])
-    if len(codes) == 0:
-        raise ValueError(f"{path}: expected at least one peak, got none")
-    return codes
-
-
-def labelled(split: str, factor: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (N, L) codes and (N,) labels of a test or out-of-distribution file.
-
-    Args:
-        split: ``"test"`` or ``"ood"``.
-        factor: The factor whose file to read.
-    """
-    records = list(read_seq(file(split, factor)))
-    labels = np.array([record.label for record in records])
-    return encode([record.sequence for record in records]), labels
-
-
-def split_peaks(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the peaks to train on and the tenth that is set aside to validate on.
-
-    A hash of the sequence decides. So the same sequence, or its other strand, falls on the same
-    side wherever it occurs, in this file or in another factor's.
-
-    Args:
-        codes: (N, L) codes of peaks.
-    """
-    held = held_out(codes)
-    return codes[~held], codes[held]
-
-
-def held_out(codes: np.ndarray) -> np.ndarray:
-    """Return which of (N, L) codes are set aside to validate on, (N,) bool."""
-    return np.array([_is_held_out(row) for row in codes], dtype=bool)
-
-
-def shuffled(codes: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
-    """Return one dinucleotide-preserving shuffle of every sequence, (N, L) -> (N, L).
-
-    Args:
-        codes: (N, L) codes as made by :func:`modelzoo.sequences.encode`.
-        seed: What the shuffles are drawn from; several integers, such as a seed and an epoch, are
-            one seed.
-    """
-    from tangermeme.ersatz import dinucleotide_shuffle
-
-    states = np.random.SeedSequence(seed).generate_state(len(codes)).tolist()
-    # an ambiguous letter is a character of its own to the shuffle: a column of zeros
-    x = (torch.from_numpy(codes)[:, None] == torch.arange(4, dtype=torch.uint8)[:, None]).to(
-        torch.int8
-    )
-    shuffles = dinucleotide_shuffle(x, n=1, random_state=states, allow_N=True)[:, 0]
-    known, codes_out = shuffles.max(dim=1)
-    return torch.where(known == 1, codes_out, 4).to(torch.uint8).numpy()
-
-
-def _is_held_out(row: np.ndarray) -> bool:
-    forward = row.tobytes()
-    reverse = _COMPLEMENT[row[::-1]].tobytes()
-    digest = hashlib.blake2b(min(forward, reverse), digest_size=8).digest()
-    return int.from_bytes(digest, "little") < VALIDATION_FRACTION * 2**64
-
-
-_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
 
 
 def _fetch(name: str) -> Path:

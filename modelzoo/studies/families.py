@@ -26,10 +26,10 @@ from tqdm.auto import tqdm
 from modelzoo.architectures.deepbind import Expert, as_input
 from modelzoo.architectures.dnabert import DNABERT
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import Peaks
 from modelzoo.files import write_atomically
 from modelzoo.motifs import annotate, correctly_predicted, filter_motifs, label
 from modelzoo.sequences import columns
-from modelzoo.training.multitask import Peaks
 from modelzoo.zoo import catalog
 from modelzoo.zoo.hub import load
 from shiftsmooth import ShiftSmooth

@@ -14,7 +14,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,21 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from modelzoo.architectures.argminn import ARGMINN, MemoryAttention
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import (
+    VALIDATION_SEED,
+    read_peaks,
+    shuffled,
+    source_file,
+    split_peaks,
+    task_of,
+)
 from modelzoo.datasets.planted.simulation import Simulation, simulations
-from modelzoo.sequences import columns, reverse_complement
 from modelzoo.training import run_folder as provenance
-from modelzoo.training.expert import VALIDATION_SEED, Validation, predict
+from modelzoo.training.batches import Doubled
+from modelzoo.training.expert import Validation, predict
 from modelzoo.training.fit import History, fit, seeded
+from modelzoo.training.losses import filter_overlap
+from modelzoo.training.schedules import falling, ramp
 
 OVERLAP = (10**0.5, 1e4)  # lambda_o, from its first epoch to its last
 L1 = (1e-4, 1e-3)  # lambda_l
@@ -56,59 +65,6 @@ class Params:
     def race(self) -> int:
         """Epochs after which one of the candidates is chosen."""
         return max(1, self.epochs // 8)
-
-
-def filter_overlap(activations: Tensor, weight: Tensor) -> Tensor:
-    """Return how much filters attend to bases that a stronger filter attends to, Eq. 2, a scalar.
-
-    At each position i the strongest filter a(i) protects its window. Every other filter b that is
-    active at i + d, |d| < width, pays its activation times the L1 norms of both filters' weights
-    where the windows overlap. These norms depend on (a, b, d) alone, so what each activation pays
-    in all is a convolution of where a(i) is. A position where no filter is active protects nothing.
-
-    Args:
-        activations: (B, filters, T), not negative.
-        weight: (filters, 4, width).
-
-    Returns:
-        The sum of Eq. 2, divided by B * T * filters * (2 * width - 1) and by (4 * width)^2.
-    """
-    filters, letters, width = weight.shape
-    # A window shifted by d overlaps with the last (first) width - |d| positions of this filter.
-    norms = weight.abs().sum(dim=1)
-    firsts = norms.cumsum(dim=1)
-    lasts = norms.flip(1).cumsum(dim=1)
-    shared = torch.cat([firsts, lasts[:, :-1].flip(1)], dim=1)  # (filters, 2 * width - 1)
-    kernel = shared[:, None] * shared.flip(1)
-    kernel = kernel * (1 - torch.eye(filters, dtype=weight.dtype, device=weight.device))[..., None]
-    strongest, which = activations.detach().max(dim=1, keepdim=True)
-    protecting = torch.zeros_like(activations).scatter_(1, which, (strongest > 0).to(weight.dtype))
-    charged = activations * F.conv1d(protecting, kernel, padding=width - 1)
-    return charged.mean() / ((2 * width - 1) * (letters * width) ** 2)
-
-
-def ramp(epoch: int, epochs: int, bounds: tuple[float, float]) -> float:
-    """Return a regulariser's weight: none for a quarter of the epochs, then rising, then level.
-
-    From a quarter to three quarters it rises from one bound to the other, evenly on a logarithmic
-    scale: with 40 epochs it is the paper's schedule.
-
-    Args:
-        epoch: Counted from 0.
-        epochs: Of the whole run.
-        bounds: The first weight and the last.
-    """
-    start, stop = epochs // 4, epochs - epochs // 4
-    if epoch < start:
-        return 0.0
-    done = min(1.0, (epoch - start) / max(1, stop - 1 - start))
-    low, high = map(math.log, bounds)
-    return math.exp(low + (high - low) * done)
-
-
-def falling(done: float) -> float:
-    """Return the factor on the learning rate: from 1 to 0 along half a cosine."""
-    return (1 + math.cos(math.pi * done)) / 2
 
 
 class Objective(nn.Module):
@@ -211,30 +167,6 @@ def mirror_filters(model: ARGMINN, x: Tensor, y: Tensor) -> None:
             linear.weight[:, least] = linear.weight[:, best]
 
 
-class Doubled:
-    """Batches of an epoch: as many positives as negatives, and the other strand of each.
-
-    Args:
-        codes: (N, L), positives and negatives in equal number.
-        labels: (N,).
-        size: Rows of a batch, a multiple of 4.
-    """
-
-    def __init__(self, codes: np.ndarray, labels: np.ndarray, size: int) -> None:
-        half = np.argsort(labels, kind="stable").reshape(2, -1, size // 4)
-        self.rows = half.transpose(1, 0, 2).reshape(-1, size // 2)
-        self.codes, self.labels = codes, labels
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows in self.rows:
-            x = columns(self.codes[rows])
-            y = torch.from_numpy(self.labels[rows]).float()[:, None]
-            yield torch.cat([x, reverse_complement(x)]), torch.cat([y, y])
-
-
 class SimulatedTask:
     """A simulation to train on: new sequences in every epoch, one fixed set to validate on."""
 
@@ -259,8 +191,8 @@ class PeakTask:
     """Peaks to train on, against shuffles that are new in every epoch."""
 
     def __init__(self, source: str | Path) -> None:
-        self.name = chipseq.task_of(source)
-        self.peaks, held_out = chipseq.split_peaks(chipseq.peaks(source))
+        self.name = task_of(source)
+        self.peaks, held_out = split_peaks(read_peaks(source))
         self.length = self.peaks.shape[1]
         self.held_out = self.validate = Validation(held_out)
 
@@ -269,7 +201,7 @@ class PeakTask:
         size = params.batch_size // 4 * params.batches
         rng = np.random.default_rng((seed, epoch))
         chosen = self.peaks[rng.choice(len(self.peaks), size, replace=size > len(self.peaks))]
-        codes = np.concatenate([chosen, chipseq.shuffled(chosen, (seed, epoch))])
+        codes = np.concatenate([chosen, shuffled(chosen, (seed, epoch))])
         return Doubled(codes, np.repeat([1, 0], size), params.batch_size)
 
 
@@ -454,7 +386,7 @@ def train_argminn(
     training = provenance.record(
         f"shiftsmooth train argminn {source} --seed {seed}",
         seed,
-        [] if isinstance(work, SimulatedTask) else [chipseq.source_file(source)],
+        [] if isinstance(work, SimulatedTask) else [source_file(source)],
         validation_auc=scores[best],
         validation_auc_of_initialisations=scores,
         epochs=len(histories[best].scores),

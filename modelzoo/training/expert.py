@@ -19,13 +19,19 @@ from torch import Tensor, nn
 from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind, Expert
 from modelzoo.architectures.tower import Tower
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import (
+    VALIDATION_SEED,
+    read_peaks,
+    shuffled,
+    source_file,
+    split_peaks,
+    task_of,
+)
 from modelzoo.sequences import columns
 from modelzoo.training import run_folder as provenance
-from modelzoo.training.fit import History, Minibatches, checked_precision, fit, one_cycle, seeded
-
-# Apart from every (seed, epoch): all seeds and all trials are judged on the same negatives.
-VALIDATION_SEED = 2**31
+from modelzoo.training.batches import Minibatches
+from modelzoo.training.fit import History, checked_precision, fit, seeded
+from modelzoo.training.schedules import one_cycle
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class PeakBatches:
         """Return the (N, L) codes of an epoch's shuffles."""
         if epoch in self._kept:
             return self._kept[epoch]
-        shuffles = chipseq.shuffled(self.peaks, (self.seed, epoch))
+        shuffles = shuffled(self.peaks, (self.seed, epoch))
         if self.keep:
             self._kept[epoch] = shuffles
         return shuffles
@@ -146,7 +152,7 @@ class Validation:
     """Scores a model by ROC AUC: held-out peaks against one fixed shuffle of each."""
 
     def __init__(self, peaks: np.ndarray) -> None:
-        self.codes = np.concatenate([peaks, chipseq.shuffled(peaks, VALIDATION_SEED)])
+        self.codes = np.concatenate([peaks, shuffled(peaks, VALIDATION_SEED)])
         self.labels = np.repeat([1, 0], len(peaks))
 
     def __call__(self, model: nn.Module) -> float:
@@ -229,10 +235,10 @@ def train_expert(
     """
     out = Path(out)
     checkpoint = provenance.checkpoint(out)
-    task = chipseq.task_of(source)
+    task = task_of(source)
     if params is None:
         params = found_params(task, architecture)
-    train, held_out = chipseq.split_peaks(chipseq.peaks(source))
+    train, held_out = split_peaks(read_peaks(source))
     if len(train) == 0 or len(held_out) == 0:
         raise ValueError(f"source: expected peaks to train and validate on, too few in {source}")
     model, history = fit_expert(
@@ -248,7 +254,7 @@ def train_expert(
     training = provenance.record(
         f"shiftsmooth train expert {source} --architecture {model.architecture} --seed {seed}",
         seed,
-        [chipseq.source_file(source)],
+        [source_file(source)],
         validation_auc=history.best_score,
         epochs=len(history.scores),
         params=dataclasses.asdict(params),

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import copy
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,44 +23,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from modelzoo.files import write_atomically
-
-
-class Batches(Protocol):
-    """The (input, target) batches of one epoch; a list of pairs is one."""
-
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
-
-
-class Minibatches:
-    """Shuffled minibatches of (input, target), the last one smaller where the size leaves a rest.
-
-    Args:
-        inputs: (N, ...) what the model, or ``transform``, takes.
-        targets: (N, tasks).
-        size: Rows of a batch.
-        seed: Decides the order; several integers, such as a seed and an epoch, are one seed.
-        transform: Applied to each batch's inputs, so that what is large exists a batch at a time.
-    """
-
-    def __init__(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        size: int,
-        seed: Sequence[int],
-        transform: Callable[[Tensor], Tensor] = lambda x: x,
-    ) -> None:
-        self.inputs, self.targets, self.size = inputs, targets, size
-        self.transform = transform
-        self.order = torch.from_numpy(np.random.default_rng(seed).permutation(len(inputs)))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.inputs) / self.size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows in self.order.split(self.size):
-            yield self.transform(self.inputs[rows]), self.targets[rows]
+from modelzoo.training.batches import Batches
 
 
 @dataclass
@@ -151,13 +112,6 @@ def fit(
     model.load_state_dict(best)
     model.eval()
     return history
-
-
-def one_cycle(done: float) -> float:
-    """Return the factor on the learning rate: up to 1 in the first fifth, then a cosine to 0."""
-    if done < 0.2:
-        return 0.04 + 0.96 * done / 0.2
-    return 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
 
 
 def checked_precision(name: str) -> torch.dtype:

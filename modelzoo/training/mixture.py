@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from modelzoo.architectures.deepbind import Expert
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import VALIDATION_SEED, read_peaks, shuffled, source_file, split_peaks
 from modelzoo.sequences import columns
 from modelzoo.training import run_folder as provenance
-from modelzoo.training.expert import VALIDATION_SEED
-from modelzoo.training.fit import History, Minibatches, checked_precision, fit, seeded
+from modelzoo.training.batches import Minibatches
+from modelzoo.training.fit import History, checked_precision, fit, seeded
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class EmbeddedPeaks:
         precision: torch.dtype = torch.float32,
     ) -> None:
         self.model, self.seed, self.precision = model, seed, precision
-        split = {factor: chipseq.split_peaks(codes) for factor, codes in peaks.items()}
+        split = {factor: split_peaks(codes) for factor, codes in peaks.items()}
         self.held_out = {
             factor: (
                 embed(model, held_out),
-                embed(model, chipseq.shuffled(held_out, VALIDATION_SEED)),
+                embed(model, shuffled(held_out, VALIDATION_SEED)),
             )
             for factor, (_, held_out) in split.items()
         }
@@ -75,7 +75,7 @@ class EmbeddedPeaks:
     def batches(self, epoch: int, size: int) -> Minibatches:
         """Return the batches of an epoch: every peak, and a shuffle of it that is new."""
         negatives = [
-            embed(self.model, chipseq.shuffled(codes, (self.seed, factor, epoch)), self.precision)
+            embed(self.model, shuffled(codes, (self.seed, factor, epoch)), self.precision)
             for factor, codes in enumerate(self.train)
         ]
         inputs = torch.cat([self.positives, *negatives])
@@ -182,7 +182,7 @@ def train_moe(
         model = MixtureOfExperts.from_experts(experts).eval()
     data = EmbeddedPeaks(
         model,
-        {factor: chipseq.peaks(source) for factor, source in sources.items()},
+        {factor: read_peaks(source) for factor, source in sources.items()},
         seed,
         checked_precision(params.precision),
     )
@@ -197,7 +197,7 @@ def train_moe(
             ]
         ),
         seed,
-        [chipseq.source_file(source) for source in sources.values()],
+        [source_file(source) for source in sources.values()],
         validation_auc=history.best_score,
         validation_auc_by_factor=data.scores(model.mixture),
         epochs=len(history.scores),

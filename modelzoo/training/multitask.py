@@ -13,17 +13,14 @@ column of that factor alone, or a table of a user's own:
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import gzip
-import math
 import statistics
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,16 +32,15 @@ from modelzoo.architectures.dnabert import DNABERT, HUB
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.datasets import chipseq
-from modelzoo.sequences import columns, encode
+from modelzoo.datasets.examples import Examples, examples
+from modelzoo.sequences import columns
 from modelzoo.training import run_folder as provenance
-from modelzoo.training.expert import VALIDATION_SEED, predict
-from modelzoo.training.fit import History, Minibatches, checked_precision, fit, seeded
+from modelzoo.training.batches import Minibatches, both_strands
+from modelzoo.training.expert import predict
+from modelzoo.training.fit import History, checked_precision, fit, seeded
 from modelzoo.training.losses import LOSSES
 from modelzoo.zoo.catalog import RECIPES
 
-TABLES = (".tsv", ".csv", ".txt")
-MISSING = ("", "NA", "NaN", "nan", ".")
-RANGES = {"binary": (0.0, 1.0), "multiclass": (0.0, 1.0), "poisson": (0.0, math.inf)}
 CLASSIFYING = ("binary", "multiclass")  # validated by ROC AUC
 
 Filters = Literal["random", "jaspar", "jaspar-frozen"]
@@ -72,120 +68,6 @@ class MultiTaskParams:
         """Return what the recipe says of an architecture, and ``more``."""
         text = (RECIPES / "multitask.toml").read_text(encoding="utf-8")
         return cls(**tomllib.loads(text).get(architecture, {}) | more)
-
-
-class Examples(Protocol):
-    """What a model is trained on and validated by; labels are NaN where they are missing.
-
-    Attributes:
-        tasks: Names of the labels' columns.
-        length: Positions of every sequence.
-        sources: The files it was read from.
-        held_out: (N, L) codes and (N, tasks) labels to validate by.
-    """
-
-    tasks: tuple[str, ...]
-    length: int
-    sources: list[Path]
-    held_out: tuple[np.ndarray, Tensor]
-
-    def epoch(self, epoch: int, seed: int) -> tuple[np.ndarray, Tensor]:
-        """Return the (N, L) codes and (N, tasks) labels of an epoch, one strand of each."""
-        ...
-
-
-class Peaks:
-    """Every peak of several factors and a shuffle of each, new in every epoch.
-
-    A peak, and its shuffle, is labelled for its own factor alone: nobody looked for the others.
-
-    Args:
-        sources: Factors or files of peaks, as for :func:`modelzoo.datasets.chipseq.peaks`.
-    """
-
-    def __init__(self, sources: Sequence[str | Path]) -> None:
-        self.tasks = tuple(chipseq.task_of(source) for source in sources)
-        if len(set(self.tasks)) < len(self.tasks):
-            raise ValueError(f"data: expected every task once, got {', '.join(self.tasks)}")
-        split = [chipseq.split_peaks(chipseq.peaks(source)) for source in sources]
-        lengths = sorted({codes.shape[1] for codes, _ in split})
-        if len(lengths) > 1:
-            raise ValueError(f"data: expected peaks of one length, got {lengths}")
-        for task, parts in zip(self.tasks, split):
-            if not all(map(len, parts)):
-                raise ValueError(f"data: too few peaks of {task} to train and validate on")
-        self.length = lengths[0]
-        self.sources = [chipseq.source_file(source) for source in sources]
-        self._train = [train for train, _ in split]
-        self.held_out = self._with_shuffles([held for _, held in split], (VALIDATION_SEED,))
-
-    def epoch(self, epoch: int, seed: int) -> tuple[np.ndarray, Tensor]:
-        """Return the peaks and the epoch's shuffles."""
-        return self._with_shuffles(self._train, (seed, epoch))
-
-    def _with_shuffles(
-        self, peaks: list[np.ndarray], seed: tuple[int, ...]
-    ) -> tuple[np.ndarray, Tensor]:
-        codes, labels = [], []
-        for task, own in enumerate(peaks):
-            codes += [own, chipseq.shuffled(own, (*seed, task))]
-            for label in (1.0, 0.0):
-                rows = torch.full((len(own), len(self.tasks)), torch.nan)
-                rows[:, task] = label
-                labels.append(rows)
-        return np.concatenate(codes), torch.cat(labels)
-
-
-class Table:
-    """A user's own sequences and labels: id, sequence, then a column of numbers for each task.
-
-    A hash of the sequence sets a tenth aside to validate by, whichever strand is given.
-
-    Args:
-        path: Tab-separated, or comma-separated where its name says ``.csv``; also as ``.gz``.
-            Empty, NA, NaN and . are missing labels.
-        loss: What the labels are for: those of classes and counts have a range.
-
-    Raises:
-        ValueError: The file is not such a table; the message says where and why.
-    """
-
-    def __init__(self, path: str | Path, loss: str = "binary") -> None:
-        self.tasks, codes, labels = _read_table(
-            Path(path), *RANGES.get(loss, (-math.inf, math.inf))
-        )
-        self.length = codes.shape[1]
-        self.sources = [Path(path)]
-        held = chipseq.held_out(codes)
-        for part, rows in (("train", ~held), ("validate", held)):
-            if empty := [
-                t for t, known in zip(self.tasks, ~labels[rows].isnan().T) if not known.any()
-            ]:
-                raise ValueError(f"{path}: expected labels of {empty[0]!r} to {part} on, got none")
-        self._train = codes[~held], labels[~held]
-        self.held_out = codes[held], labels[held]
-
-    def epoch(self, epoch: int, seed: int) -> tuple[np.ndarray, Tensor]:
-        """Return the training rows, the same in every epoch."""
-        return self._train
-
-
-def examples(data: Sequence[str | Path], loss: str = "binary") -> Examples:
-    """Return what to train on: one table, or factors and files of peaks.
-
-    Args:
-        data: One ``.tsv``, ``.csv`` or ``.txt`` file, also as ``.gz``; or any number of factors
-            and files of peaks, each of which is a task.
-        loss: A key of :data:`modelzoo.training.losses.LOSSES`.
-    """
-    tables = [d for d in data if Path(d).name.removesuffix(".gz").lower().endswith(TABLES)]
-    if not tables:
-        if loss != "binary":
-            raise ValueError(f"loss: peaks against shuffles are 'binary', got {loss!r}")
-        return Peaks(data)
-    if len(data) > 1:
-        raise ValueError(f"data: expected one table and nothing else, got {len(data)} entries")
-    return Table(data[0], loss)
 
 
 class Validation:
@@ -224,12 +106,6 @@ class Validation:
         if not scores:
             raise ValueError("data: expected different labels to validate by, got equal ones")
         return scores
-
-
-def both_strands(codes: np.ndarray, labels: Tensor) -> tuple[np.ndarray, Tensor]:
-    """Return all sequences and their reverse complements, (N, L) -> (2 N, L), and their labels."""
-    other = np.where(codes < 4, 3 - codes, codes)[:, ::-1]
-    return np.concatenate([codes, other]), torch.cat([labels, labels])
 
 
 def train_multitask(
@@ -457,60 +333,3 @@ def _command(
         if (value := getattr(params, name)) != getattr(usual, name):
             options += f" --{name} {value}"
     return f"shiftsmooth train {model}{options} --seed {seed}"
-
-
-def _read_table(path: Path, low: float, high: float) -> tuple[tuple[str, ...], np.ndarray, Tensor]:
-    """Return the tasks, the (N, L) codes and the (N, tasks) labels of a table."""
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    comma = path.name.lower().removesuffix(".gz").endswith(".csv")
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="," if comma else "\t")
-        header = next(reader, [])
-        if len(header) < 3:
-            raise ValueError(
-                f"{path}, line 1: expected the columns id, sequence and a label at least, "
-                f"{'comma' if comma else 'tab'}-separated; got {header}"
-            )
-        tasks = tuple(header[2:])
-        if len(set(tasks)) < len(tasks) or not all(tasks):
-            raise ValueError(
-                f"{path}, line 1: expected a name of its own for each label, got {tasks}"
-            )
-        codes: list[np.ndarray] = []
-        labels: list[list[float]] = []
-        for fields in reader:
-            if not fields:
-                continue  # an empty line
-            where = f"{path}, line {reader.line_num}"
-            if len(fields) != len(header):
-                raise ValueError(f"{where}: expected {len(header)} columns, got {len(fields)}")
-            try:
-                codes.append(encode(fields[1])[0])
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from None
-            if len(codes[-1]) != len(codes[0]) or len(codes[0]) == 0:
-                raise ValueError(
-                    f"{where}: expected sequences of one length, at least 1; got "
-                    f"{len(codes[-1])} after {len(codes[0])}"
-                )
-            labels.append(
-                [
-                    _label(text, f"{where}, {task}", low, high)
-                    for task, text in zip(tasks, fields[2:])
-                ]
-            )
-    if not codes:
-        raise ValueError(f"{path}: expected rows below the header, got none")
-    return tasks, np.stack(codes), torch.tensor(labels, dtype=torch.float32)
-
-
-def _label(text: str, where: str, low: float, high: float) -> float:
-    if text.strip() in MISSING:
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{where}: expected a number or nothing, got {text!r}") from None
-    if not low <= value <= high or math.isinf(value):
-        raise ValueError(f"{where}: expected a label from {low:g} to {high:g}, got {text!r}")
-    return value

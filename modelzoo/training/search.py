@@ -19,7 +19,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import read_peaks, split_peaks, task_of
 from modelzoo.files import write_atomically
 from modelzoo.training.expert import ExpertParams, PeakBatches, Validation, fit_expert
 from modelzoo.training.fit import History
@@ -49,8 +49,8 @@ def search(
         storage: Optuna journal file. A search that was stopped goes on where it ended.
         progress: Show a bar of the trials.
     """
-    task = chipseq.task_of(source)
-    train, held_out = chipseq.split_peaks(chipseq.peaks(source))
+    task = task_of(source)
+    train, held_out = split_peaks(read_peaks(source))
     rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:TRIAL_PEAKS])
     batches = PeakBatches(train[rows], seed, keep=True)
     validation = Validation(held_out)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import read_peaks, shuffled, split_peaks, task_of
 from modelzoo.sequences import encode
 
 
@@ -33,7 +34,7 @@ codes = st.integers(2, 30).flatmap(
 @settings(deadline=None)
 @given(codes, st.integers(0, 2**40))
 def test_shuffles_keep_every_dinucleotide_and_the_ends(rows, seed):
-    shuffles = chipseq.shuffled(rows, seed)
+    shuffles = shuffled(rows, seed)
     assert shuffles.dtype == np.uint8 and shuffles.shape == rows.shape
     for row, shuffle in zip(rows.tolist(), shuffles.tolist()):
         assert dinucleotides(shuffle) == dinucleotides(row)
@@ -42,7 +43,7 @@ def test_shuffles_keep_every_dinucleotide_and_the_ends(rows, seed):
 
 def test_shuffles_follow_from_the_seed_and_differ_between_epochs():
     rows = np.random.default_rng(0).integers(0, 4, (20, 101), dtype=np.uint8)
-    first, again, second = (chipseq.shuffled(rows, (7, epoch)) for epoch in (0, 0, 1))
+    first, again, second = (shuffled(rows, (7, epoch)) for epoch in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not (first == second).all(axis=1).any()
     assert not (first == rows).all(axis=1).any()
@@ -50,15 +51,15 @@ def test_shuffles_follow_from_the_seed_and_differ_between_epochs():
 
 def test_a_tenth_is_held_out_and_nothing_is_lost():
     rows = np.random.default_rng(0).integers(0, 4, (5000, 101), dtype=np.uint8)
-    train, held_out = chipseq.split_peaks(rows)
+    train, held_out = split_peaks(rows)
     assert 0.08 < len(held_out) / len(rows) < 0.12
     assert sorted(map(bytes, [*train, *held_out])) == sorted(map(bytes, rows))
 
 
 def test_a_sequence_and_its_other_strand_fall_on_one_side_wherever_they_occur():
     rows = np.random.default_rng(1).integers(0, 4, (500, 31), dtype=np.uint8)
-    _, held_out = chipseq.split_peaks(rows)
-    _, other_strand = chipseq.split_peaks(3 - rows[::-1, ::-1])
+    _, held_out = split_peaks(rows)
+    _, other_strand = split_peaks(3 - rows[::-1, ::-1])
     assert len(held_out) > 0
     assert set(map(bytes, held_out)) == set(map(bytes, (3 - other_strand[:, ::-1])))
 
@@ -66,20 +67,20 @@ def test_a_sequence_and_its_other_strand_fall_on_one_side_wherever_they_occur():
 def test_peaks_of_a_users_own_file_leave_negatives_out(tmp_path):
     path = tmp_path / "mine.seq"
     path.write_text("FoldID\tEventID\tseq\tBound\nA\ta\tACGT\t1\nA\tb\tCCCC\t0\n")
-    assert np.array_equal(chipseq.peaks(path), encode(["ACGT"]))
-    assert chipseq.task_of(path) == "mine" and chipseq.task_of("GATA3") == "GATA3"
+    assert np.array_equal(read_peaks(path), encode(["ACGT"]))
+    assert task_of(path) == "mine" and task_of("GATA3") == "GATA3"
 
 
 def test_a_source_that_is_neither_factor_nor_file_is_refused():
     with pytest.raises(ValueError, match=r"source: expected one of .*GATA3.* got GATA4"):
-        chipseq.peaks("GATA4")
+        read_peaks("GATA4")
 
 
 def test_a_file_without_peaks_is_refused(tmp_path):
     path = tmp_path / "mine.seq"
     path.write_text("FoldID\tEventID\tseq\tBound\n")
     with pytest.raises(ValueError, match=r"mine\.seq: expected at least one peak, got none"):
-        chipseq.peaks(path)
+        read_peaks(path)
 
 
 def test_an_unknown_set_is_refused_with_the_known_ones():
@@ -206,5 +207,5 @@ def test_offline_the_error_says_what_to_do(monkeypatch, tmp_path, small_file):
 @pytest.mark.data
 @pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="needs MODELZOO_DATA_DIR")
 def test_the_papers_training_files_hold_what_they_should():
-    sizes = {factor: len(chipseq.peaks(factor)) for factor in chipseq.FACTORS}
+    sizes = {factor: len(read_peaks(factor)) for factor in chipseq.FACTORS}
     assert sizes == {"ARID3A": 17122, "FOXM1": 22426, "GATA3": 15379}

@@ -13,6 +13,7 @@ from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import read_peaks, shuffled, split_peaks
 from modelzoo.sequences import columns
 from modelzoo.training import expert as experts
 from modelzoo.training.expert import (
@@ -61,7 +62,7 @@ def test_an_expert_learns_a_planted_motif_from_a_users_own_peaks(train, source):
     assert {p.name for p in folder.iterdir()} >= {"config.json", "model.safetensors"}
     model = DeepBind.from_pretrained(folder).eval()
     assert model.tasks == ("toy",)
-    _, held_out = chipseq.split_peaks(chipseq.peaks(source))
+    _, held_out = split_peaks(read_peaks(source))
     validation = Validation(held_out)
     assert validation(model) > 0.9
     recorded = json.loads((folder / "training.json").read_text())["validation_auc"]
@@ -73,7 +74,7 @@ def test_other_experts_learn_it_too_and_are_loaded_by_their_names(train, source,
     folder = train("a", params=params)
     model = modelzoo.load(folder)
     assert isinstance(model, cls) and model.tasks == ("toy",)
-    _, held_out = chipseq.split_peaks(chipseq.peaks(source))
+    _, held_out = split_peaks(read_peaks(source))
     assert Validation(held_out)(model) > 0.9
     training = json.loads((folder / "training.json").read_text())
     assert training["command"].endswith(f"--architecture {cls.architecture} --seed 0")
@@ -172,7 +173,7 @@ def test_validation_is_the_auc_of_peaks_against_one_fixed_shuffle():
     peaks = np.random.default_rng(2).integers(0, 4, (40, 25), dtype=np.uint8)
     model = PARAMS.build("toy").eval()
     with torch.no_grad():
-        rows = np.concatenate([peaks, chipseq.shuffled(peaks, experts.VALIDATION_SEED)])
+        rows = np.concatenate([peaks, shuffled(peaks, experts.VALIDATION_SEED)])
         logits = model(columns(rows))[:, 0]
     expected = roc_auc_score([1] * 40 + [0] * 40, logits)
     assert Validation(peaks)(model) == pytest.approx(expected)

@@ -6,13 +6,9 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from modelzoo.training.fit import (
-    History,
-    Minibatches,
-    fit,
-    one_cycle,
-    seeded,
-)
+from modelzoo.training.batches import Minibatches
+from modelzoo.training.fit import History, fit, seeded
+from modelzoo.training.schedules import one_cycle
 
 
 class Scripted:

@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import read_peaks, shuffled, split_peaks
 from modelzoo.training import mixture as gate
 from modelzoo.training.expert import VALIDATION_SEED, ExpertParams, TowerParams
 from modelzoo.training.fit import seeded
@@ -57,7 +57,7 @@ def train(experts, sources, tmp_path):
 @pytest.fixture
 def data(experts, sources):
     model = MixtureOfExperts.from_experts(experts).eval()
-    peaks = {name: chipseq.peaks(path) for name, path in sources.items()}
+    peaks = {name: read_peaks(path) for name, path in sources.items()}
     return model, peaks, EmbeddedPeaks(model, peaks, seed=5)
 
 
@@ -108,7 +108,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(train, tmp_path, monkeypatch):
 
 def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
     model, peaks, embedded = data
-    train = [chipseq.split_peaks(codes)[0] for codes in peaks.values()]
+    train = [split_peaks(codes)[0] for codes in peaks.values()]
     expected = torch.cat([gate.embed(model, codes) for codes in train])
     negatives = []
     for epoch in (0, 1, 2, 0):
@@ -125,19 +125,18 @@ def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
 def test_negatives_are_shuffles_of_the_training_peaks_alone(data, monkeypatch):
     _, peaks, embedded = data
     seen = []
-    shuffled = chipseq.shuffled
-    monkeypatch.setattr(chipseq, "shuffled", lambda c, s: (seen.append(c), shuffled(c, s))[1])
+    monkeypatch.setattr(gate, "shuffled", lambda c, s: (seen.append(c), shuffled(c, s))[1])
     embedded.batches(3, 50)
     for codes, used in zip(peaks.values(), seen, strict=True):
-        assert np.array_equal(used, chipseq.split_peaks(codes)[0])
+        assert np.array_equal(used, split_peaks(codes)[0])
 
 
 def test_validation_is_the_mean_auc_over_factors_of_whole_models_on_held_out_peaks(data):
     model, peaks, embedded = data
     aucs = []
     for codes in peaks.values():
-        _, held_out = chipseq.split_peaks(codes)
-        rows = np.concatenate([held_out, chipseq.shuffled(held_out, VALIDATION_SEED)])
+        _, held_out = split_peaks(codes)
+        rows = np.concatenate([held_out, shuffled(held_out, VALIDATION_SEED)])
         with torch.no_grad():
             logits = model.mixture(gate.embed(model, rows))[:, 0]
         aucs.append(roc_auc_score(np.repeat([1, 0], len(held_out)), logits))

@@ -9,18 +9,17 @@ from sklearn.metrics import roc_auc_score
 from modelzoo.architectures.baselines import BASELINES
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.examples import examples
+from modelzoo.datasets.peaks import Peaks, read_peaks, split_peaks
+from modelzoo.datasets.tables import Table
 from modelzoo.sequences import columns, encode
 from modelzoo.training import multitask
+from modelzoo.training.batches import both_strands
 from modelzoo.training.expert import predict
 from modelzoo.training.initial_filters import jaspar_filters
 from modelzoo.training.multitask import (
     MultiTaskParams,
-    Peaks,
-    Table,
     Validation,
-    both_strands,
-    examples,
     train_baseline,
     train_explainn,
     train_model_units,
@@ -78,7 +77,7 @@ def test_a_peak_and_its_shuffle_are_labelled_for_their_own_task_alone(peaks):
     known = ~labels.isnan()
     assert (known.sum(1) == 1).all()
     for task, path in enumerate(peaks):
-        train, _ = chipseq.split_peaks(chipseq.peaks(path))
+        train, _ = split_peaks(read_peaks(path))
         own = codes[known[:, task].numpy()]
         y = labels[known[:, task], task].numpy()
         assert sorted(map(bytes, own[y == 1])) == sorted(map(bytes, train))
