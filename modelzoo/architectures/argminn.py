@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN, as_input
+from modelzoo.architectures.layers import UNKNOWN, as_input, sinusoids
 from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 
@@ -296,13 +296,3 @@ class PlainCNN(nn.Module, Pretrained):
         if x.shape[-1] != self.length:
             raise ValueError(f"x: expected {self.length} bases, got {x.shape[-1]}")
         return self.layers(x)
-
-
-def sinusoids(length: int, size: int) -> Tensor:
-    """Return the encoding of positions 0 to length - 1, (size, length).
-
-    Row 2j is sin(i / 10000^(2j / size)), row 2j + 1 its cosine.
-    """
-    rates = 10000.0 ** (-torch.arange(0, size, 2) / size)
-    angles = rates[:, None] * torch.arange(length)
-    return torch.stack([angles.sin(), angles.cos()], dim=1).flatten(0, 1)

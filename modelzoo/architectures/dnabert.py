@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import as_input
-from modelzoo.architectures.explainn import windowed
+from modelzoo.architectures.layers import as_input, windowed
 from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 HUB = "zhihan1996/DNA_bert_6"

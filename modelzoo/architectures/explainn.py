@@ -19,18 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN, as_input
+from modelzoo.architectures.layers import Exp, as_input, windowed
 from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 POOL = 7  # positions, and the step
-
-
-class Exp(nn.Module):
-    """The exponential, elementwise."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return exp(x)."""
-        return x.exp()
 
 
 class UnitHeads(nn.Module):
@@ -248,19 +240,6 @@ class ModelUnits(nn.Module, Pretrained):
             )
         self._hub_mixin_config = self.config
         super()._save_pretrained(save_directory)
-
-
-def windowed(x: Tensor, length: int) -> Tensor:
-    """Return the central window of ``x``, (B, 4, L) -> (B, 4, length).
-
-    A longer input loses its ends; a shorter one is padded with 0.25 on both sides, any base being
-    as likely. A model that was trained on windows around peaks is so asked about the middle.
-    """
-    missing = length - x.shape[-1]
-    if missing == 0:
-        return x
-    left = math.floor(missing / 2)
-    return F.pad(x, (left, missing - left), value=UNKNOWN)  # a negative padding crops
 
 
 def _uniform(*shape: int, fan_in: int) -> Tensor:

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.danq import DanQExpert
-from modelzoo.architectures.deepbind import DeepBind, Expert, as_input
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.expert import Expert
+from modelzoo.architectures.layers import as_input
 from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 from modelzoo.architectures.tower import Tower
 

@@ -23,9 +23,8 @@ from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import nn
 
-from modelzoo.architectures import ARCHITECTURES
-from modelzoo.architectures.baselines import BASELINES
-from modelzoo.architectures.deepbind import Expert
+from modelzoo.architectures import ARCHITECTURES, BASELINES
+from modelzoo.architectures.expert import Expert
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.files import sha256, write_atomically

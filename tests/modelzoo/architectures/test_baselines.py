@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from modelzoo.architectures.baselines import BASELINES, DanQ
+from modelzoo.architectures import BASELINES
+from modelzoo.architectures.danq import DanQ
 from modelzoo.sequences import one_hot
 from modelzoo.zoo import hub
 from shiftsmooth import ShiftSmooth

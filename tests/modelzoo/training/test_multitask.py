@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from modelzoo.architectures.baselines import BASELINES
+from modelzoo.architectures import BASELINES
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets import chipseq
