@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modelzoo.architectures.layers import UNKNOWN, as_input, sinusoids
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
 
 
 class Trace(NamedTuple):
@@ -120,7 +120,8 @@ class MemoryAttention(nn.Module):
         return parameter.unflatten(0, (self.heads, -1))
 
 
-class ARGMINN(nn.Module, Pretrained):
+@register
+class ARGMINN(Pretrained):
     """The network of Tseng et al. (2024); the defaults are the paper's.
 
     Args:
@@ -241,7 +242,8 @@ class ARGMINN(nn.Module, Pretrained):
         return sorted(listed, key=lambda i: (-i.attention, -i.activation))
 
 
-class PlainCNN(nn.Module, Pretrained):
+@register
+class PlainCNN(Pretrained):
     """The convolutional network that the paper compares ARGMINN with (appendix B.2).
 
     Three convolutions of eight filters, one pooling, two hidden layers; each with ReLU, then batch

@@ -1,7 +1,7 @@
-"""Baseline: the convolutional networks that the ExplaiNN paper compares with.
+"""Baseline: the convolutional networks that the ExplaiNN paper compares with, in its layer sizes.
 
-Layer sizes are those of that paper (section "Model architectures"). All are multi-task, read windows
-of one length (`layers.windowed` says what becomes of others) and give logits.
+All are multi-task, read windows of one length (`layers.windowed` says what becomes of others) and
+give logits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from modelzoo.architectures.layers import as_input, windowed
 from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 
-class Baseline(nn.Module, Pretrained):
+class Baseline(Pretrained):
     """A trunk up to the first pooling, then the rest: what all baselines have in common.
 
     Args:

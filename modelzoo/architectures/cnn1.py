@@ -8,8 +8,10 @@ from torch import nn
 
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.layers import Exp, dense
+from modelzoo.architectures.pretrained import register
 
 
+@register
 class CNN1(Baseline):
     """One convolution of 100 filters and two fully connected layers of 1,000: CNN_1.
 
@@ -27,6 +29,7 @@ class CNN1(Baseline):
         super().__init__(trunk, rest, length, tasks)
 
 
+@register
 class CNN1Exp(CNN1):
     """CNN_1 with the exponential in the place of the first ReLU."""
 

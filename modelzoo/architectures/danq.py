@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import UNKNOWN, Recurrent, StrandConv1d
+from modelzoo.architectures.pretrained import register
 
 
+@register
 class DanQ(Baseline):
     """A convolution, then two bidirectional LSTM layers over its pooled maps.
 
@@ -53,6 +55,7 @@ class DanQ(Baseline):
         super().__init__(trunk, rest, length, tasks, filters=filters, state=state, hidden=hidden)
 
 
+@register
 class DanQExpert(Expert):
     """One factor's DanQ, far smaller than the paper's, of windows of any length.
 

@@ -8,8 +8,10 @@ from torch import nn
 
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import UNKNOWN, StrandConv1d
+from modelzoo.architectures.pretrained import register
 
 
+@register
 class DeepBind(Expert):
     """One convolutional model of one factor: the expert of the mixture paper (section II-A).
 

@@ -8,8 +8,10 @@ from torch import nn
 
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.layers import convolution, dense
+from modelzoo.architectures.pretrained import register
 
 
+@register
 class DeepCNN(Baseline):
     """Three convolutions and two fully connected layers, after Basset.
 

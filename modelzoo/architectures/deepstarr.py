@@ -8,8 +8,10 @@ from torch import nn
 
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.layers import convolution, dense
+from modelzoo.architectures.pretrained import register
 
 
+@register
 class DeepSTARR(Baseline):
     """Four padded convolutions and two fully connected layers of 256.
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.layers import as_input, windowed
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
 
 HUB = "zhihan1996/DNA_bert_6"
 K = 6
@@ -36,7 +36,8 @@ CONFIG = (  # what of a BERT's configuration decides what it computes
 )
 
 
-class DNABERT(nn.Module, Pretrained):
+@register
+class DNABERT(Pretrained):
     """A frozen BERT over 6-mers, then an encoder layer that is trained.
 
     :meth:`from_bert` takes the weights; by itself the BERT is untrained. A sequence of fewer than

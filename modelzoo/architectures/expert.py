@@ -14,7 +14,7 @@ from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 POOLINGS = ("max", "max+mean")
 
 
-class Expert(nn.Module, Pretrained):
+class Expert(Pretrained):
     """A trunk, pooling over all positions and both strands, a hidden layer: what a gate can take.
 
     Args:

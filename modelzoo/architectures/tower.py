@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import UNKNOWN, StrandConv1d, StrandNorm
+from modelzoo.architectures.pretrained import register
 
 
 class Residual(nn.Module):
@@ -31,6 +32,7 @@ class Residual(nn.Module):
         return maps + self.conv(torch.relu(self.norm(maps)))
 
 
+@register
 class Tower(Expert):
     """A deep convolutional model of one factor: an expert with a wide view.
 
