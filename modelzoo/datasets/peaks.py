@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.chipseq import file, sets
+from modelzoo.files import sha256
 from modelzoo.sequences import encode, read_sequences
 
 VALIDATION_FRACTION = 0.1
@@ -20,33 +22,76 @@ VALIDATION_SEED = 2**31
 
 
 class Peaks:
-    """Every peak of several factors and a shuffle of each, new in every epoch.
+    """The peaks of one or several factors, each with a dinucleotide shuffle, new in every epoch.
 
     A peak, and its shuffle, is labelled for its own factor alone: nobody looked for the others.
+    A tenth of the peaks, and one fixed shuffle of each, are held out.
 
     Args:
-        sources: Factors or files of peaks, as for :func:`modelzoo.datasets.chipseq.peaks`.
+        sources: Data sets or files of peaks, as `read_peaks` takes them; or the (N, L) codes of
+            peaks by the name of their task.
+        size: How many peaks of each factor an epoch draws; every peak once by default.
+
+    Attributes:
+        train: The (N, L) codes of the peaks to train on, by task.
     """
 
-    def __init__(self, sources: Sequence[str | Path]) -> None:
-        self.tasks = tuple(task_of(source) for source in sources)
-        if len(set(self.tasks)) < len(self.tasks):
+    def __init__(
+        self,
+        sources: Sequence[str | Path] | Mapping[str, np.ndarray],
+        size: int | None = None,
+    ) -> None:
+        self.sources: dict[Path, str] = {}
+        if isinstance(sources, Mapping):
+            named = list(sources.items())
+        else:
+            named = [(task_of(source), self._read(source)) for source in sources]
+        self.tasks = tuple(task for task, _ in named)
+        if not named or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"data: expected every task once, got {', '.join(self.tasks)}")
-        split = [split_peaks(read_peaks(source)) for source in sources]
-        lengths = sorted({codes.shape[1] for codes, _ in split})
+        lengths = sorted({codes.shape[1] for _, codes in named})
         if len(lengths) > 1:
             raise ValueError(f"data: expected peaks of one length, got {lengths}")
-        for task, parts in zip(self.tasks, split):
-            if not all(map(len, parts)):
-                raise ValueError(f"data: too few peaks of {task} to train and validate on")
-        self.length = lengths[0]
-        self.sources = [source_file(source) for source in sources]
-        self._train = [train for train, _ in split]
-        self.held_out = self._with_shuffles([held for _, held in split], (VALIDATION_SEED,))
+        self.length, self.size = lengths[0], size
+        self.train, held_out = {}, []
+        for task, codes in named:
+            self.train[task], held = split_peaks(codes)
+            if len(self.train[task]) == 0 or len(held) == 0:
+                raise ValueError(
+                    f"data: expected peaks to train and validate on, got {len(codes)} of {task},"
+                    " which are too few"
+                )
+            held_out.append(held)
+        self.held_out = self._with_shuffles(held_out, (VALIDATION_SEED,))
 
-    def epoch(self, epoch: int, seed: int) -> tuple[np.ndarray, Tensor]:
-        """Return the peaks and the epoch's shuffles."""
-        return self._with_shuffles(self._train, (seed, epoch))
+    def epoch(self, epoch: int, seed: int | tuple[int, ...]) -> tuple[np.ndarray, Tensor]:
+        """Return the peaks, then the shuffles of each factor; (N, L) codes and (N, tasks) labels.
+
+        Args:
+            epoch: Its number.
+            seed: With the epoch's number, decides the shuffles, and the peaks if not all are seen.
+        """
+        own = seed if isinstance(seed, tuple) else (seed,)
+        drawn = [
+            self._drawn(codes, (*own, epoch, t)) for t, codes in enumerate(self.train.values())
+        ]
+        return self._with_shuffles(drawn, (*own, epoch))
+
+    def fewer(self, count: int, seed: int) -> Peaks:
+        """Return the same data with at most `count` of each factor's peaks to train on."""
+        chosen = copy.copy(self)
+        rng = np.random.default_rng(seed)
+        chosen.train = {
+            task: codes[np.sort(rng.permutation(len(codes))[:count])]
+            for task, codes in self.train.items()
+        }
+        return chosen
+
+    def _drawn(self, codes: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+        if self.size is None:
+            return codes
+        again = self.size > len(codes)
+        return codes[np.random.default_rng(seed).choice(len(codes), self.size, replace=again)]
 
     def _with_shuffles(
         self, peaks: list[np.ndarray], seed: tuple[int, ...]
@@ -60,18 +105,24 @@ class Peaks:
                 labels.append(rows)
         return np.concatenate(codes), torch.cat(labels)
 
+    def _read(self, source: str | Path) -> np.ndarray:
+        path = source_file(source)
+        self.sources[path] = sha256(path.read_bytes())
+        return read_peaks(source)
+
 
 def task_of(source: str | Path) -> str:
-    """Return the name of the task that peaks are of: the factor, or the file's name."""
-    return str(source) if source in chipseq.FACTORS else Path(source).name.partition(".")[0]
+    """Return the name of the task that peaks are of: the data set's, or the file's."""
+    return str(source) if str(source) in sets("train") else Path(source).name.partition(".")[0]
 
 
 def source_file(source: str | Path) -> Path:
-    """Return the file that peaks are read from: a factor's training file, or the file itself."""
-    path = chipseq.file("train", str(source)) if str(source) in chipseq.FACTORS else Path(source)
+    """Return the file that peaks are read from: a data set's training file, or the file itself."""
+    known = sets("train")
+    path = file("train", str(source)) if str(source) in known else Path(source)
     if not path.is_file():
         raise ValueError(
-            f"source: expected one of {chipseq.FACTORS} or a file of peaks, got {source}"
+            f"source: expected one of {', '.join(known)}, or a file of peaks; got {source}"
         )
     return path
 
@@ -80,8 +131,8 @@ def read_peaks(source: str | Path) -> np.ndarray:
     """Return the (N, L) codes of the peaks to train on.
 
     Args:
-        source: One of `modelzoo.datasets.chipseq.FACTORS`, or a file of peaks of one length: `.seq`
-            or FASTA, with or without `.gz`. Records labelled 0 are left out.
+        source: A data set of `modelzoo.datasets.chipseq.sets("train")`, or a file of peaks of one
+            length: `.seq` or FASTA, with or without `.gz`. Records labelled 0 are left out.
     """
     path = source_file(source)
     codes = encode([r.sequence for r in read_sequences(path) if r.label != 0])
@@ -112,9 +163,8 @@ def shuffled(codes: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
     """Return one dinucleotide-preserving shuffle of every sequence, (N, L) -> (N, L).
 
     Args:
-        codes: (N, L) codes as made by :func:`modelzoo.sequences.encode`.
-        seed: What the shuffles are drawn from; several integers, such as a seed and an epoch, are
-            one seed.
+        codes: (N, L) codes as made by `modelzoo.sequences.encode`.
+        seed: Decides the shuffles; several integers, such as a seed and an epoch, are one seed.
     """
     from tangermeme.ersatz import dinucleotide_shuffle
 

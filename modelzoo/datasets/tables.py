@@ -1,10 +1,17 @@
-"""A user's own table of sequences and labels."""
+"""A user's own table of sequences and labels.
+
+id      sequence  liver  kidney
+chr1:5  ACGT...   1      0
+chr1:9  TTGA...          1          # no label for the liver
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import math
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +19,22 @@ import torch
 from torch import Tensor
 
 from modelzoo.datasets.peaks import held_out
+from modelzoo.files import sha256
 from modelzoo.sequences import encode
 
-TABLES = (".tsv", ".csv", ".txt")
+ENDINGS = (".tsv", ".csv", ".txt")
 MISSING = ("", "NA", "NaN", "nan", ".")
 RANGES = {"binary": (0.0, 1.0), "multiclass": (0.0, 1.0), "poisson": (0.0, math.inf)}
 
 
 class Table:
-    """A user's own sequences and labels: id, sequence, then a column of numbers for each task.
+    """Sequences and labels: id, sequence, then a column of numbers for each task.
 
     A hash of the sequence sets a tenth aside to validate by, whichever strand is given.
 
     Args:
-        path: Tab-separated, or comma-separated where its name says ``.csv``; also as ``.gz``.
-            Empty, NA, NaN and . are missing labels.
+        path: Tab-separated, or comma-separated where its name says `.csv`; also as `.gz`. Empty,
+            NA, NaN and . are missing labels.
         loss: What the labels are for: those of classes and counts have a range.
 
     Raises:
@@ -34,11 +42,10 @@ class Table:
     """
 
     def __init__(self, path: str | Path, loss: str = "binary") -> None:
-        self.tasks, codes, labels = _read_table(
-            Path(path), *RANGES.get(loss, (-math.inf, math.inf))
-        )
+        path = Path(path)
+        self.sources = {path: sha256(path.read_bytes())}
+        self.tasks, codes, labels = _read_table(path, *RANGES.get(loss, (-math.inf, math.inf)))
         self.length = codes.shape[1]
-        self.sources = [Path(path)]
         held = held_out(codes)
         for part, rows in (("train", ~held), ("validate", held)):
             if empty := [
@@ -55,47 +62,54 @@ class Table:
 
 def _read_table(path: Path, low: float, high: float) -> tuple[tuple[str, ...], np.ndarray, Tensor]:
     """Return the tasks, the (N, L) codes and the (N, tasks) labels of a table."""
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    comma = path.name.lower().removesuffix(".gz").endswith(".csv")
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="," if comma else "\t")
-        header = next(reader, [])
-        if len(header) < 3:
+    rows = _rows(path)
+    _, header = next(rows, (1, []))
+    if len(header) < 3:
+        raise ValueError(
+            f"{path}, line 1: expected the columns id, sequence and a label at least, "
+            f"{'comma' if _comma(path) else 'tab'}-separated; got {header}"
+        )
+    tasks = tuple(header[2:])
+    if len(set(tasks)) < len(tasks) or not all(tasks):
+        raise ValueError(f"{path}, line 1: expected a name of its own for each label, got {tasks}")
+    codes: list[np.ndarray] = []
+    labels: list[list[float]] = []
+    for line, fields in rows:
+        where = f"{path}, line {line}"
+        if len(fields) != len(header):
+            raise ValueError(f"{where}: expected {len(header)} columns, got {len(fields)}")
+        try:
+            codes.append(encode(fields[1])[0])
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        if len(codes[-1]) != len(codes[0]) or len(codes[0]) == 0:
             raise ValueError(
-                f"{path}, line 1: expected the columns id, sequence and a label at least, "
-                f"{'comma' if comma else 'tab'}-separated; got {header}"
+                f"{where}: expected sequences of one length, at least 1; got "
+                f"{len(codes[-1])} after {len(codes[0])}"
             )
-        tasks = tuple(header[2:])
-        if len(set(tasks)) < len(tasks) or not all(tasks):
-            raise ValueError(
-                f"{path}, line 1: expected a name of its own for each label, got {tasks}"
-            )
-        codes: list[np.ndarray] = []
-        labels: list[list[float]] = []
-        for fields in reader:
-            if not fields:
-                continue  # an empty line
-            where = f"{path}, line {reader.line_num}"
-            if len(fields) != len(header):
-                raise ValueError(f"{where}: expected {len(header)} columns, got {len(fields)}")
-            try:
-                codes.append(encode(fields[1])[0])
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from None
-            if len(codes[-1]) != len(codes[0]) or len(codes[0]) == 0:
-                raise ValueError(
-                    f"{where}: expected sequences of one length, at least 1; got "
-                    f"{len(codes[-1])} after {len(codes[0])}"
-                )
-            labels.append(
-                [
-                    _label(text, f"{where}, {task}", low, high)
-                    for task, text in zip(tasks, fields[2:])
-                ]
-            )
+        labels.append(
+            [_label(text, f"{where}, {task}", low, high) for task, text in zip(tasks, fields[2:])]
+        )
     if not codes:
         raise ValueError(f"{path}: expected rows below the header, got none")
     return tasks, np.stack(codes), torch.tensor(labels, dtype=torch.float32)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of a line and its fields, but for empty lines."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter="," if _comma(path) else "\t")
+            for fields in reader:
+                if fields:
+                    yield reader.line_num, fields
+    except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected a table, got a damaged file ({error})") from error
+
+
+def _comma(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(".csv")
 
 
 def _label(text: str, where: str, low: float, high: float) -> float:

@@ -75,6 +75,7 @@ def discover(
     peaks = Peaks([source])
     params = params or MultiTaskParams.of("explainn")
     folder = provenance.partial(out)
+    folder.mkdir(parents=True, exist_ok=True)
     _same_run(folder / "run.json", peaks, units=units, seed=seed, **dataclasses.asdict(params))
     if not (folder / "model").exists():
         train_explainn(

@@ -91,7 +91,11 @@ def ship(folder: Path) -> None:
     Of a baseline's weights, the recipe gets the sum.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    training = {
+        key: value
+        for name in ("training.json", "times.json")
+        for key, value in json.loads((folder / name).read_text(encoding="utf-8")).items()
+    }
     architecture = config.pop("architecture")
     recipe = {
         "architecture": architecture,

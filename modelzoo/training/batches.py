@@ -21,14 +21,14 @@ class Batches(Protocol):
 
 
 class Minibatches:
-    """Shuffled minibatches of (input, target), the last one smaller where the size leaves a rest.
+    """Shuffled minibatches of (input, target); the last one holds what is left.
 
     Args:
-        inputs: (N, ...) what the model, or ``transform``, takes.
+        inputs: (N, ...) what the model, or `transform`, takes.
         targets: (N, tasks).
         size: Rows of a batch.
         seed: Decides the order; several integers, such as a seed and an epoch, are one seed.
-        transform: Applied to each batch's inputs, so that what is large exists a batch at a time.
+        transform: Applied to the inputs of each batch, so that only one batch at a time is large.
     """
 
     def __init__(
@@ -51,17 +51,22 @@ class Minibatches:
             yield self.transform(self.inputs[rows]), self.targets[rows]
 
 
+def of_codes(codes: np.ndarray, labels: Tensor, size: int, seed: Sequence[int]) -> Minibatches:
+    """Return shuffled minibatches of one-hot sequences, (N, L) codes and (N, tasks) labels."""
+    return Minibatches(torch.from_numpy(codes), labels, size, seed, columns)
+
+
 class Doubled:
-    """Batches of an epoch: as many positives as negatives, and the other strand of each.
+    """Batches with as many positives as negatives, and the other strand of each sequence.
 
     Args:
         codes: (N, L), positives and negatives in equal number.
-        labels: (N,).
+        labels: (N, 1).
         size: Rows of a batch, a multiple of 4.
     """
 
-    def __init__(self, codes: np.ndarray, labels: np.ndarray, size: int) -> None:
-        half = np.argsort(labels, kind="stable").reshape(2, -1, size // 4)
+    def __init__(self, codes: np.ndarray, labels: Tensor, size: int) -> None:
+        half = np.argsort(labels[:, 0].numpy(), kind="stable").reshape(2, -1, size // 4)
         self.rows = half.transpose(1, 0, 2).reshape(-1, size // 2)
         self.codes, self.labels = codes, labels
 
@@ -70,8 +75,7 @@ class Doubled:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in self.rows:
-            x = columns(self.codes[rows])
-            y = torch.from_numpy(self.labels[rows]).float()[:, None]
+            x, y = columns(self.codes[rows]), self.labels[rows]
             yield torch.cat([x, reverse_complement(x)]), torch.cat([y, y])
 
 

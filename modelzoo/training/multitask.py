@@ -4,27 +4,18 @@ The recipe is that of the ExplaiNN paper (section "Model training"): Adam, batch
 strands of every sequence in training and in validation, early stopping.
 
 What there is to learn from is either the peaks of several factors, each against its shuffles in the
-column of that factor alone, or a table of a user's own:
-
-    id      sequence  liver  kidney
-    chr1:5  ACGT...   1      0
-    chr1:9  TTGA...          1          # no label for the liver
+column of that factor alone, or a user's own table.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import statistics
-import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from modelzoo.architectures import registered
@@ -34,79 +25,42 @@ from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.examples import Examples, examples
-from modelzoo.sequences import columns
-from modelzoo.training import run_folder as provenance
-from modelzoo.training.batches import Minibatches, both_strands
-from modelzoo.training.expert import predict
-from modelzoo.training.fit import History, checked_precision, fit, seeded
+from modelzoo.training import batches
+from modelzoo.training.fit import fit, seeded
 from modelzoo.training.losses import LOSSES
+from modelzoo.training.params import TrainingParams
+from modelzoo.training.run_folder import Run, identity
+from modelzoo.training.validation import CLASSIFYING, Validation
 from modelzoo.zoo.catalog import RECIPES
 
-CLASSIFYING = ("binary", "multiclass")  # validated by ROC AUC
-
 Filters = Literal["random", "jaspar", "jaspar-frozen"]
-Build = Callable[[Sequence[str], int], nn.Module]  # from tasks and length to an untrained model
+Build = Callable[[Sequence[str], int], Pretrained]  # from tasks and length to an untrained model
 
 
-@dataclass(frozen=True)
-class MultiTaskParams:
-    """The hyper-parameters of a training; the defaults are the paper's, but for the epochs."""
+@dataclass(frozen=True, kw_only=True)
+class MultiTaskParams(TrainingParams):
+    """The hyper-parameters of a training; the defaults are the paper's, but for the epochs.
+
+    Attributes:
+        loss: What the labels are, a key of `modelzoo.training.losses.LOSSES`.
+    """
 
     loss: str = "binary"
     learning_rate: float = 3e-3
     batch_size: int = 100
     epochs: int = 16
     patience: int = 4
-    precision: str = "float32"  # or "bfloat16", of the forward pass
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.loss not in LOSSES:
             raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {self.loss!r}")
-        checked_precision(self.precision)
 
     @classmethod
     def of(cls, architecture: str, **more: Any) -> MultiTaskParams:
-        """Return what the recipe says of an architecture, and ``more``."""
+        """Return what the recipe says of an architecture, and `more`."""
         text = (RECIPES / "multitask.toml").read_text(encoding="utf-8")
         return cls(**tomllib.loads(text).get(architecture, {}) | more)
-
-
-class Validation:
-    """Scores a model on the held-out examples, both strands; higher is better.
-
-    Classes by ROC AUC and numbers by their correlation, each the mean over tasks; a profile over
-    tasks (loss ``"pearson"``) by its correlation over them.
-    """
-
-    def __init__(self, data: Examples, loss: str) -> None:
-        self.tasks, self.loss = data.tasks, loss
-        codes, self.labels = both_strands(*data.held_out)
-        self.codes = codes
-
-    def __call__(self, model: nn.Module) -> float:
-        """Return the score."""
-        outputs = predict(model, self.codes)
-        if self.loss == "pearson":
-            return 1 - float(LOSSES["pearson"](outputs, self.labels))
-        return statistics.fmean(self._by_task(outputs).values())
-
-    def by_task(self, model: nn.Module) -> dict[str, float]:
-        """Return the score of every task that has one; none for a profile."""
-        return {} if self.loss == "pearson" else self._by_task(predict(model, self.codes))
-
-    def _by_task(self, outputs: Tensor) -> dict[str, float]:
-        scores = {}
-        for task, y, t in zip(self.tasks, outputs.T.double().numpy(), self.labels.T.numpy()):
-            y, t = y[~np.isnan(t)], t[~np.isnan(t)]
-            if len(set(t)) < 2:
-                continue  # one class, or a constant, tells nothing
-            if self.loss in CLASSIFYING:
-                scores[task] = float(roc_auc_score(t >= 0.5, y))
-            else:
-                scores[task] = float(np.corrcoef(y, t)[0, 1]) if np.ptp(y) else 0.0
-        if not scores:
-            raise ValueError("data: expected different labels to validate by, got equal ones")
-        return scores
 
 
 def train_multitask(
@@ -126,68 +80,49 @@ def train_multitask(
 
     Args:
         build: Makes the untrained model; parameters that want no gradient stay as they are.
-        data: What to train on, see :func:`examples`.
-        command: The command line that does the same; it tells one run from another.
+        data: What to train on.
+        command: The command line that does the same.
         out: The folder to make.
         params: Hyper-parameters.
         seed: Decides weights, order, shuffles and dropout.
         progress: Show a bar.
-        notes: What else to write down in ``training.json``.
+        notes: What else to write down in `training.json`.
 
     Raises:
-        FileExistsError: ``out`` is there already.
-        ValueError: A run with other arguments was stopped on its way to ``out``.
+        FileExistsError: `out` is there already.
+        ValueError: A run with other arguments, or on other data, was stopped on its way to `out`.
+        RuntimeError: The training failed.
     """
-    out = Path(out)
-    checkpoint = provenance.checkpoint(out)
-    validation = Validation(data, params.loss)
+    validation = Validation(data, params.loss, strands=2)
     with seeded(seed):
         model = build(data.tasks, data.length)
-    optimizer = torch.optim.Adam(
-        [p for p in model.parameters() if p.requires_grad], lr=params.learning_rate
-    )
-    clock = [time.process_time()]
 
-    def batches(epoch: int) -> Minibatches:
-        codes, labels = both_strands(*data.epoch(epoch, seed))
-        rows = torch.from_numpy(codes)
-        return Minibatches(rows, labels, params.batch_size, (seed, epoch), columns)
+    def epoch(number: int) -> batches.Batches:
+        codes, labels = batches.both_strands(*data.epoch(number, seed))
+        return batches.of_codes(codes, labels, params.batch_size, (seed, number))
 
-    def note_time(history: History) -> None:
-        clock.append(time.process_time())
-
-    history = fit(
-        model,
-        batches,
-        validation,
-        optimizer=optimizer,
-        epochs=params.epochs,
-        patience=params.patience,
-        loss=LOSSES[params.loss],
-        seed=seed,
-        precision=checked_precision(params.precision),
-        checkpoint=checkpoint,
-        identity=f"{command} {params}",
-        on_epoch=note_time,
-        progress=progress,
-    )
-    score = "validation_auc" if params.loss in CLASSIFYING else "validation_correlation"
-    more: dict[str, Any] = {score: history.best_score}
-    if by_task := validation.by_task(model):
-        more[f"{score}_by_task"] = by_task
-    if len(clock) > 1:  # of this process: a resumed run trained some epochs in another
-        more["processor_seconds_an_epoch"] = statistics.median(np.diff(clock).tolist())
-    training = provenance.record(
-        command,
-        seed,
-        data.sources,
-        **more,
-        epochs=len(history.scores),
-        params=dataclasses.asdict(params),
-        **notes,
-    )
-    assert isinstance(model, Pretrained)
-    return provenance.finish(out, model, training)
+    with Run(out, identity(model, params, seed, data)) as run:
+        history = fit(
+            model,
+            epoch,
+            validation,
+            optimizer=torch.optim.Adam(
+                [p for p in model.parameters() if p.requires_grad], lr=params.learning_rate
+            ),
+            epochs=params.epochs,
+            patience=params.patience,
+            loss=LOSSES[params.loss],
+            seed=seed,
+            precision=params.dtype,
+            checkpoint=run.checkpoint,
+            identity=run.identity,
+            progress=progress,
+        )
+        score = "validation_auc" if params.loss in CLASSIFYING else "validation_correlation"
+        more: dict[str, Any] = {score: history.best_score}
+        if by_task := validation.by_task(model):
+            more[f"{score}_by_task"] = by_task
+        return run.finish(model, history, params, data, command=command, seed=seed, **more, **notes)
 
 
 def train_baseline(
@@ -201,13 +136,13 @@ def train_baseline(
     progress: bool = True,
     **config: Any,
 ) -> Path:
-    """Train a baseline of the ExplaiNN paper, or DNABERT, see :func:`train_multitask`.
+    """Train a baseline of the ExplaiNN paper, or DNABERT, see `train_multitask`.
 
     Args:
-        name: The name of a registered `Baseline`, or ``"dnabert"``.
-        data: A table, or factors and files of peaks, see :func:`examples`.
+        name: The name of a registered `Baseline`, or `"dnabert"`.
+        data: A table, or factors and files of peaks, see `modelzoo.datasets.examples.examples`.
         out: The folder to make.
-        bert: For ``"dnabert"`` alone: the folder or repository of the BERT, DNABERT's on the Hub
+        bert: For `"dnabert"` alone: the folder or repository of the BERT, DNABERT's on the Hub
             by default.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
@@ -219,7 +154,7 @@ def train_baseline(
     if name != "dnabert" and bert is not None:
         raise ValueError(f"bert: expected None, for {name} has no BERT; got {bert}")
 
-    def build(tasks: Sequence[str], length: int) -> nn.Module:
+    def build(tasks: Sequence[str], length: int) -> Pretrained:
         if name == "dnabert":
             return DNABERT.from_bert(bert or HUB, tasks)
         return registered(Baseline)[name](tasks=tasks, length=length, **config)
@@ -246,19 +181,19 @@ def train_explainn(
     progress: bool = True,
     **config: Any,
 ) -> Path:
-    """Train an ExplaiNN, see :func:`train_multitask`.
+    """Train an ExplaiNN, see `train_multitask`.
 
     Args:
-        data: A table, or factors and files of peaks, see :func:`examples`.
+        data: A table, or factors and files of peaks, see `modelzoo.datasets.examples.examples`.
         out: The folder to make.
         units: How many units.
-        filters: What the filters start as: ``"random"``; ``"jaspar"``, motifs of JASPAR in both
-            strands, that training may change; or ``"jaspar-frozen"``, that it may not. Their names
+        filters: What the filters start as: `"random"`; `"jaspar"`, motifs of JASPAR in both
+            strands, that training may change; or `"jaspar-frozen"`, that it may not. Their names
             are written down.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
         progress: Show a bar.
-        config: What else :class:`ExplaiNN` is constructed with.
+        config: What else `ExplaiNN` is constructed with.
     """
     params = params or MultiTaskParams.of("explainn")
     command = f"explainn --units {units}"
@@ -300,11 +235,11 @@ def train_model_units(
     seed: int = 0,
     progress: bool = True,
 ) -> Path:
-    """Train what follows trained models in the place of units, see :func:`train_multitask`.
+    """Train what follows trained models in the place of units, see `train_multitask`.
 
     Args:
         models: Models of the zoo by name; they stay as they are.
-        data: A table, or factors and files of peaks, see :func:`examples`.
+        data: A table, or factors and files of peaks, see `modelzoo.datasets.examples.examples`.
         out: The folder to make.
         hidden: Nodes of a unit's fully connected layer, 200 in the paper; 0 for none.
         params: Hyper-parameters; the recipe's by default.
@@ -327,7 +262,7 @@ def train_model_units(
 def _command(
     model: str, recipe: str, data: Sequence[str | Path], params: MultiTaskParams, seed: int
 ) -> str:
-    """Return the command line that trains ``model``, without what is the default."""
+    """Return the command line that trains `model`, without what is the default."""
     options = "".join(f" --data {source}" for source in data)
     usual = MultiTaskParams.of(recipe)
     for name in ("loss", "epochs"):
