@@ -122,7 +122,7 @@ def source_file(source: str | Path) -> Path:
     path = file("train", str(source)) if str(source) in known else Path(source)
     if not path.is_file():
         raise ValueError(
-            f"source: expected one of {', '.join(known)}, or a file of peaks; got {source}"
+            f"source: expected one of {', '.join(known)} or a file of peaks, got {source}"
         )
     return path
 

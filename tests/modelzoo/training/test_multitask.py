@@ -123,6 +123,7 @@ def test_a_baseline_trains_by_its_name(peaks, tmp_path):
     assert training["command"].startswith("shiftsmooth train baseline danq --data")
 
 
+@pytest.mark.slow
 def test_filters_start_from_jaspar_and_stay_if_frozen(peaks, tmp_path):
     arguments = {"units": 4, "params": MultiTaskParams(epochs=1), "width": 19}
     frozen = train(tmp_path / "frozen", peaks, filters="jaspar-frozen", **arguments)
