@@ -20,15 +20,16 @@ from tqdm.auto import tqdm
 
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.explainn_units import importances
-from modelzoo.datasets.chipseq import source_file, task_of
+from modelzoo.datasets.peaks import Peaks, source_file, task_of
 from modelzoo.discovery.figures import rank_figure
 from modelzoo.discovery.findings import Finding, Findings
 from modelzoo.discovery.report import write_report
-from modelzoo.files import sha256, write_atomically
+from modelzoo.files import write_atomically
 from modelzoo.motifs import Motif, annotate, best_hits, correctly_predicted, filter_motifs, jaspar
 from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.sequences import encode, read_sequences
-from modelzoo.training.multitask import MultiTaskParams, Peaks, train_explainn
+from modelzoo.training.checkpoints import refuse_other
+from modelzoo.training.multitask import MultiTaskParams, train_explainn
 from modelzoo.training.run_folder import partial
 from modelzoo.zoo.hub import load
 
@@ -98,9 +99,8 @@ def discover(
     database = jaspar(release, group)
     peaks = Peaks([source])
     params = params or MultiTaskParams.of("explainn")
-    sums = [sha256(path.read_bytes()) for path in peaks.sources]
-    run = {"sources": sums, "units": units, "seed": seed, **dataclasses.asdict(params)}
-    _begin(folder, run)
+    sums = list(peaks.sources.values())
+    _begin(folder, {"sources": sums, "units": units, "seed": seed, **dataclasses.asdict(params)})
     if not (folder / "model").exists():
         options: dict[str, Any] = {"params": params, "seed": seed, "progress": progress}
         train_explainn([source], out=folder / "model", units=units, **options)
@@ -219,16 +219,10 @@ def _judged(
     ]
 
 
-def _begin(folder: Path, run: dict[str, Any]) -> None:
-    """Write down the identity of a run; refuse to resume another."""
-    path = folder / "run.json"
-    run = json.loads(json.dumps(run))  # as it is read back: a tuple is a list
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(run).encode())
-    elif (found := json.loads(path.read_text())) != run:
-        differing = sorted(key for key in run if run[key] != found.get(key))
-        raise ValueError(
-            f"{folder} is of a stopped run with other {', '.join(differing)}; remove it, or write"
-            " elsewhere"
-        )
+def _begin(folder: Path, identity: dict[str, Any]) -> None:
+    """Make the folder of a run and write down its identity; refuse to resume another run."""
+    note = folder / "run.json"
+    if note.exists():
+        refuse_other(folder, json.loads(note.read_text()), identity)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(note, json.dumps(identity).encode())

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelzoo.architectures.baselines import CNN1
+from modelzoo.architectures.cnn1 import CNN1
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.motif_pairs import Interaction, distance_dependence, draw
 from modelzoo.sequences import encode
@@ -54,7 +54,7 @@ class Pairs:
     def __init__(self) -> None:
         self.tasks: tuple[str, ...] = TASKS
         self.length = 101
-        self.sources: list[Path] = []
+        self.sources: dict[Path, str] = {}
         self.held_out = self._draw(HELD_OUT, (2**31,))
 
     def epoch(self, epoch: int, seed: int) -> tuple[np.ndarray, Tensor]:

@@ -121,7 +121,7 @@ def test_a_stopped_discovery_resumes_from_its_model(monkeypatch, fasta, discover
         discover(fasta, out, **SMALL)
     assert not out.exists()
     monkeypatch.setattr(from_sequences, "train_explainn", stopped)
-    with pytest.raises(ValueError, match="of a stopped run with other seed"):
+    with pytest.raises(ValueError, match="belongs to another run, which differs in: seed;"):
         discover(fasta, out, seed=1, **SMALL)
     page = discover(fasta, out, **SMALL)
     assert page.read_text() == (discovered / "index.html").read_text()
