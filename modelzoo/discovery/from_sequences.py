@@ -20,10 +20,11 @@ from tqdm.auto import tqdm
 
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.explainn_units import importances
-from modelzoo.datasets.peaks import Peaks, source_file, task_of
+from modelzoo.datasets.peaks import Peaks, source_file
 from modelzoo.discovery.figures import rank_figure
 from modelzoo.discovery.findings import Finding, Findings
 from modelzoo.discovery.report import write_report
+from modelzoo.errors import working
 from modelzoo.files import write_atomically
 from modelzoo.motifs import Motif, annotate, best_hits, correctly_predicted, filter_motifs, jaspar
 from modelzoo.motifs.jaspar import GROUP, RELEASE
@@ -104,43 +105,36 @@ def discover(
     if not (folder / "model").exists():
         options: dict[str, Any] = {"params": params, "seed": seed, "progress": progress}
         train_explainn([source], out=folder / "model", units=units, **options)
-    auc = json.loads((folder / "model" / "training.json").read_text())["validation_auc"]
-
-    with tqdm(total=4, disable=not progress) as bar:
+    with working(), tqdm(total=4, disable=not progress) as bar:
         bar.set_description("filters")
         model: Any = load(folder / "model")
+        auc = json.loads((folder / "model" / "training.json").read_text())["validation_auc"]
         every = unit_motifs(model, peaks, seed)
-        chosen = [unit for unit in every if unit.found]
-        if not chosen:
+        if not any(unit.found for unit in every):
             raise RuntimeError(
                 f"no motif found in {source}: none of {units} units has one that tells held-out"
                 f" sequences from their shuffles; the validation AUC is {auc:.3f}"
             )
         bar.update()
         bar.set_description("Tomtom")
-        motifs = [unit.motif for unit in chosen]
-        alike = distinct(motifs, database)
-        findings = [
-            _finding(unit, matches, len(alike.get(index, ())))
-            for index, (unit, matches) in enumerate(zip(chosen, annotate(motifs, database)))
-        ]
+        findings, shown = _named([unit for unit in every if unit.found], database)
         bar.update()
         bar.set_description("FIMO")
         records = [r for r in read_sequences(source_file(source)) if r.label != 0]
         codes, names = encode([r.sequence for r in records]), [r.name for r in records]
-        found = Findings.of(findings, [findings[first] for first in alike], codes, names)
+        found = Findings.of(findings, shown, codes, names)
         bar.update()
         bar.set_description("logos and page")
         found.write(folder)
-        task = task_of(source)
         facts = {
             "sequences": f"{len(records):,}",
             "validation AUC": f"{auc:.3f}",
             "units": str(units),
             "with a motif": str(len(findings)),
-            "distinct": str(len(alike)),
+            "distinct": str(len(shown)),
             "database": f"{release} {group or 'all'}",
         }
+        (task,) = peaks.tasks
         ranks = rank_figure({task: np.array([unit.auprc for unit in every])})
         write_report(folder, f"Motifs of {task}", facts, found, {_RANKS: ranks})
         bar.update()
@@ -191,13 +185,21 @@ def distinct(motifs: Sequence[Motif], database: Sequence[Motif]) -> dict[int, li
     return groups
 
 
-def _finding(unit: UnitMotif, matches: Sequence[Any], alike: int) -> Finding:
-    facts = {
-        "importance": f"{unit.importance:.3g}",
-        "AUPRC": f"{unit.auprc:.3f}",
-        "units alike": str(alike),
-    }
-    return Finding(unit.motif, matches, facts)
+def _named(
+    units: Sequence[UnitMotif], database: Sequence[Motif]
+) -> tuple[list[Finding], list[Finding]]:
+    """Return the findings of units, and those of them that resemble no better one."""
+    motifs = [unit.motif for unit in units]
+    alike = distinct(motifs, database)
+    findings = []
+    for index, (unit, matches) in enumerate(zip(units, annotate(motifs, database))):
+        facts = {
+            "importance": f"{unit.importance:.3g}",
+            "AUPRC": f"{unit.auprc:.3f}",
+            "units alike": str(len(alike.get(index, ()))),
+        }
+        findings.append(Finding(unit.motif, matches, facts))
+    return findings, [findings[first] for first in alike]
 
 
 def _judged(

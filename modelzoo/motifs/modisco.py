@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelzoo.errors import working
 from modelzoo.motifs.motif import Motif
 
 SEQLETS = 2000  # at most, of either sign
@@ -56,12 +57,13 @@ def modisco(
     shortest = SETTINGS["sliding_window_size"] + 2 * SETTINGS["flank_size"]
     if one_hot.shape[2] < shortest:
         raise ValueError(f"one_hot: expected {shortest} positions or more, got {one_hot.shape[2]}")
-    found = TFMoDISco(
-        one_hot=one_hot.transpose(0, 2, 1).astype(np.float64),
-        hypothetical_contribs=hypothetical.transpose(0, 2, 1).astype(np.float64),
-        max_seqlets_per_metacluster=max_seqlets,
-        **SETTINGS,
-    )
+    with working():
+        found = TFMoDISco(
+            one_hot=one_hot.transpose(0, 2, 1).astype(np.float64),
+            hypothetical_contribs=hypothetical.transpose(0, 2, 1).astype(np.float64),
+            max_seqlets_per_metacluster=max_seqlets,
+            **SETTINGS,
+        )
     return [
         _pattern(f"{sign}-{rank}", pattern)
         for sign, patterns in zip(("pos", "neg"), found)
