@@ -1,4 +1,4 @@
-"""The figures of a discovery: spacings between motifs, and whether important units do well."""
+"""The figures of a discovery: spacings between motifs, and performance by unit importance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def spacing_figure(pairs: DataFrame) -> Figure:
-    """Return how often each spacing occurs between two motifs, one colour per arrangement.
+    """Return a histogram of the spacings between two motifs, one colour per arrangement.
 
     Args:
         pairs: Rows of the table of `modelzoo.motifs.syntax` of one pair of motifs.
@@ -42,13 +42,13 @@ def spacing_figure(pairs: DataFrame) -> Figure:
 
 
 def rank_figure(ranked: Mapping[str, np.ndarray]) -> Figure:
-    """Return whether the motifs of important units are the good ones: ExplaiNN's figure 3A.
+    """Return the performance of motifs by the importance of their units: ExplaiNN's figure 3A.
 
     The line is the mean performance of the motifs of each rank; a dot is the rank of the best
     motif of one set of sequences.
 
     Args:
-        ranked: By set, how well each motif does alone, the most important unit's first.
+        ranked: By set, the performance of each motif alone, the most important unit's first.
     """
     longest = max(map(len, ranked.values()))
     table = np.full((len(ranked), longest), np.nan)

@@ -1,4 +1,4 @@
-"""The motifs that a discovery found: what they resemble, where they occur, how they lie."""
+"""The motifs that a discovery found, with their matches, instances and syntax."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A motif and what is known of it.
+    """A motif with its matches and more facts.
 
     Attributes:
         motif: The motif.
@@ -71,8 +71,8 @@ class Findings:
     Attributes:
         all: Every motif, in order.
         shown: Those for the page.
-        instances: Where the shown ones are, a table as of `find_instances`.
-        pairs: How they lie to each other, a table as of `syntax`.
+        instances: The instances of the shown ones, the table that `find_instances` returns.
+        pairs: Their arrangements and spacings, the table that `syntax` returns.
         names: The names of the sequences that the instances are in.
     """
 

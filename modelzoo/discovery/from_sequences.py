@@ -1,9 +1,9 @@
-"""Motif discovery from sequences: an ExplaiNN learns them from their shuffles, its units are read.
+"""Motif discovery from sequences: an ExplaiNN learns to tell them from their shuffles.
 
-A unit's motif counts as found if the unit adds to the logit and the motif's best hit alone tells
-held-out sequences from their shuffles, with a false discovery rate of 5 % over the units (Mann and
-Whitney's test, Benjamini and Hochberg's correction): a network finds something to learn in any
-sequences.
+Its units become motifs. A network finds something to learn in any sequences, so a motif counts as
+found only if its unit adds to the logit and its best hit alone tells held-out sequences from their
+shuffles, with a false discovery rate of 5 % over the units (Mann and Whitney's test, Benjamini and
+Hochberg's correction).
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _RANKS = (
 
 
 class UnitMotif(NamedTuple):
-    """The motif of a unit, and how good it is.
+    """The motif of a unit, its importance and its performance.
 
     Attributes:
         motif: The motif of the unit's filter.
         importance: The unit's median importance.
         auprc: How well the motif's best hit alone tells held-out sequences from their shuffles.
-        q_value: The false discovery rate at which it does so at all.
+        q_value: The false discovery rate of better hits in the sequences than in their shuffles.
     """
 
     motif: Motif
@@ -92,7 +92,8 @@ def discover(
 
     Raises:
         FileExistsError: `out` is there already.
-        ValueError: An argument does not fit, or a run with others was stopped on its way to `out`.
+        ValueError: An argument is wrong, or a run with other arguments was stopped on its way to
+            `out`.
         RuntimeError: There is no motif.
     """
     out = Path(out)

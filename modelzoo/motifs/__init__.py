@@ -1,4 +1,4 @@
-"""Motifs: what they are, where they are from, whom they resemble, where they occur."""
+"""Motifs: matrices, files, JASPAR, matches, instances and syntax; motifs of models."""
 
 from modelzoo.motifs.files import read_meme, write_matches, write_matrices, write_meme
 from modelzoo.motifs.filters import correctly_predicted, filter_motifs

@@ -1,4 +1,4 @@
-"""Where motifs are in sequences (FIMO, by memelite), and how well their best hits match."""
+"""Instances of motifs in sequences (FIMO, by memelite), and the scores of their best hits."""
 
 from __future__ import annotations
 

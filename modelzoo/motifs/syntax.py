@@ -17,7 +17,7 @@ def syntax(instances: DataFrame, names: Sequence[str], *, max_spacing: int = 100
     Its columns are first, second, arrangement, spacing (bases between the two) and count. A pair
     lies in one sequence and is read on the strand on which the first motif reads forward, so an
     arrangement is one of `A> B>`, `A> <B`, `B> A>` and `<B A>`; two instances of one motif are
-    `A> A>`, `A> <A` or `<A A>`. Instances that overlap are no pair.
+    `A> A>`, `A> <A` or `<A A>`. Overlapping instances do not form a pair.
 
     Args:
         instances: The table that `find_instances` returns.

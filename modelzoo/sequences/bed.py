@@ -22,7 +22,7 @@ def read_bed(
         genome: FASTA file of the genome; its index is written beside it on first use.
         width: Length to cut every interval or extend it to, about its middle. Positions beyond
             the ends of a chromosome read as N. None keeps the intervals as they are.
-        reject: Called with what is wrong with an interval, which is left out if it returns.
+        reject: Called with the error of a wrong interval, which is left out if the call returns.
 
     Raises:
         ValueError: An interval is malformed or not in the genome; the message names file, line

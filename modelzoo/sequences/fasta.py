@@ -17,7 +17,7 @@ def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]
 
     Args:
         path: The file; `-` is the standard input.
-        reject: Called with what is wrong with a record, which is left out if it returns.
+        reject: Called with the error of a wrong record, which is left out if the call returns.
 
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.

@@ -20,7 +20,7 @@ def read_sequences(
         path: `.seq`, `.fa`, `.fasta`, `.fna`, `.bed` or `.narrowPeak`, each also with `.gz`;
             `-` is FASTA from the standard input.
         genome: FASTA file of the genome, for BED files.
-        reject: Called with what is wrong with a record, which is left out if it returns.
+        reject: Called with the error of a wrong record, which is left out if the call returns.
 
     Raises:
         ValueError: The name tells no known format, a BED file comes without a genome, or the

@@ -1,4 +1,4 @@
-"""A record of a file of sequences, and what happens with one that is wrong."""
+"""A record of a file of sequences, and the rejection of a wrong one."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def parsed(
     path: str | Path,
     reject: Reject,
 ) -> Iterator[Record]:
-    """Yield the record of each row, without those that `reject` lets go.
+    """Yield the record of each row, without the rejected ones.
 
     Args:
         rows: (number of the line, text).
-        parse: Makes a record of a text; its ValueError says what is wrong.
+        parse: Makes a record of a text, or raises a ValueError with the cause.
         path: The file, for errors.
-        reject: Called with what is wrong with a record.
+        reject: Called with the error of a wrong record.
     """
     for line, text in rows:
         try:

@@ -19,7 +19,7 @@ def read_seq(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
 
     Args:
         path: The file.
-        reject: Called with what is wrong with a record, which is left out if it returns.
+        reject: Called with the error of a wrong record, which is left out if the call returns.
 
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.

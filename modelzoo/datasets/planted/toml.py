@@ -1,4 +1,4 @@
-"""The TOML configuration of a simulation: what it may hold, and what is wrong with it."""
+"""The TOML configuration of a simulation: its entries, checked."""
 
 from __future__ import annotations
 

@@ -61,6 +61,7 @@ def test_attributions_become_named_motifs_with_instances_and_syntax(attributed, 
     assert [path.name for path in tmp_path.iterdir()] == ["found"]
 
 
+@pytest.mark.slow
 def test_attributions_without_a_motif_are_an_error(monkeypatch, attributed, tmp_path):
     monkeypatch.setattr("modiscolite.tfmodisco.TFMoDISco", fake_patterns(([], [])))
     with pytest.raises(RuntimeError, match=r"no motif found in .*there are 150 sequences"):
@@ -68,6 +69,7 @@ def test_attributions_without_a_motif_are_an_error(monkeypatch, attributed, tmp_
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_page_of_attributions_holds_what_the_tables_do(monkeypatch, attributed, tmp_path):
     monkeypatch.setattr("modiscolite.tfmodisco.TFMoDISco", fake_patterns(([120], [])))
     page = motifs_of_attributions(

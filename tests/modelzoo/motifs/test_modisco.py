@@ -17,6 +17,7 @@ def one_word():
     return one_hot, scores
 
 
+@pytest.mark.slow
 def test_patterns_are_trimmed_and_named_by_sign_and_rank(monkeypatch, one_word):
     monkeypatch.setattr("modiscolite.tfmodisco.TFMoDISco", fake_patterns(([90, 40], [30])))
     found = modisco(*one_word)
