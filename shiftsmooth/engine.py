@@ -20,16 +20,15 @@ tensor. All of it is made of differentiable tensor functions, so the result is e
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from .call import Offsets, ShiftedCall, Tensors
+from .arguments import Arguments, Tensors
+from .copies import Chunk, Copies
 from .shifts import Shifts
 
 Handler = Callable[..., Any]
@@ -173,29 +172,20 @@ class Windows(Tensor):
 class Sharing:
     """Decides whether the shifts of a call share what the model computes, and lets them."""
 
-    def __init__(self, forward_func: Callable[..., Any], trunk: Any) -> None:
+    def __init__(self, forward_func: Callable[..., Any], share: Any) -> None:
         """
         Args:
             forward_func: The model.
-            trunk: A module inside it, or "auto" to share only where that is faster.
+            share: True, or "auto" to share only where that is faster.
         """
-        if isinstance(trunk, Module):
-            known = forward_func.modules() if isinstance(forward_func, Module) else [trunk]
-            if all(module is not trunk for module in known):
-                raise ValueError(
-                    f"trunk must be a module inside the model, got a {type(trunk).__name__} that "
-                    "is not in it"
-                )
-        elif trunk != "auto":
-            raise ValueError(f"trunk must be a module of the model, 'auto' or None, got {trunk!r}")
         self.forward_func = forward_func
-        self.auto = not isinstance(trunk, Module)
+        self.auto = share == "auto"
         self.verdicts: dict[Any, bool] = {}
         self.warned = False
 
-    def suits(self, call: ShiftedCall) -> bool:
+    def suits(self, call: Arguments) -> bool:
         """Whether this call shares: it can, it gives the right answer, and, for "auto", it pays."""
-        if call.shifts.region is not None or call.one_at_a_time or len(call.shifts.offsets) == 1:
+        if call.shifts.region is not None or call.one_at_a_time or len(call.shifts.values) == 1:
             return False
         if not any(call.dims) or any(
             dims and (dims != (-1,) or x.dim() != 3) for x, dims in zip(call.inputs, call.dims)
@@ -207,18 +197,13 @@ class Sharing:
             self.verdicts[key] = self._right(call) and (not self.auto or self._faster(call))
         return self.verdicts[key]
 
-    def step(self, call: ShiftedCall) -> Callable[[Offsets], Tensors]:
-        """For a chunk of offsets, the gradients shifted back and summed."""
-        return partial(call.mean_gradient, self.forward_func, partial(_windows, call))
-
-    def _right(self, call: ShiftedCall) -> bool:
-        one = call.one_example()
-        offsets = one.shifts.offsets
+    def _right(self, call: Arguments) -> bool:
+        copies = Copies(call.one_example(), call.shifts.values)
         try:
-            got = one.forward(self.forward_func, _windows(one, one.inputs, offsets), offsets)
+            got = copies.output(self.forward_func, windows(copies, copies.call.inputs))
         except Exception as error:
             return self._warn(f"it failed with {type(error).__name__}: {error}")
-        expected = one.forward(self.forward_func, one.copies(one.inputs, offsets), offsets)
+        expected = copies.output(self.forward_func, copies.inputs())
         # Outputs, not gradients: rounding can switch a ReLU, or which of two equal windows is the
         # largest, and either way of running the model is then as good as the other.
         difference = (got - expected).abs().max()
@@ -237,47 +222,46 @@ class Sharing:
             )
         return False
 
-    def _faster(self, call: ShiftedCall) -> bool:
-        offsets = call.shifts.offsets
-        few = offsets[:3]
-        box = partial(call.mean_gradient, self.forward_func, call.copies)
-        apart = _seconds(box, few, call) * len(offsets) / len(few)
+    def _faster(self, call: Arguments) -> bool:
+        shifts = call.shifts.values
+        few = Copies(call, shifts[:3])
+        apart = self._seconds(few) * len(shifts) / len(few.shifts)
         # Where sharing pays, it pays more than a stopwatch is off by.
-        return _seconds(self.step(call), offsets, call) < 0.8 * apart
+        return self._seconds(Copies(call, shifts), windows) < 0.8 * apart
+
+    def _seconds(self, copies: Copies, make: Callable = Copies.inputs) -> float:
+        def now() -> float:
+            if copies.call.inputs[0].is_cuda:
+                torch.cuda.synchronize(copies.call.inputs[0].device)
+            return time.perf_counter()
+
+        times = []
+        for _ in range(2):  # the first run of a shape also prepares its kernels and memory
+            start = now()
+            copies.summed_gradient(self.forward_func, make)
+            times.append(now() - start)
+        return min(times)
 
 
-def _seconds(step: Callable[[Offsets], Tensors], offsets: Offsets, call: ShiftedCall) -> float:
-    def now() -> float:
-        if call.inputs[0].is_cuda:
-            torch.cuda.synchronize(call.inputs[0].device)
-        return time.perf_counter()
-
-    times = []
-    for _ in range(2):  # the first run of a shape also prepares its kernels and memory
-        start = now()
-        step(offsets)
-        times.append(now() - start)
-    return min(times)
-
-
-def _windows(call: ShiftedCall, tensors: Tensors, offsets: Offsets) -> Tensors:
-    """`tensors`, shaped like the inputs, as windows, one for each of `offsets`."""
+def windows(copies: Copies, tensors: Tensors) -> Tensors:
+    """`tensors`, shaped like the inputs, as windows, one for each of the chunk's shifts."""
+    call = copies.call
     return tuple(
-        _window(x.to(like.dtype), call.shifts, offsets)
+        _window(x.to(like.dtype), call.shifts, copies.shifts)
         if dims
-        else torch.cat([x] * len(offsets)).to(like.dtype)
+        else torch.cat([x] * len(copies.shifts)).to(like.dtype)
         for x, dims, like in zip(tensors, call.dims, call.inputs)
     )
 
 
-def _window(x: Tensor, shifts: Shifts, offsets: Offsets) -> Windows:
+def _window(x: Tensor, shifts: Shifts, chunk: Chunk) -> Windows:
     length = x.size(-1)
     if shifts.edges == "flanks":
         reach = shifts.reach
-        return Windows.of(x, [reach - n for n in offsets], length - 2 * reach)
-    before, after = max(0, *offsets), max(0, *(-n for n in offsets))
+        return Windows.of(x, [reach - n for n in chunk], length - 2 * reach)
+    before, after = max(0, *chunk), max(0, *(-n for n in chunk))
     around = torch.cat((x[..., length - before :], x, x[..., :after]), -1)
-    return Windows.of(around, [before - n for n in offsets], length)
+    return Windows.of(around, [before - n for n in chunk], length)
 
 
 def _by_map(x: Windows) -> list[tuple[Tensor, list[int]]]:

@@ -9,10 +9,10 @@ from captum.log import log_usage
 from torch import Tensor
 from torch.nn import Module
 
-from . import _captum
-from .batching import Chunks, accumulate
-from .call import Offsets, ShiftedCall, Tensors
-from .shifts import Dims, sequence_dims
+from .arguments import Arguments, Tensors
+from .chunks import Chunks
+from .reductions import reduction_of
+from .steps import LayerGradient
 
 
 class LayerShiftSmooth(LayerAttribution):
@@ -88,81 +88,27 @@ class LayerShiftSmooth(LayerAttribution):
             ...     ids, target=1, additional_forward_args=mask, roll_args=(0,), region=(1, L - 1)
             ... )
         """
-        call = ShiftedCall.of(
+        call = Arguments.of(
             inputs,
             target,
             additional_forward_args,
-            max_shift=max_shift,
-            shifts=shifts,
-            dim=dim,
-            region=region,
-            roll_args=roll_args,
-            edges=edges,
-            reduction=reduction,
+            max_shift,
+            shifts,
+            dim,
+            region,
+            roll_args,
+            edges,
         )
-
-        dims: tuple[Dims, ...] = ()
-        dtypes: tuple[torch.dtype, ...] = ()
-
-        def step(offsets: Offsets) -> Tensors:
-            nonlocal dims, dtypes
-            with call.explained(offsets):
-                gradients = _captum.layer_gradients(
-                    self.forward_func,
-                    self.layer,
-                    call.copies(call.inputs, offsets),
-                    call.copied_target(offsets),
-                    call.copied_args(offsets),
-                    self.device_ids,
-                    attribute_to_layer_input,
-                )
-            dims = tuple(
-                _layer_dims(call, g, layer_dim, len(offsets) * call.batch) for g in gradients
-            )
-            dtypes = tuple(g.dtype for g in gradients)
-            if abs:
-                gradients = tuple(g.abs() for g in gradients)
-            return call.sums(gradients, dims, offsets)
-
+        reduced = reduction_of(reduction, call.shifts)
+        step = LayerGradient(
+            call,
+            self.forward_func,
+            self.layer,
+            layer_dim,
+            to_layer_input=attribute_to_layer_input,
+            device_ids=self.device_ids,
+            abs=abs,
+        )
         with torch.inference_mode(False), torch.enable_grad():
-            at_once = 1 if call.one_at_a_time else shifts_per_eval
-            if at_once is None:
-                at_once = self.chunks.choose(call, self.forward_func, None)
-            totals = accumulate(
-                step, call.shifts.offsets, at_once, shifts_per_eval is None, show_progress
-            )
-        attributions = call.reduce(totals, dims)
-        return _captum.format_output(
-            len(attributions) > 1, tuple(a.to(dtype) for a, dtype in zip(attributions, dtypes))
-        )
-
-
-def _layer_dims(call: ShiftedCall, gradient: Tensor, layer_dim: Any, rows: int) -> Dims:
-    """The dimensions of a layer's `gradient` along which it is shifted back, from the end."""
-    errors = []
-    for x, dims in zip(call.inputs, call.dims):
-        if not dims:
-            continue
-        try:
-            return _found_dims(gradient, layer_dim, rows, call.shifts.shift(x, dims, 0), dims)
-        except ValueError as error:  # the layer may belong to another input
-            errors.append(error)
-    if errors:
-        raise errors[0]
-    return ()
-
-
-def _found_dims(gradient: Tensor, layer_dim: Any, rows: int, window: Tensor, dims: Dims) -> Dims:
-    if layer_dim is None:
-        name = "what the layer gives (name its sequence dimension with layer_dim, or a layer "
-        name += "before the pooling)"
-        return sequence_dims(name, gradient, rows, window, dims)
-    places = layer_dim if isinstance(layer_dim, tuple) else (layer_dim,)
-    lengths = [window.size(dim) for dim in dims]
-    sizes = [gradient.size(p) if -gradient.dim() <= p < gradient.dim() else None for p in places]
-    if sizes != lengths:
-        raise ValueError(
-            f"layer_dim={layer_dim}: expected the sequence's length {lengths} there, but what the "
-            f"layer gives has shape {tuple(gradient.shape)}"
-        )
-    return tuple(p % gradient.dim() - gradient.dim() for p in places)
+            self.chunks.run(step, reduced.add, shifts_per_eval, show_progress)
+        return step.formatted(reduced.result(step.dims))

@@ -100,7 +100,7 @@ def shift_stability(
 
     still = _explained(explain, window.shift(inputs, (dim,), 0), dim)
     columns = []
-    for n in window.offsets:
+    for n in window.values:
         moved = _explained(explain, window.shift(inputs, (dim,), n), dim)
         if edges == "circular":
             pair = moved.roll(-n, dim), still

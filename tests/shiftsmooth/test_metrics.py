@@ -306,15 +306,23 @@ M = torch.zeros(2, 10).bool()
         (lambda: metrics.top_k_hit_rate(A, M, 11), ValueError, "k must be at most.*10, got 11"),
         (lambda: metrics.faithfulness(A, A[:, 1:]), ValueError, r"\(2, 10\) and \(2, 9\)"),
         (lambda: metrics.faithfulness(A[0], A[0]), ValueError, "attribution .*batch dimension"),
-        (lambda: metrics.shift_stability(abs, X, ()), ValueError, "shifts is empty"),
-        (lambda: metrics.shift_stability(abs, X, (1.5,)), TypeError, "shifts takes integers"),
+        (
+            lambda: metrics.shift_stability(abs, X, ()),
+            ValueError,
+            "shifts: expected at least one",
+        ),
+        (
+            lambda: metrics.shift_stability(abs, X, (1.5,)),
+            TypeError,
+            "shifts: .* integer, got 1.5",
+        ),
         (lambda: metrics.shift_stability(abs, X, (1, -10)), ValueError, "shifts reach 10 "),
         (
             lambda: metrics.shift_stability(abs, X, (5,), edges="flanks"),
             ValueError,
             "shifts reach 5 .*only 0",
         ),
-        (lambda: metrics.shift_stability(abs, X, edges="zero"), ValueError, "edges .*'zero'"),
+        (lambda: metrics.shift_stability(abs, X, edges="zero"), ValueError, "edges: .*'zero'"),
         (lambda: metrics.shift_stability(abs, X, dim=0), ValueError, "dim .*got 0"),
         (lambda: metrics.shift_stability(abs, X, dim=3), ValueError, "dim .*got 3"),
         (
