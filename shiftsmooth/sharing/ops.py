@@ -29,8 +29,8 @@ from torch.nn import Module
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from .call import Offsets, ShiftedCall, Tensors
-from .shifts import Shifts
+from ..call import Offsets, ShiftedCall, Tensors
+from ..shifts import Shifts
 
 Handler = Callable[..., Any]
 
