@@ -19,8 +19,8 @@ from torch.nn import Module
 from . import _captum
 from .batching import Chunks, accumulate
 from .call import Offsets, ShiftedCall, Tensors
-from .sharing import Sharing
 from .methods import method_step, needs_one_at_a_time
+from .sharing import Sharing
 
 
 class ShiftSmooth(GradientAttribution):

@@ -1,5 +1,7 @@
 """Work that the shifts of one call have in common, done once."""
 
-from .ops import NotShareable, Sharing, Windows
+from . import ops as ops
+from .decide import Sharing
+from .windows import NotShareable, Windows
 
 __all__ = ["NotShareable", "Sharing", "Windows"]
