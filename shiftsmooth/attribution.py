@@ -19,8 +19,8 @@ from torch.nn import Module
 from .arguments import Arguments, Tensors
 from .chunks import Chunks
 from .copies import Copies
-from .engine import Sharing, windows
 from .reductions import reduction_of
+from .sharing import Sharing, windows
 from .steps import EachGradient, Method, SharedGradient, Step, SummedGradient
 
 Share = bool | Literal["auto"]
