@@ -142,15 +142,6 @@ def test_an_inner_layer_of_a_convolutional_network(x):
     close(LayerShiftSmooth(model, model.conv).attribute(x, 0, max_shift=2), expected)
 
 
-@pytest.mark.parametrize("reduction", ["mean_square", "variance"])
-def test_reductions_are_over_single_shifts(x, reduction):
-    model = Inner()
-    smooth = LayerShiftSmooth(model, model.conv)
-    each = torch.stack([smooth.attribute(x, 0, shifts=[n]) for n in range(-2, 3)])
-    expected = {"mean_square": (each**2).mean(0), "variance": each.var(0, correction=0)}
-    close(smooth.attribute(x, 0, max_shift=2, reduction=reduction), expected[reduction])
-
-
 def test_absolute_gradients_are_averaged_when_asked_for(x):
     model = Inner()
     smooth = LayerShiftSmooth(model, model.conv)

@@ -320,13 +320,6 @@ def test_a_feature_mask_and_a_baseline_are_shifted_together(x):
 # Everything else that a method is called with
 
 
-@pytest.mark.parametrize("reduction", ["mean_square", "variance"])
-def test_reductions_apply_to_any_method(x, reduction):
-    method = InputXGradient(models.strided())
-    expected = looped(method, x, reduction=reduction)
-    close(ShiftSmooth(method).attribute(x, 1, max_shift=2, reduction=reduction), expected)
-
-
 def test_flanks_apply_to_any_method(x):
     method = InputXGradient(models.mixer((4, 12)))
     expected = looped(method, x, edges="flanks")

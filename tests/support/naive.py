@@ -1,5 +1,7 @@
 """ShiftSmooth by its definition: a loop over shifts that moves every number by its index."""
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -22,9 +24,17 @@ def _grid(x, dims, n, shifts, region, edges):
 
 
 def naive(
-    attribute, inputs, shifts, dims, *, region=None, edges="circular", reduction="mean", total=None
+    attribute,
+    inputs,
+    shifts,
+    dims,
+    *,
+    region=None,
+    edges="circular",
+    reduction=np.nanmean,
+    total=None,
 ):
-    """Moves every number by its index, shift after shift, and averages in float64.
+    """Moves every number by its index, shift after shift, and reduces in float64.
 
     Args:
         attribute: (copies, move) -> attributions shaped like the copies; `move(tensor, *dims)`
@@ -32,14 +42,15 @@ def naive(
         inputs: A tuple of tensors.
         shifts: The shifts.
         dims: For each input a tuple of dimensions.
-        region: As for ShiftSmooth, and so edges and reduction.
+        region: As for ShiftSmooth, and so edges.
         edges: See above.
-        reduction: See above.
+        reduction: A function of NumPy over axis 0, of values that are nan where no window was.
         total: Shapes of the result, where they are not those of the inputs.
     """
+    shifts = list(shifts)
     like = inputs if total is None else total
-    first, second, count = ([np.zeros(x.shape) for x in like] for _ in range(3))
-    for n in shifts:
+    each = [np.full((len(shifts), *x.shape), np.nan) for x in like]
+    for s, n in enumerate(shifts):
 
         def move(x, *axes, n=n):
             grid = _grid(x, axes, n, shifts, region, edges)
@@ -48,19 +59,10 @@ def naive(
         found = attribute(tuple(move(x, *d) for x, d in zip(inputs, dims)), move)
         for i, (a, d) in enumerate(zip(found, dims)):
             grid = _grid(like[i], d, n, shifts, region, edges)
-            a = a.detach().double().numpy()
-            np.add.at(first[i], grid, a)
-            np.add.at(second[i], grid, a * a)
-            np.add.at(count[i], grid, 1)
-    mean, square = (
-        [t / np.maximum(c, 1) for t, c in zip(totals, count)] for totals in (first, second)
-    )
-    result = {
-        "mean": mean,
-        "mean_square": square,
-        "variance": [s - m * m for s, m in zip(square, mean)],
-    }[reduction]
-    return tuple(torch.from_numpy(r) for r in result)
+            each[i][s][grid] = a.detach().double().numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all nan: no window was there
+        return tuple(torch.from_numpy(np.nan_to_num(reduction(e, axis=0))) for e in each)
 
 
 def gradient(f, abs=False):
