@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import _captum
-from .shifts import Dims, Shifts, dims_of, integers, sequence_dims
+from .shifts import Dims, Shifts, dims_of, integer, integers, sequence_dims
 
 Tensors = tuple[Tensor, ...]
 
@@ -25,6 +25,7 @@ class Arguments:
         shifts: The shifts.
         dims: For each input the dimensions that are shifted.
         arg_dims: The same for those of `args` that are shifted, by position.
+        shifts_per_eval: How many shifts to run at once, or None.
     """
 
     inputs: Tensors
@@ -34,6 +35,7 @@ class Arguments:
     shifts: Shifts
     dims: tuple[Dims, ...]
     arg_dims: dict[int, Dims]
+    shifts_per_eval: int | None
 
     @classmethod
     def of(
@@ -41,30 +43,29 @@ class Arguments:
         inputs: Tensor | Tensors,
         target: Any = None,
         additional_forward_args: object = None,
-        max_shift: int = 5,
-        shifts: Iterable[int] | None = None,
+        *,
+        shifts: Shifts,
         dim: Any = -1,
-        region: tuple[int, int] | None = None,
         roll_args: Iterable[int] = (),
-        edges: str = "circular",
+        shifts_per_eval: int | None = None,
     ) -> "Arguments":
         """Check the arguments of `attribute`; an error names the one that is bad."""
         is_tuple = isinstance(inputs, tuple)
         tensors = tuple(inputs) if is_tuple else (inputs,)
         _check_inputs(tensors)
-        plan = Shifts.of(max_shift, shifts, edges, region)
         dims = dims_of(dim, tensors, is_tuple)
         for i, (x, d) in enumerate(zip(tensors, dims)):
-            plan.check(f"inputs[{i}]", x, d)
+            shifts.check(f"inputs[{i}]", x, d)
         args = _captum.format_args(additional_forward_args)
         return cls(
             tuple(_usable(x) for x in tensors),
             is_tuple,
             _usable(target),
             tuple(_usable(arg) for arg in args),
-            plan,
+            shifts,
             dims,
             _arg_dims(args, roll_args, tensors, dims),
+            _checked_size(shifts_per_eval),
         )
 
     @property
@@ -125,6 +126,12 @@ def _check_inputs(inputs: tuple[Any, ...]) -> None:
             )
         if x.size(0) == 0:
             raise ValueError(f"inputs[{i}]: expected examples, got shape {tuple(x.shape)}")
+
+
+def _checked_size(shifts_per_eval: int | None) -> int | None:
+    if shifts_per_eval is not None and integer("shifts_per_eval", shifts_per_eval) < 1:
+        raise ValueError(f"shifts_per_eval: expected None or 1 or more, got {shifts_per_eval}")
+    return shifts_per_eval
 
 
 def _usable(value: Any) -> Any:

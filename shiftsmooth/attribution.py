@@ -6,8 +6,8 @@ For gradients this is the gradient, at x, of the mean of f over the shifted copi
 are made inside the autograd graph and one backward pass per chunk of shifts ends in x itself.
 """
 
-import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -17,11 +17,13 @@ from torch import Tensor
 from torch.nn import Module
 
 from .arguments import Arguments, Tensors
-from .chunks import Chunks
+from .chunks import Chunks, first
 from .copies import Copies
 from .reductions import reduction_of
 from .sharing import Sharing, windows
+from .shifts import Shifts
 from .steps import EachGradient, Method, SharedGradient, Step, SummedGradient
+from .warn import warn
 
 Share = bool | Literal["auto"]
 SHARE: Share = False  # what `share` is when it is not given
@@ -76,7 +78,8 @@ class ShiftSmooth(GradientAttribution):
         if share and self.attribution_method is not None:
             raise ValueError(f"share: expected False with an Attribution inside, got {share!r}")
         self.chunks = Chunks()
-        share = SHARE if share is None else share
+        if share is None:
+            share = SHARE if self.attribution_method is None else False
         self.sharing = Sharing(self.forward_func, share) if share else None
 
     @log_usage(part_of_slo=True)
@@ -155,18 +158,16 @@ class ShiftSmooth(GradientAttribution):
             inputs,
             target,
             additional_forward_args,
-            max_shift,
-            shifts,
-            dim,
-            region,
-            roll_args,
-            edges,
+            shifts=Shifts.of(max_shift, shifts, edges, region),
+            dim=dim,
+            roll_args=roll_args,
+            shifts_per_eval=shifts_per_eval,
         )
         reduced = reduction_of(reduction, call.shifts)
         # The caller may be inside no_grad (NoiseTunnel is) or inference_mode.
         with torch.inference_mode(False), torch.enable_grad():
             step = self._step(call, reduced.linear, abs, kwargs)
-            self.chunks.run(step, reduced.add, shifts_per_eval, show_progress)
+            self.chunks.run(step, reduced.add, show_progress)
         output = call.formatted(reduced.result(call.dims))
         if isinstance(step, Method) and step.delta is not None:
             return output, step.delta.result(((),))[0]
@@ -184,9 +185,17 @@ class ShiftSmooth(GradientAttribution):
         call.require_floating()
         if abs or not linear:  # only a plain mean of gradients is the gradient of something
             return EachGradient(call, self.forward_func, abs)
-        if self.sharing is not None and self.sharing.suits(call):
+        if self._shares(call):
             return SharedGradient(call, self.forward_func, windows)
         return SummedGradient(call, self.forward_func)
+
+    def _shares(self, call: Arguments) -> bool:
+        """Whether the shifts of this call share work, tried with as many as run at once."""
+        if self.sharing is None:
+            return False
+        shifts, at_once = call.shifts.values, call.shifts_per_eval
+        suits = partial(self.sharing.suits, call)
+        return first(suits, shifts, at_once or len(shifts), halve=at_once is None)[0]
 
     @log_usage(part_of_slo=True)
     def compute_convergence_delta(
@@ -221,19 +230,16 @@ class ShiftSmooth(GradientAttribution):
             One delta per example, shape (B,).
         """
         count = len(end_point) if isinstance(end_point, tuple) else 1
-        each = None if shifts is None else tuple(shifts)
+        plan = Shifts.of(max_shift, shifts, "circular", region)
         rolled = tuple(roll_args)
 
         def mean_over_shifts(*values: Any) -> Tensor:
             call = Arguments.of(
                 values[:count] if isinstance(end_point, tuple) else values[0],
-                None,
-                values[count:],
-                max_shift,
-                each,
-                dim,
-                region,
-                rolled,
+                additional_forward_args=values[count:],
+                shifts=plan,
+                dim=dim,
+                roll_args=rolled,
             )
             copies = [Copies(call, (n,)) for n in call.shifts.values]
             return torch.stack([c.run(self.forward_func, c.inputs()) for c in copies]).mean(0)
@@ -263,5 +269,5 @@ def _share_of(trunk: Module | Literal["auto"]) -> Share:
     if trunk != "auto" and not isinstance(trunk, Module):
         raise ValueError(f"trunk: expected a module, 'auto' or None, got {trunk!r}")
     share: Share = "auto" if isinstance(trunk, str) else True
-    warnings.warn(f"trunk is deprecated: use share={share!r}", DeprecationWarning, stacklevel=3)
+    warn(f"trunk is deprecated: use share={share!r}", DeprecationWarning)
     return share

@@ -6,7 +6,7 @@ it no longer fits.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,12 +15,13 @@ from torch.autograd.graph import saved_tensors_hooks
 from ._captum import progress_bar
 from .arguments import Arguments, Tensors
 from .copies import Chunk, Copies
-from .shifts import integer
 from .steps import Step
 
 # Bytes of activations, kept for the backward pass, that a CPU handles fastest at once: measured by
 # benchmarks/test_speed.py, where anything from 40 to 140 MiB is within a few percent of the best.
 CPU_BYTES = 88 << 20
+
+Result = TypeVar("Result")
 
 
 class Chunks:
@@ -38,26 +39,23 @@ class Chunks:
         self,
         step: Step,
         add: Callable[[Tensors], None],
-        shifts_per_eval: int | None = None,
         show_progress: bool = False,
     ) -> None:
         """Give `add` what `step` makes of all shifts, chunk after chunk."""
-        size = self.size(step, shifts_per_eval)
-        over(step, step.call.shifts.values, size, add, shifts_per_eval is None, show_progress)
+        halve = step.call.shifts_per_eval is None
+        over(step, step.call.shifts.values, self.size(step), add, halve, show_progress)
 
-    def size(self, step: Step, shifts_per_eval: int | None) -> int:
+    def size(self, step: Step) -> int:
         """The number of shifts at once: on a CPU what keeps about `cpu_bytes`, elsewhere all.
 
         A gradient method inside makes batches of its own, of as many rows as it has steps or
         references; a CPU gives it one shift at a time.
         """
         count = len(step.call.shifts.values)
-        if shifts_per_eval is not None and integer("shifts_per_eval", shifts_per_eval) < 1:
-            raise ValueError(f"shifts_per_eval: expected None or 1 or more, got {shifts_per_eval}")
         if step.alone:
             return 1
-        if shifts_per_eval is not None:
-            return shifts_per_eval
+        if step.call.shifts_per_eval is not None:
+            return step.call.shifts_per_eval
         if step.shares or count == 1 or step.call.inputs[0].device.type != "cpu":
             return count
         if step.expands:
@@ -106,17 +104,26 @@ def over(
         halve: Halve the chunk and go on when memory runs out, instead of raising.
         show_progress: Whether to show a bar that counts shifts.
     """
-    done = 0
     with progress_bar("Shifts", len(shifts), show_progress) as bar:
-        while done < len(shifts):
-            chunk = shifts[done : done + at_once]
-            try:
-                part = step(chunk)
-            except torch.OutOfMemoryError:
-                if not halve or len(chunk) == 1:
-                    raise
-                at_once = len(chunk) // 2
-                continue
+        while shifts:
+            part, at_once = first(step, shifts, at_once, halve)
             add(part)
-            done += len(chunk)
-            bar.update(len(chunk))
+            shifts = shifts[at_once:]
+            bar.update(at_once)
+
+
+def first(
+    attempt: Callable[[Chunk], Result], shifts: Chunk, at_once: int, halve: bool
+) -> tuple[Result, int]:
+    """The result of `attempt` for the first `at_once` of `shifts`, and how many they were.
+
+    They are fewer where memory runs out and `halve` is set.
+    """
+    at_once = min(at_once, len(shifts))
+    while True:
+        try:
+            return attempt(shifts[:at_once]), at_once
+        except torch.OutOfMemoryError:
+            if not halve or at_once == 1:
+                raise
+            at_once //= 2

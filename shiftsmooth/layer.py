@@ -12,6 +12,7 @@ from torch.nn import Module
 from .arguments import Arguments, Tensors
 from .chunks import Chunks
 from .reductions import reduction_of
+from .shifts import Shifts
 from .steps import LayerGradient
 
 
@@ -92,12 +93,10 @@ class LayerShiftSmooth(LayerAttribution):
             inputs,
             target,
             additional_forward_args,
-            max_shift,
-            shifts,
-            dim,
-            region,
-            roll_args,
-            edges,
+            shifts=Shifts.of(max_shift, shifts, edges, region),
+            dim=dim,
+            roll_args=roll_args,
+            shifts_per_eval=shifts_per_eval,
         )
         reduced = reduction_of(reduction, call.shifts)
         step = LayerGradient(
@@ -110,5 +109,5 @@ class LayerShiftSmooth(LayerAttribution):
             abs=abs,
         )
         with torch.inference_mode(False), torch.enable_grad():
-            self.chunks.run(step, reduced.add, shifts_per_eval, show_progress)
+            self.chunks.run(step, reduced.add, show_progress)
         return step.formatted(reduced.result(step.dims))

@@ -1,7 +1,6 @@
 """Whether the shifts of a call share work: does it give the right answer, and is it faster?"""
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from ..arguments import Arguments, Tensors
 from ..copies import Chunk, Copies
 from ..shifts import Shifts
+from ..warn import warn
 from .windows import Windows
 
 
@@ -28,8 +28,14 @@ class Sharing:
         self.verdicts: dict[Any, bool] = {}
         self.warned = False
 
-    def suits(self, call: Arguments) -> bool:
-        """Whether this call shares: it can, it gives the right answer, and, for "auto", it pays."""
+    def suits(self, call: Arguments, shifts: Chunk) -> bool:
+        """Whether this call shares: it can, it gives the right answer, and, for "auto", it pays.
+
+        Args:
+            call: The call.
+            shifts: As many of its shifts as run at once. An out-of-memory error is raised, not
+                remembered, so that fewer can be tried.
+        """
         if call.shifts.region is not None or call.one_at_a_time or len(call.shifts.values) == 1:
             return False
         if not any(call.dims) or any(
@@ -39,13 +45,17 @@ class Sharing:
         shapes = [(tuple(x.shape), x.dtype, x.device) for x in call.inputs]
         key = (*shapes, call.shifts)
         if key not in self.verdicts:
-            self.verdicts[key] = self._right(call) and (not self.auto or self._faster(call))
+            self.verdicts[key] = self._right(call, shifts) and (
+                not self.auto or self._faster(call, shifts)
+            )
         return self.verdicts[key]
 
-    def _right(self, call: Arguments) -> bool:
-        copies = Copies(call.one_example(), call.shifts.values)
+    def _right(self, call: Arguments, shifts: Chunk) -> bool:
+        copies = Copies(call.one_example(), shifts)
         try:
             got = copies.output(self.forward_func, windows(copies, copies.call.inputs))
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:
             return self._warn(f"it failed with {type(error).__name__}: {error}")
         expected = copies.output(self.forward_func, copies.inputs())
@@ -60,18 +70,16 @@ class Sharing:
     def _warn(self, reason: str) -> bool:
         if not self.warned:
             self.warned = True
-            warnings.warn(
-                "ShiftSmooth shares nothing between shifts of this model and runs it once a shift: "
-                f"when sharing was tried on one example, {reason}",
-                stacklevel=4,
+            warn(
+                "ShiftSmooth shares nothing between shifts of this model and runs it once per "
+                f"shift: when sharing was tried on one example, {reason}"
             )
         return False
 
-    def _faster(self, call: Arguments) -> bool:
-        shifts = call.shifts.values
+    def _faster(self, call: Arguments, shifts: Chunk) -> bool:
         few = Copies(call, shifts[:3])
         apart = self._seconds(few) * len(shifts) / len(few.shifts)
-        # Where sharing pays, it pays more than a stopwatch is off by.
+        # Ask for 20 %: less than that is within timing noise.
         return self._seconds(Copies(call, shifts), windows) < 0.8 * apart
 
     def _seconds(self, copies: Copies, make: Callable = Copies.inputs) -> float:

@@ -1,6 +1,7 @@
 """ShiftSmooth of gradients against the loop that defines it, on every kind of model and call."""
 
 import functools
+import warnings
 
 import numpy as np
 import pytest
@@ -605,6 +606,17 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
     found = ShiftSmooth(model).attribute(torch.empty(3, 4, 16, device="meta"), max_shift=5)
     assert found.shape == (3, 4, 16)
     assert model.seen == [33, 15, 6, 6, 6, 6, 6, 3]
+
+
+@pytest.mark.parametrize("share", [True, "auto"])
+def test_out_of_memory_at_the_decision_to_share_halves_the_batch_too(x, share):
+    model, x = Rows(at_most=10), x.float()
+    smooth = ShiftSmooth(model, share)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = smooth.attribute(x, max_shift=5)
+    assert model.seen[:2] == [11, 5]  # shifts of one example
+    close(found, (ShiftSmooth(Rows()).attribute(x, max_shift=5).double(),), atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("shifts_per_eval", [11, 4])
