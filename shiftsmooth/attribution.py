@@ -1,4 +1,4 @@
-"""ShiftSmooth: the attribution averaged over small shifts of the input, each shifted back.
+"""ShiftSmooth: an attribution averaged over small shifts of the input, each shifted back.
 
     A_hat(x) = 1/(2N+1) * sum_{n=-N..N} roll(A(roll(x, n)), -n)        (Eq. 16, arXiv 2507.09754)
 
@@ -32,12 +32,13 @@ SHARE: Share = False  # what `share` is when it is not given
 class ShiftSmooth(GradientAttribution):
     r"""Averages an attribution over small circular shifts of the input, each shifted back.
 
-    Gradients change when the window moves by a base or two, although biology did not. ShiftSmooth
-    asks for the gradient in every window up to `max_shift` away and averages what each position
-    gets. The result is the gradient of :math:`F(x) = \frac{1}{2N+1} \sum_n f(\mathrm{roll}(x, n))`.
+    Gradients change when the window moves by one or two positions, although the sequence is the
+    same. ShiftSmooth takes the gradient in every window up to `max_shift` positions away, and
+    averages what each position of the sequence gets.
+    The result is the gradient of :math:`F(x) = \frac{1}{2N+1} \sum_n f(\mathrm{roll}(x, n))`.
 
-    It helps where pooling, strides and padding make a model sensitive to where the window begins.
-    It changes nothing, and only costs time, on a model that is shift-equivariant already.
+    It helps where pooling, strides and padding make the model depend on where the window begins. On
+    a shift-equivariant model it changes nothing and only costs time.
 
     The paper is at https://arxiv.org/abs/2507.09754.
     """
@@ -101,11 +102,12 @@ class ShiftSmooth(GradientAttribution):
         show_progress: bool = False,
         **kwargs: Any,
     ) -> Any:
-        r"""
+        r"""Attribute the output of the model to its inputs, averaged over shifts.
+
         Args:
             inputs: A tensor (B, ...), or a tuple of them as `forward_func` takes them. They, their
                 `.grad` and `requires_grad`, the model and its hooks are left as they were.
-            target: Which output is explained, in any of Captum's forms: None for one output per
+            target: The output to explain, in any of Captum's forms: None for one output per
                 example, an int or a tensor with one int for all examples, a list or a 1-d tensor
                 with one each, a tuple for outputs of more dimensions, a list of tuples.
             additional_forward_args: Further arguments of `forward_func`, one or a tuple. A tensor
@@ -212,7 +214,9 @@ class ShiftSmooth(GradientAttribution):
         region: tuple[int, int] | None = None,
         roll_args: Iterable[int] = (),
     ) -> Tensor:
-        """How far attributions are from summing to F(end) - F(start), F the mean over shifts of f.
+        """Measure how far the sum of attributions is from F(end) - F(start).
+
+        F is the mean of the model over shifts.
 
         Args:
             attributions: What `attribute` gave for `end_point`.
@@ -220,11 +224,11 @@ class ShiftSmooth(GradientAttribution):
             end_point: The inputs.
             target: As for `attribute`.
             additional_forward_args: As for `attribute`.
-            max_shift: As for `attribute`, and so the arguments below.
-            shifts: See above.
-            dim: See above.
-            region: See above.
-            roll_args: See above.
+            max_shift: The largest shift, as for `attribute`.
+            shifts: Exactly these shifts, as for `attribute`.
+            dim: The sequence dimension, as for `attribute`.
+            region: What is rolled, as for `attribute`.
+            roll_args: The arguments that are shifted too, as for `attribute`.
 
         Returns:
             One delta per example, shape (B,).
@@ -249,16 +253,16 @@ class ShiftSmooth(GradientAttribution):
         )
 
     def attribute_future(self) -> None:
-        """Not implemented, as for NoiseTunnel."""
+        """Raise an error: not implemented, as in NoiseTunnel."""
         raise NotImplementedError("attribute_future is not implemented for ShiftSmooth")
 
     @property
     def multiplies_by_inputs(self) -> bool:
-        """As the smoothed attribution; False for gradients."""
+        """Whether the smoothed attribution multiplies by the inputs; False for gradients."""
         return self.attribution_method is not None and self.attribution_method.multiplies_by_inputs
 
     def has_convergence_delta(self) -> bool:
-        """As the smoothed attribution; False for gradients."""
+        """Whether the smoothed attribution has a convergence delta; False for gradients."""
         return (
             self.attribution_method is not None and self.attribution_method.has_convergence_delta()
         )

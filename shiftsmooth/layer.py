@@ -1,4 +1,4 @@
-"""LayerShiftSmooth: the same average for an embedding or any other layer that keeps a sequence."""
+"""LayerShiftSmooth: the same average for an embedding, or any layer that keeps the sequence."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,8 +19,9 @@ from .steps import LayerGradient
 class LayerShiftSmooth(LayerAttribution):
     r"""Averages a layer's gradient over small shifts of the model's input, each shifted back.
 
-    Tokens have no gradient, but their embeddings do: explain a token model at its embedding layer.
-    The layer must keep a sequence dimension as long as the input's: one before the pooling.
+    Token ids have no gradient, but their embeddings do: explain a token model at its embedding
+    layer. The layer must keep a sequence dimension as long as the input's, so take one before the
+    pooling.
     """
 
     def __init__(
@@ -58,27 +59,31 @@ class LayerShiftSmooth(LayerAttribution):
         show_progress: bool = False,
         attribute_to_layer_input: bool = False,
     ) -> Tensor | Tensors:
-        r"""
+        r"""Attribute the output of the model to a layer, averaged over shifts.
+
+        The arguments are those of `ShiftSmooth.attribute`, and `layer_dim` and
+        `attribute_to_layer_input`.
+
         Args:
-            inputs: As for `ShiftSmooth.attribute`; token ids are as good as floats here.
-            target: As for `ShiftSmooth.attribute`, and so what is not described here.
-            additional_forward_args: See above.
-            max_shift: See above.
-            shifts: See above.
+            inputs: The inputs; token ids are as good as floats here.
+            target: The output to explain.
+            additional_forward_args: Further arguments of the model.
+            max_shift: The largest shift.
+            shifts: Exactly these shifts.
             dim: The sequence dimension of the inputs; -1 for tokens (B, L).
-            region: See above; `(1, L - 1)` keeps [CLS] and [SEP] in place.
-            roll_args: See above; the position of an attention mask, say.
-            edges: See above.
-            reduction: See above.
-            abs: Average the absolute gradients.
-            layer_dim: The sequence dimension of what the layer gives, (B, L, H) or (B, H, L). None
+            region: What is rolled; `(1, L - 1)` keeps [CLS] and [SEP] in place.
+            roll_args: The arguments that are shifted too, such as an attention mask.
+            edges: "circular" or "flanks".
+            reduction: What is made of the gradients of all shifts.
+            abs: Whether to reduce the absolute gradients.
+            layer_dim: The sequence dimension of the layer's output, (B, L, H) or (B, H, L). None
                 takes the one as long as the input's sequence. A tuple if `dim` names several.
-            shifts_per_eval: See above.
-            show_progress: See above.
-            attribute_to_layer_input: Explain what the layer takes, not what it gives.
+            shifts_per_eval: The number of shifts at once.
+            show_progress: Whether to show a bar that counts shifts.
+            attribute_to_layer_input: Explain the layer's input, not its output.
 
         Returns:
-            The smoothed gradient, shaped like what the layer gives (or takes): a tensor, or a tuple
+            The smoothed gradient, shaped like the layer's output (or input): a tensor, or a tuple
             if the layer gives several.
 
         Examples::

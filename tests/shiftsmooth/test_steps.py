@@ -291,17 +291,21 @@ def test_noise_tunnel_draws_its_baselines_from_a_shifted_distribution(x, size):
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-@pytest.mark.parametrize("build", [FeatureAblation, ShapleyValueSampling, FeaturePermutation])
-def test_a_feature_mask_is_shifted_with_the_input(x, build, mask):
+@pytest.mark.parametrize(
+    ("build", "kwargs"),
+    [(FeatureAblation, {}), (ShapleyValueSampling, {"n_samples": 2}), (FeaturePermutation, {})],
+    ids=["ablation", "shapley value sampling", "permutation"],
+)
+def test_a_feature_mask_is_shifted_with_the_input(x, build, kwargs, mask):
     method = build(models.strided())
 
     def arguments(move):
-        return {"feature_mask": move(mask, -1) if mask.size(-1) == 16 else mask}
+        return {"feature_mask": move(mask, -1) if mask.size(-1) == 16 else mask, **kwargs}
 
     set_all_random_seeds(3)
     expected = looped(method, x, arguments)
     set_all_random_seeds(3)
-    found = ShiftSmooth(method).attribute(x, 1, max_shift=2, feature_mask=mask)
+    found = ShiftSmooth(method).attribute(x, 1, max_shift=2, feature_mask=mask, **kwargs)
     close(found, expected, **SINGLE)
 
 
