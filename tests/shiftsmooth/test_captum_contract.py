@@ -19,6 +19,8 @@ from captum.testing.helpers.basic import set_all_random_seeds
 from torch import nn
 
 from shiftsmooth import LayerShiftSmooth, ShiftSmooth
+from tests.support.models import state
+from tests.support.naive import naive
 
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore:{message}:UserWarning")
@@ -86,7 +88,7 @@ def test_a_batch_gives_what_its_examples_give_alone(entry, dim):
 
 
 @ENTRY
-def test_the_shifts_are_those_of_the_naive_loop(entry, naive):
+def test_the_shifts_are_those_of_the_naive_loop(entry):
     if entry["name"] in NOISY:  # without noise, and one tunnel's work less
         entry = {**entry, "noise_tunnel": False}
     kwargs = arguments(entry)
@@ -213,7 +215,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("shifts_per_eval", [None, 1, 3])
 @pytest.mark.parametrize(("shape", "target", "columns"), TARGETS.values(), ids=TARGETS)
-def test_every_kind_of_target_chooses_its_output(naive, x, shape, target, columns, shifts_per_eval):
+def test_every_kind_of_target_chooses_its_output(x, shape, target, columns, shifts_per_eval):
     model = Heads(*shape)
 
     def attribute(copies, move):
@@ -309,7 +311,7 @@ METHOD = pytest.mark.parametrize("build", METHODS.values(), ids=METHODS)
 @pytest.mark.parametrize("fails", [False, True], ids=["success", "failure"])
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("requires_grad", [False, True], ids=["plain", "leaf"])
-def test_the_callers_things_are_as_before(state, build, fails, training, requires_grad):
+def test_the_callers_things_are_as_before(build, fails, training, requires_grad):
     model = Net().train(training)
     model.linear.bias.requires_grad_(False)
     model.embed.weight.grad = torch.ones_like(model.embed.weight)

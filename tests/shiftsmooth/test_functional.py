@@ -177,16 +177,16 @@ def test_verbose_shows_progress(model, X, capsys):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"X": [1]}, TypeError, "X must be a tensor, got list"),
-        ({"X": torch.ones(4, 9)}, ValueError, r"X must be .*\(4, 9\)"),
-        ({"batch_size": 0}, ValueError, "batch_size .*got 0"),
-        ({"args": torch.ones(7, 3)}, TypeError, "args must be a list or tuple.*Tensor"),
-        ({"args": [torch.ones(6, 3)]}, ValueError, r"args\[0\] .*7 rows.*\(6, 3\)"),
-        ({"args": (None,)}, ValueError, r"args\[0\] .*NoneType"),
-        ({"dtype": "int8"}, ValueError, "dtype .*'int8'"),
-        ({"dtype": "float23"}, ValueError, "dtype .*'float23'"),
-        ({"max_shift": 30}, ValueError, "max_shift .*30"),
-        ({"max_shift": -1}, ValueError, "max_shift .*-1"),
+        ({"X": [1]}, TypeError, "X: expected a tensor, got list"),
+        ({"X": torch.ones(4, 9)}, ValueError, r"X: expected .*\(4, 9\)"),
+        ({"batch_size": 0}, ValueError, "batch_size: .*got 0"),
+        ({"args": torch.ones(7, 3)}, TypeError, "args: expected a list or tuple.*Tensor"),
+        ({"args": [torch.ones(6, 3)]}, ValueError, r"args\[0\]: .*7 rows.*\(6, 3\)"),
+        ({"args": (None,)}, ValueError, r"args\[0\]: .*NoneType"),
+        ({"dtype": "int8"}, ValueError, "dtype: .*'int8'"),
+        ({"dtype": "float23"}, ValueError, "dtype: .*'float23'"),
+        ({"max_shift": 30}, ValueError, "max_shift.* below 30, .* got 30"),
+        ({"max_shift": -1}, ValueError, "max_shift: .*-1"),
     ],
 )
 def test_a_bad_argument_is_named(model, X, change, error, words):

@@ -4,16 +4,23 @@ from itertools import pairwise
 
 import pytest
 import torch
-from captum.attr import IntegratedGradients
+from captum.attr import GradientShap, IntegratedGradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shiftsmooth import ShiftSmooth, batching
-from shiftsmooth.batching import accumulate
+from shiftsmooth import ShiftSmooth
+from shiftsmooth.chunks import Chunks, over
+
+
+def accumulate(step, shifts, at_once, halve):
+    """The sums of what `step` gives."""
+    parts = []
+    over(step, shifts, at_once, parts.append, halve)
+    return tuple(map(sum, zip(*parts)))
 
 
 class Step:
-    """Sums squares of offsets."""
+    """Sums squares of shifts."""
 
     def __init__(self, fits=10**9):
         self.chunks = []
@@ -30,8 +37,8 @@ class Step:
         return [len(chunk) for chunk in self.chunks]
 
 
-def squares(offsets):
-    return float(sum(n * n for n in offsets))
+def squares(shifts):
+    return float(sum(n * n for n in shifts))
 
 
 @settings(deadline=None, max_examples=100)
@@ -40,12 +47,12 @@ def squares(offsets):
     st.integers(1, 40),
     st.booleans(),
 )
-def test_every_offset_is_counted_once(offsets, at_once, halve):
+def test_every_shift_is_counted_once(shifts, at_once, halve):
     step = Step()
-    total, count = accumulate(step, tuple(offsets), at_once, halve)
-    assert total == squares(offsets)
-    assert count.tolist() == [len(offsets)] * 2
-    assert [n for chunk in step.chunks for n in chunk] == offsets
+    total, count = accumulate(step, tuple(shifts), at_once, halve)
+    assert total == squares(shifts)
+    assert count.tolist() == [len(shifts)] * 2
+    assert [n for chunk in step.chunks for n in chunk] == shifts
 
 
 @pytest.mark.parametrize("halve", [True, False])
@@ -95,7 +102,7 @@ def test_out_of_memory_at_a_size_that_was_asked_for_is_raised(at_once):
     assert step.sizes == [at_once]
 
 
-def test_out_of_memory_for_a_single_offset_is_raised():
+def test_out_of_memory_for_a_single_shift_is_raised():
     step = Step(fits=0)
     with pytest.raises(torch.OutOfMemoryError):
         accumulate(step, tuple(range(4)), 4, True)
@@ -131,51 +138,55 @@ class Sum(torch.nn.Module):
         return x.sum(1)
 
 
-def sizes(monkeypatch, model, budget, offsets, batch=1):
+def smoothing(model, budget):
+    smooth = ShiftSmooth(model)
+    smooth.chunks = Chunks(cpu_bytes=budget)
+    return smooth
+
+
+def sizes(model, budget, shifts, batch=1):
     """How many rows the model sees at a time, after the pass that measures it."""
-    monkeypatch.setattr(batching, "CPU_BYTES", budget)
     rows = []
     model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
-    smooth = ShiftSmooth(model)
-    smooth.attribute(torch.randn(batch, 4, 20), max_shift=offsets // 2)
+    smooth = smoothing(model, budget)
+    smooth.attribute(torch.randn(batch, 4, 20), max_shift=shifts // 2)
     assert rows.pop(0) == batch
     again = len(rows)
-    smooth.attribute(torch.randn(batch, 4, 20), max_shift=offsets // 2)
+    smooth.attribute(torch.randn(batch, 4, 20), max_shift=shifts // 2)
     assert len(rows) == 2 * again, "measured again"
     return rows[:again]
 
 
-def test_a_cpu_runs_together_what_keeps_little(monkeypatch):
-    assert sizes(monkeypatch, Keeps(1), budget=2**20, offsets=11) == [11]
+def test_a_cpu_runs_together_what_keeps_little():
+    assert sizes(Keeps(1), budget=2**20, shifts=11) == [11]
 
 
-def test_a_cpu_runs_apart_what_keeps_much(monkeypatch):
-    assert sizes(monkeypatch, Keeps(10**6), budget=2**20, offsets=5) == [1] * 5
+def test_a_cpu_runs_apart_what_keeps_much():
+    assert sizes(Keeps(10**6), budget=2**20, shifts=5) == [1] * 5
 
 
-def test_a_cpu_cuts_evenly_what_it_cannot_run_together(monkeypatch):
+def test_a_cpu_cuts_evenly_what_it_cannot_run_together():
     # the largest array kept is 2 examples x 4 kB a shift, and counts three times
-    assert sizes(monkeypatch, Keeps(1000), 5 * 24_500, offsets=11, batch=2) == [8, 8, 6]
+    assert sizes(Keeps(1000), 5 * 24_500, shifts=11, batch=2) == [8, 8, 6]
 
 
-def test_many_small_arrays_are_kept_as_well_as_a_large_one(monkeypatch):
+def test_many_small_arrays_are_kept_as_well_as_a_large_one():
     layers = [torch.nn.Sigmoid() for _ in range(50)]
     model = torch.nn.Sequential(Keeps(1), *layers, torch.nn.Unflatten(0, (-1, 1)))
-    assert sizes(monkeypatch, model, 5 * 50 * 4, offsets=11) == [4, 4, 3]
+    assert sizes(model, 5 * 50 * 4, shifts=11) == [4, 4, 3]
 
 
-def test_a_parameter_does_not_count(monkeypatch):
+def test_a_parameter_does_not_count():
     conv = torch.nn.Conv1d(4, 1000, 20)  # a weight of 320 kB gives an example 4 kB
     model = torch.nn.Sequential(conv, torch.nn.Flatten(), Sum())
-    assert sizes(monkeypatch, model, 11 * 12_500, offsets=11) == [11]
+    assert sizes(model, 11 * 12_500, shifts=11) == [11]
 
 
-def test_inputs_of_another_shape_are_measured_anew(monkeypatch):
-    monkeypatch.setattr(batching, "CPU_BYTES", 2**20)
+def test_inputs_of_another_shape_are_measured_anew():
     rows = []
     model = Keeps(10**4)
     model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
-    smooth = ShiftSmooth(model)
+    smooth = smoothing(model, 2**20)
     for batch in (1, 10):
         smooth.attribute(torch.randn(batch, 4, 20), max_shift=2)
     assert rows == [1, 5, 10, 10, 10, 10, 10, 10]
@@ -199,8 +210,11 @@ def test_the_measurement_draws_no_random_numbers():
 
 
 @pytest.mark.parametrize(
-    ("at_once", "error"), [(0, ValueError), (-3, ValueError), (2.5, TypeError), (True, TypeError)]
+    ("size", "error"), [(0, ValueError), (-3, ValueError), (2.5, TypeError), (True, TypeError)]
 )
-def test_a_bad_size_is_an_error_that_names_it(at_once, error):
+@pytest.mark.parametrize("wrap", [lambda f: f, GradientShap], ids=["gradient", "one at a time"])
+def test_a_bad_size_is_an_error_that_names_it(size, error, wrap):
+    method = wrap(lambda x: x.sum((1, 2)))
+    options = {} if wrap is not GradientShap else {"baselines": torch.zeros(3, 4, 20)}
     with pytest.raises(error, match="shifts_per_eval"):
-        accumulate(Step(), (0, 1), at_once, False)
+        ShiftSmooth(method).attribute(torch.ones(2, 4, 20), shifts_per_eval=size, **options)

@@ -1,289 +1,24 @@
-"""All shifted windows of a batch as one tensor: a convolutional trunk runs once, not 2N+1 times.
+"""How each operation runs on the parts of windows."""
 
-Shifting the input by n mostly shifts the feature maps of a convolution by n. `Windows` is a tensor
-of shape (S * B, C, W), shift after shift, that keeps what the shifts have in common only once:
-
-    row of shift s = [ left strip | shared[start_s + l : start_s + W - r] | right strip ]
-
-The strips are the few positions at the two ends that see the model's own padding, which stays where
-the window is while the sequence moves. A convolution or a pooling runs once over `shared` and once
-over the strips, which grow by what it sees; after a stride of t, shifts with the same start modulo
-t share a map, so there are up to t of them. Pooling over the whole sequence takes the core that all
-windows have in common once. Everything else that does not look along the sequence (activations,
-batch norm in eval mode, sums of branches) runs on the parts as they are.
-
-The model runs unmodified on `Windows`, through `__torch_function__`. At the first function that is
-not known here the windows are written out, and the rest of the model, its head, sees an ordinary
-tensor. All of it is made of differentiable tensor functions, so the result is exact.
-"""
-
-import time
-import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 from torch.nn import functional as F
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from .call import Offsets, ShiftedCall, Tensors
-from .shifts import Shifts
-
-Handler = Callable[..., Any]
+from .windows import HANDLERS, Handler, NotShareable, Windows, by_map
 
 
-class NotShareable(Exception):
-    """The model does something to its windows that cannot be followed, such as writing to them."""
-
-
-class Windows(Tensor):
-    """S windows onto one batch; behaves like the (S * B, C, W) tensor that holds them all.
-
-    Attributes:
-        shared: (G * B, C, M), G maps of the batch.
-        left: (S * B, C, l), the left strips, or None if there are none.
-        right: (S * B, C, r), the right strips, or None.
-        maps: For each shift, which of the G maps its window lies on.
-        starts: For each shift, where on that map its window starts; a strip may cover what is
-            before the map.
-    """
-
-    shared: Tensor
-    left: Tensor | None
-    right: Tensor | None
-    maps: list[int]
-    starts: list[int]
-
-    @staticmethod
-    def __new__(
-        cls,
-        shared: Tensor,
-        left: Tensor | None,
-        right: Tensor | None,
-        maps: list[int],
-        starts: list[int],
-        width: int,
-    ) -> "Windows":
-        """Windows of `width` positions, strips included, onto these parts."""
-        batch = shared.size(0) // (max(maps) + 1)
-        shape = (len(starts) * batch, shared.size(1), width)
-        self = Tensor._make_wrapper_subclass(cls, shape, dtype=shared.dtype, device=shared.device)
-        self.shared, self.left, self.right = shared, left, right
-        self.maps, self.starts = maps, starts
-        return self
-
-    @classmethod
-    def of(cls, x: Tensor, starts: list[int], width: int) -> "Windows":
-        """The windows of `width` positions of `x` (B, C, M) that begin at `starts`."""
-        return cls(x, None, None, [0] * len(starts), starts, width)
-
-    @property
-    def ends(self) -> tuple[int, int]:
-        """The widths l and r of the strips."""
-        return (
-            0 if self.left is None else self.left.size(-1),
-            0 if self.right is None else self.right.size(-1),
-        )
-
-    def each(self, function: Callable[..., Tensor], *others: "Windows") -> "Windows":
-        """`function`, which treats every position alike, of these and other aligned windows."""
-        shared, left, right = (
-            None if parts[0] is None else function(*parts)
-            for parts in zip(*((x.shared, x.left, x.right) for x in (self, *others)))
-        )
-        assert shared is not None
-        return Windows(shared, left, right, self.maps, self.starts, self.size(-1))
-
-    def piece(self, low: int, high: int) -> Tensor:
-        """Positions `low` to `high` of every window, written out: (S * B, C, high - low)."""
-        left, right = self.ends
-        inner = self.size(-1) - right
-        parts = []
-        if self.left is not None and low < left:
-            parts.append(self.left[..., low : min(high, left)])
-        if max(low, left) < min(high, inner):
-            parts.append(self._core(max(low, left), min(high, inner)))
-        if self.right is not None and high > inner:
-            parts.append(self.right[..., max(low, inner) - inner : high - inner])
-        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
-
-    def dense(self) -> Tensor:
-        """All windows written out."""
-        return self.piece(0, self.size(-1))
-
-    def _core(self, low: int, high: int) -> Tensor:
-        rows: list[Tensor] = []
-        order: list[int] = []
-        for one_map, members in _by_map(self):
-            starts = [self.starts[s] for s in members]
-            first = min(starts)
-            region = one_map[..., first + low : max(starts) + high]
-            # (B, C, starts, high - low), without a copy
-            windows = region.unfold(-1, high - low, 1).permute(2, 0, 1, 3)
-            rows.append(windows[[start - first for start in starts]])
-            order += members
-        stacked = rows[0] if len(rows) == 1 else torch.cat(rows)
-        if order != sorted(order):
-            stacked = stacked[sorted(range(len(order)), key=order.__getitem__)]
-        return stacked.flatten(0, 1)
-
-    @classmethod
-    def __torch_function__(
-        cls,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Runs what is known on the parts, and anything else on the windows written out."""
-        kwargs = kwargs or {}
-        name = func.__name__
-        if name == "__get__":
-            name = func.__self__.__name__  # type: ignore[attr-defined]
-        if name in _METADATA:
-            with torch._C.DisableTorchFunctionSubclass():
-                return func(*args, **kwargs)
-        if isinstance(args[0], Windows) and (name in _WRITES or kwargs.get("inplace")):
-            return _write(name, func, *args, **kwargs)
-        if isinstance(args[0], Windows) and name.endswith("_") and not name.startswith("__"):
-            return _write(name[:-1], getattr(Tensor, name[:-1]), *args, **kwargs)
-        handler = _HANDLERS.get(name)
-        if name in _POINTWISE:
-            result = _pointwise(func, *args, **kwargs)
-        else:
-            result = NotImplemented if handler is None else handler(*args, **kwargs)
-        if result is not NotImplemented:
-            return result
-        args, kwargs = tree_map(
-            lambda x: x.dense() if isinstance(x, Windows) else x, (args, kwargs)
-        )
-        return func(*args, **kwargs)
-
-    @classmethod
-    def __torch_dispatch__(  # type: ignore[override]
-        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Reached only past `__torch_function__`, where parts cannot be followed."""
-        raise NotShareable(f"{func} reached the windows themselves")
-
-
-class Sharing:
-    """Decides whether the shifts of a call share what the model computes, and lets them."""
-
-    def __init__(self, forward_func: Callable[..., Any], trunk: Any) -> None:
-        """
-        Args:
-            forward_func: The model.
-            trunk: A module inside it, or "auto" to share only where that is faster.
-        """
-        if isinstance(trunk, Module):
-            known = forward_func.modules() if isinstance(forward_func, Module) else [trunk]
-            if all(module is not trunk for module in known):
-                raise ValueError(
-                    f"trunk must be a module inside the model, got a {type(trunk).__name__} that "
-                    "is not in it"
-                )
-        elif trunk != "auto":
-            raise ValueError(f"trunk must be a module of the model, 'auto' or None, got {trunk!r}")
-        self.forward_func = forward_func
-        self.auto = not isinstance(trunk, Module)
-        self.verdicts: dict[Any, bool] = {}
-        self.warned = False
-
-    def suits(self, call: ShiftedCall) -> bool:
-        """Whether this call shares: it can, it gives the right answer, and, for "auto", it pays."""
-        if call.shifts.region is not None or call.one_at_a_time or len(call.shifts.offsets) == 1:
-            return False
-        if not any(call.dims) or any(
-            dims and (dims != (-1,) or x.dim() != 3) for x, dims in zip(call.inputs, call.dims)
-        ):
-            return False
-        shapes = [(tuple(x.shape), x.dtype, x.device) for x in call.inputs]
-        key = (*shapes, call.shifts)
-        if key not in self.verdicts:
-            self.verdicts[key] = self._right(call) and (not self.auto or self._faster(call))
-        return self.verdicts[key]
-
-    def step(self, call: ShiftedCall) -> Callable[[Offsets], Tensors]:
-        """For a chunk of offsets, the gradients shifted back and summed."""
-        return partial(call.mean_gradient, self.forward_func, partial(_windows, call))
-
-    def _right(self, call: ShiftedCall) -> bool:
-        one = call.one_example()
-        offsets = one.shifts.offsets
-        try:
-            got = one.forward(self.forward_func, _windows(one, one.inputs, offsets), offsets)
-        except Exception as error:
-            return self._warn(f"it failed with {type(error).__name__}: {error}")
-        expected = one.forward(self.forward_func, one.copies(one.inputs, offsets), offsets)
-        # Outputs, not gradients: rounding can switch a ReLU, or which of two equal windows is the
-        # largest, and either way of running the model is then as good as the other.
-        difference = (got - expected).abs().max()
-        bound = 1000 * torch.finfo(expected.dtype).eps * expected.abs().max()
-        if not difference <= bound:
-            return self._warn(f"outputs differed by {difference:.3g}, more than {bound:.3g}")
-        return True
-
-    def _warn(self, reason: str) -> bool:
-        if not self.warned:
-            self.warned = True
-            warnings.warn(
-                "ShiftSmooth shares nothing between shifts of this model and runs it once a shift: "
-                f"when sharing was tried on one example, {reason}",
-                stacklevel=4,
-            )
-        return False
-
-    def _faster(self, call: ShiftedCall) -> bool:
-        offsets = call.shifts.offsets
-        few = offsets[:3]
-        box = partial(call.mean_gradient, self.forward_func, call.copies)
-        apart = _seconds(box, few, call) * len(offsets) / len(few)
-        # Where sharing pays, it pays more than a stopwatch is off by.
-        return _seconds(self.step(call), offsets, call) < 0.8 * apart
-
-
-def _seconds(step: Callable[[Offsets], Tensors], offsets: Offsets, call: ShiftedCall) -> float:
-    def now() -> float:
-        if call.inputs[0].is_cuda:
-            torch.cuda.synchronize(call.inputs[0].device)
-        return time.perf_counter()
-
-    times = []
-    for _ in range(2):  # the first run of a shape also prepares its kernels and memory
-        start = now()
-        step(offsets)
-        times.append(now() - start)
-    return min(times)
-
-
-def _windows(call: ShiftedCall, tensors: Tensors, offsets: Offsets) -> Tensors:
-    """`tensors`, shaped like the inputs, as windows, one for each of `offsets`."""
-    return tuple(
-        _window(x.to(like.dtype), call.shifts, offsets)
-        if dims
-        else torch.cat([x] * len(offsets)).to(like.dtype)
-        for x, dims, like in zip(tensors, call.dims, call.inputs)
-    )
-
-
-def _window(x: Tensor, shifts: Shifts, offsets: Offsets) -> Windows:
-    length = x.size(-1)
-    if shifts.edges == "flanks":
-        reach = shifts.reach
-        return Windows.of(x, [reach - n for n in offsets], length - 2 * reach)
-    before, after = max(0, *offsets), max(0, *(-n for n in offsets))
-    around = torch.cat((x[..., length - before :], x, x[..., :after]), -1)
-    return Windows.of(around, [before - n for n in offsets], length)
-
-
-def _by_map(x: Windows) -> list[tuple[Tensor, list[int]]]:
-    """Each of the maps (B, C, M), and which shifts have their window on it."""
-    maps = x.shared.unflatten(0, (max(x.maps) + 1, -1)).unbind()
-    return [(m, [s for s, i in enumerate(x.maps) if i == g]) for g, m in enumerate(maps)]
+def _dispatch(name: str, func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+    if isinstance(args[0], Windows) and (name in _WRITES or kwargs.get("inplace")):
+        return _write(name, func, *args, **kwargs)
+    if isinstance(args[0], Windows) and name.endswith("_") and not name.startswith("__"):
+        return _write(name[:-1], getattr(Tensor, name[:-1]), *args, **kwargs)
+    if name in _POINTWISE:
+        return _pointwise(func, *args, **kwargs)
+    return HANDLERS[name](*args, **kwargs) if name in HANDLERS else NotImplemented
 
 
 def _slide(
@@ -349,19 +84,19 @@ def _align(tensors: list[Windows]) -> list[Windows] | None:
     width = first.size(-1)
     if left + right >= width:
         return None
-    offsets = [move.pop() for move in moves]
-    low = min(offsets)
-    length = min(x.shared.size(-1) - (offset - low) for x, offset in zip(tensors, offsets))
+    places = [move.pop() for move in moves]
+    low = min(places)
+    length = min(x.shared.size(-1) - (place - low) for x, place in zip(tensors, places))
     return [
         Windows(
-            x.shared.narrow(-1, offset - low, length),
+            x.shared.narrow(-1, place - low, length),
             x.piece(0, left) if left else None,
             x.piece(width - right, width) if right else None,
             x.maps,
-            [start - (offset - low) for start in x.starts],
+            [start - (place - low) for start in x.starts],
             width,
         )
-        for x, offset in zip(tensors, offsets)
+        for x, place in zip(tensors, places)
     ]
 
 
@@ -515,7 +250,7 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
     left, right = x.ends
     order: list[int] = []
     pieces: list[tuple[Tensor, ...]] = []
-    for one_map, members in _by_map(x):
+    for one_map, members in by_map(x):
         starts = torch.tensor([x.starts[s] for s in members], device=x.device)
         first, last = int(starts.min()), int(starts.max())
         low, high = last + left, first + x.size(-1) - right
@@ -655,13 +390,6 @@ def _one(value: Any) -> int:
 
 
 # fmt: off
-_METADATA = {
-    "shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "dtype", "device",
-    "layout", "is_floating_point", "is_complex", "requires_grad", "is_cuda", "is_sparse",
-    "is_quantized", "element_size", "get_device", "__len__", "is_leaf",
-}
-# fmt: on
-# fmt: off
 _POINTWISE = {
     "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus",
     "sigmoid", "tanh", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square", "abs", "neg",
@@ -673,7 +401,8 @@ _POINTWISE = {
 }
 # fmt: on
 _WRITES = {"__setitem__", "data", "set_data"}
-_HANDLERS: dict[str, Handler] = {
+HANDLERS |= {
+    "*": _dispatch,
     "conv1d": _conv1d,
     "batch_norm": _batch_norm,
     "max_pool1d": _max_pool1d,
