@@ -104,7 +104,7 @@ def test_a_tensor_gives_a_tensor_and_a_tuple_a_tuple(x):
         ({"abs": True}, np.nanmean),
         ({"reduction": "mean_square"}, lambda each, axis: np.square(each).mean(axis)),
     ],
-    ids=str,
+    ids=["mean", "abs", "mean_square"],
 )
 def test_sums_are_taken_in_float32_at_least_and_the_result_has_the_inputs_type(
     dtype, options, reduction
