@@ -81,18 +81,20 @@ def load(
         torch.Size([1, 1])
     """
     if source not in get_args(Source):
-        raise ValueError(f"source is {source!r}; expected one of {', '.join(get_args(Source))}")
+        raise ValueError(f"source: expected one of {', '.join(get_args(Source))}, got {source!r}")
     name = str(name)
     models = catalog.read()
     if source == "shipped" and revision is not None:
-        raise ValueError(f"revision is {revision!r}; expected None, shipped files have none")
+        raise ValueError(f"revision: expected None, as shipped files have none, got {revision!r}")
     if name in models:
         model = _load_catalog(models[name], source, revision, cache_dir)
     elif source == "shipped":
         raise catalog.UnknownModelError(name, models)
     elif Path(name).is_dir():
         if revision is not None or source == "hub":
-            raise ValueError(f"{name!r} is a folder: it takes neither a revision nor source='hub'")
+            raise ValueError(
+                f"revision, source: expected neither for a folder, got {revision!r} and {source!r}"
+            )
         model = _load_folder(Path(name), origin=name)
     elif _REPO_ID.fullmatch(name):
         model = _load_repository(name, revision, cache_dir)
@@ -113,11 +115,11 @@ def publish(name: str, repo_id: str, *, private: bool = False) -> str:
         private: Whether a repository that is created can be seen by its owner only.
     """
     if not _REPO_ID.fullmatch(repo_id):
-        raise ValueError(f"repo_id is {repo_id!r}; expected 'owner/repo'")
+        raise ValueError(f"repo_id: expected 'owner/repo', got {repo_id!r}")
     info = catalog.info(name)
     api = HfApi()
     with tempfile.TemporaryDirectory() as folder:
-        export(name, folder)
+        export(name, folder, repo_id=repo_id)
         try:
             api.create_repo(repo_id, private=private, exist_ok=True)
             commit = api.upload_folder(
@@ -129,12 +131,13 @@ def publish(name: str, repo_id: str, *, private: bool = False) -> str:
     return commit.commit_url
 
 
-def export(name: str, folder: str | Path) -> None:
-    """Writes a catalog model as the Hub keeps it: configuration, weights and card.
+def export(name: str, folder: str | Path, *, repo_id: str | None = None) -> None:
+    """Write a catalog model as the Hub keeps it: configuration, weights and card.
 
     Args:
         name: A name of the catalog, whose weights are shipped with this installation.
-        folder: Where the three files go; created if it does not exist.
+        folder: The folder for the three files; created if it does not exist.
+        repo_id: The repository that the card tells readers to load; by default the catalog's.
     """
     info = catalog.info(name)
     weights = _shipped(info)
@@ -143,7 +146,7 @@ def export(name: str, folder: str | Path) -> None:
     config = {"architecture": info.architecture, **info.config}
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / WEIGHTS_FILE).write_bytes(weights)
-    model_card(info).save(folder / CARD_FILE)
+    model_card(info, repo_id).save(folder / CARD_FILE)
 
 
 def _load_catalog(
