@@ -108,7 +108,7 @@ def test_unknown_source_is_refused(tiny):
 
 
 def test_shipped_source_takes_no_revision(tiny):
-    with pytest.raises(ValueError, match="revision: expected None, .* got 'main'"):
+    with pytest.raises(ValueError, match=r"revision: expected None, .* got 'main'"):
         modelzoo.load("tiny-gata3", source="shipped", revision="main")
 
 
@@ -118,7 +118,9 @@ def test_shipped_source_takes_catalog_names_only(tiny):
 
 
 def test_folder_takes_no_revision(tiny, tmp_path):
-    with pytest.raises(ValueError, match="revision, source: expected neither for a folder, got 'main'"):
+    with pytest.raises(
+        ValueError, match="revision, source: expected neither for a folder, got 'main'"
+    ):
         modelzoo.load(tmp_path, revision="main")
 
 
