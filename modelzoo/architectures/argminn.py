@@ -23,7 +23,7 @@ from modelzoo.architectures.pretrained import Pretrained, checked_tasks, registe
 
 
 class Trace(NamedTuple):
-    """What a forward pass of :class:`ARGMINN` saw.
+    """What a forward pass of `ARGMINN` saw.
 
     Attributes:
         logits: (B, tasks).
@@ -60,7 +60,7 @@ class MemoryAttention(nn.Module):
     Args:
         token_size: Size d of a token, activations and position together.
         stream_size: Size of the memory stream.
-        heads: Number of heads; divides ``token_size``.
+        heads: Number of heads; divides `token_size`.
         dropout: Probability, of scores, context and update alike. A dropped score takes no part in
             the softmax; as 0 it would be higher than some that are kept.
     """
@@ -216,7 +216,7 @@ class ARGMINN(Pretrained):
     def instances(self, x: Tensor, *, minimum: float = 0.9) -> list[Instance]:
         """Return the motifs that were attended to, the surest first (appendix B.4).
 
-        A position counts where one head of one layer pays it at least ``minimum`` of its
+        A position counts where one head of one layer pays it at least `minimum` of its
         attention; there, every filter with at least its mean activation over the batch. Ranked by
         attention, then by activation. So a batch should be what the mean is to be taken over.
 

@@ -64,7 +64,7 @@ class DanQExpert(Expert):
         width: Positions that each of them spans; odd.
         pool: Positions of the maps that are pooled into one step of the recurrent layers.
         state: Size of each LSTM direction's state.
-        pooling: ``"max"`` or ``"max+mean"``, over all steps and both strands.
+        pooling: `"max"` or `"max+mean"`, over all steps and both strands.
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.

@@ -18,7 +18,7 @@ class DeepBind(Expert):
     Args:
         filters: Number of filters of each convolution, first to last.
         widths: Width of each convolution's filters, in positions; odd.
-        pooling: ``"max"`` or ``"max+mean"``, over all positions and both strands.
+        pooling: `"max"` or `"max+mean"`, over all positions and both strands.
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.

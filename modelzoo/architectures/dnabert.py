@@ -40,11 +40,11 @@ CONFIG = (  # what of a BERT's configuration decides what it computes
 class DNABERT(Pretrained):
     """A frozen BERT over 6-mers, then an encoder layer that is trained.
 
-    :meth:`from_bert` takes the weights; by itself the BERT is untrained. A sequence of fewer than
+    `from_bert` takes the weights; by itself the BERT is untrained. A sequence of fewer than
     six positions is padded, of one longer than BERT's positions the middle is read.
 
     Args:
-        bert: Arguments of ``transformers.BertConfig``, without the size of the vocabulary.
+        bert: Arguments of `transformers.BertConfig`, without the size of the vocabulary.
         letters: The order of the bases in which the vocabulary lists the 6-mers.
         dropout: Of the encoder layer.
         tasks: Names of the outputs.
@@ -88,7 +88,7 @@ class DNABERT(Pretrained):
         """Return a model with a trained BERT, what follows it untrained.
 
         Args:
-            source: A folder with a BERT as ``transformers`` saves it and its ``vocab.txt``, or a
+            source: A folder with a BERT as `transformers` saves it and its `vocab.txt`, or a
                 repository on the Hub.
             tasks: Names of the outputs.
 

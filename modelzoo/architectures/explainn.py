@@ -65,7 +65,7 @@ class ExplaiNN(Pretrained):
     """The model of the ExplaiNN paper (section "Model architectures").
 
     With fully connected layers a unit knows where its motif is, so the model reads windows of one
-    length: see :func:`windowed` for what becomes of others. Without, it reads any length.
+    length: see `windowed` for what becomes of others. Without, it reads any length.
 
     Args:
         units: Number U of units.
@@ -73,7 +73,7 @@ class ExplaiNN(Pretrained):
         hidden: Nodes of a unit's first fully connected layer; 0 for units without fully connected
             layers, whose output is the filter's highest activation.
         dropout: Probability that training drops a node of it.
-        length: Positions L of the windows it is made for; without a meaning where ``hidden`` is 0.
+        length: Positions L of the windows it is made for; without a meaning where `hidden` is 0.
         tasks: Names of the outputs.
     """
 
@@ -144,7 +144,7 @@ class ExplaiNN(Pretrained):
         return self.trunk(self.window(x))
 
     def window(self, x: Tensor) -> Tensor:
-        """Return what the filters read of ``x``: (B, 4, L) of any dtype -> (B, 4, length)."""
+        """Return what the filters read of `x`: (B, 4, L) of any dtype -> (B, 4, length)."""
         x = as_input(x, self.final.weight)
         if self.heads is None:
             return windowed(x, max(x.shape[-1], self.width))
@@ -152,7 +152,7 @@ class ExplaiNN(Pretrained):
 
     @torch.no_grad()
     def set_filters(self, filters: Tensor, *, frozen: bool = False) -> ExplaiNN:
-        """Start from given filters, such as those of :mod:`modelzoo.training.initial_filters`.
+        """Start from given filters, such as those of `modelzoo.training.initial_filters`.
 
         Args:
             filters: (U, 4, width).
@@ -177,8 +177,8 @@ class ModelUnits(Pretrained):
 
     Args:
         models: The models by name: as modules, or as the configurations of models of the zoo,
-            each with its ``architecture``, which is how a saved one is built again.
-        outputs: The number of outputs of every model that is a plain ``nn.Module``; a model of
+            each with its `architecture`, which is how a saved one is built again.
+        outputs: The number of outputs of every model that is a plain `nn.Module`; a model of
             the zoo has one a task.
         hidden: Nodes of a unit's first fully connected layer (the paper: 200); 0 for none, then
             the models' outputs are the units.
@@ -205,7 +205,7 @@ class ModelUnits(Pretrained):
         self.models = nn.ModuleDict({name.replace(".", "_"): m for name, m in built.items()})
         self.models.requires_grad_(False).eval()
         sizes = {name: _outputs(name, model, outputs or {}) for name, model in built.items()}
-        #: The names of the units, in the order of the columns of :meth:`units`.
+        #: The names of the units, in the order of the columns of `units`.
         self.unit_names = tuple(
             name if size == 1 else f"{name}/{_task(built[name], column)}"
             for name, size in sizes.items()
@@ -250,7 +250,7 @@ class ModelUnits(Pretrained):
 
 
 def _uniform(*shape: int, fan_in: int) -> Tensor:
-    """Return weights as drawn for a linear layer of ``fan_in`` inputs."""
+    """Return weights as drawn for a linear layer of `fan_in` inputs."""
     bound = 1 / math.sqrt(fan_in)
     return torch.empty(shape).uniform_(-bound, bound)
 

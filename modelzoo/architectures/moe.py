@@ -65,7 +65,7 @@ class MixtureOfExperts(Pretrained):
     Args:
         experts: The experts' configurations, by factor: each with its
             `"architecture"`, which is `"deepbind"` where it is not said, and what the class
-            is constructed with. :meth:`from_experts` takes trained experts instead.
+            is constructed with. `from_experts` takes trained experts instead.
         tasks: Names of the outputs.
     """
 
