@@ -22,8 +22,8 @@ from modelzoo.architectures.pretrained import register
 class DanQ(Baseline):
     """A convolution, then two bidirectional LSTM layers over its pooled maps.
 
-    The defaults are smaller than the paper's, which are 320, 320 and 925: of that size it cannot be
-    trained in the time that the other baselines take.
+    The defaults are smaller than the paper's 320, 320 and 925: a model of that size cannot
+    be trained in the time that the other baselines take.
 
     Args:
         filters: Number of filters.
@@ -57,7 +57,7 @@ class DanQ(Baseline):
 
 @register
 class DanQExpert(Expert):
-    """One factor's DanQ, far smaller than the paper's, of windows of any length.
+    """A DanQ of one factor, far smaller than the paper's; it reads windows of any length.
 
     Args:
         filters: Number of filters.

@@ -44,7 +44,7 @@ class DeepBind(Expert):
     ) -> None:
         if len(filters) != len(widths) or not filters:
             raise ValueError(
-                f"filters, widths: expected one of each a convolution, got {filters} and {widths}"
+                f"filters, widths: expected one of each per convolution, got {filters} and {widths}"
             )
         layers: list[nn.Module] = []
         channels, fill = 4, UNKNOWN

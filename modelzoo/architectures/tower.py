@@ -13,7 +13,7 @@ from modelzoo.architectures.pretrained import register
 
 
 class Residual(nn.Module):
-    """What a dilated convolution adds to its maps; nothing, before training.
+    """A dilated convolution that is added to its input; it adds nothing before training.
 
     Args:
         channels: Channels of the maps, in an order that reverse complementing flips.
