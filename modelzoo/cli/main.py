@@ -448,7 +448,7 @@ def moe(
 
     Run again after a kill, it goes on where it was.
     """
-    from modelzoo.architectures.deepbind import Expert
+    from modelzoo.architectures.expert import Expert
     from modelzoo.datasets.chipseq import FACTORS, task_of
     from modelzoo.training.mixture import GateParams, named, train_moe
     from modelzoo.zoo.hub import load
