@@ -95,13 +95,15 @@ class Arguments:
                     "embedding layer, with LayerShiftSmooth(model, model.embedding)"
                 )
 
-    def one_example(self) -> "Arguments":
-        """The same call for the first example alone."""
+    def examples(self, rows: list[int]) -> "Arguments":
+        """The same call for some of the examples."""
         target = self.target
-        if isinstance(target, list) or (isinstance(target, Tensor) and target.numel() > 1):
-            target = target[:1]
-        args = tuple(arg[:1] if self.repeats(arg) else arg for arg in self.args)
-        inputs = tuple(x[:1] for x in self.inputs)
+        if isinstance(target, list) and len(target) == self.batch:
+            target = [target[row] for row in rows]
+        if isinstance(target, Tensor) and target.numel() > 1:
+            target = target[rows]
+        args = tuple(arg[rows] if self.repeats(arg) else arg for arg in self.args)
+        inputs = tuple(x[rows] for x in self.inputs)
         return replace(self, inputs=inputs, target=target, args=args)
 
     def formatted(self, attributions: Tensors) -> Tensor | Tensors:

@@ -7,7 +7,6 @@ are made inside the autograd graph and one backward pass per chunk of shifts end
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -17,15 +16,14 @@ from torch import Tensor
 from torch.nn import Module
 
 from .arguments import Arguments, Tensors
-from .chunks import Chunks, first
+from .chunks import Chunks
 from .copies import Copies
 from .reductions import reduction_of
-from .sharing import Sharing, windows
+from .sharing import Share, Sharer, Sharing
 from .shifts import Shifts
-from .steps import EachGradient, Method, SharedGradient, Step, SummedGradient
+from .steps import EachGradient, Method, Step
 from .warn import warn
 
-Share = bool | Literal["auto"]
 SHARE: Share = False  # what `share` is when it is not given
 
 
@@ -81,7 +79,7 @@ class ShiftSmooth(GradientAttribution):
         self.chunks = Chunks()
         if share is None:
             share = SHARE if self.attribution_method is None else False
-        self.sharing = Sharing(self.forward_func, share) if share else None
+        self._sharer = Sharer(self.forward_func, share, self.chunks)
 
     @log_usage(part_of_slo=True)
     def attribute(
@@ -178,6 +176,7 @@ class ShiftSmooth(GradientAttribution):
     def _step(self, call: Arguments, linear: bool, abs: bool, kwargs: dict[str, Any]) -> Step:
         """What is done with a chunk of this call's shifts."""
         if self.attribution_method is not None:
+            self._sharer.not_shared("another attribution is smoothed, not the gradient of a model")
             return Method(call, self.attribution_method, abs, kwargs)
         if kwargs:
             raise TypeError(
@@ -186,18 +185,14 @@ class ShiftSmooth(GradientAttribution):
             )
         call.require_floating()
         if abs or not linear:  # only a plain mean of gradients is the gradient of something
+            self._sharer.not_shared("only a plain mean of signed gradients is shared")
             return EachGradient(call, self.forward_func, abs)
-        if self._shares(call):
-            return SharedGradient(call, self.forward_func, windows)
-        return SummedGradient(call, self.forward_func)
+        return self._sharer.step(call)
 
-    def _shares(self, call: Arguments) -> bool:
-        """Whether the shifts of this call share work, tried with as many as run at once."""
-        if self.sharing is None:
-            return False
-        shifts, at_once = call.shifts.values, call.shifts_per_eval
-        suits = partial(self.sharing.suits, call)
-        return first(suits, shifts, at_once or len(shifts), halve=at_once is None)[0]
+    @property
+    def sharing(self) -> Sharing | None:
+        """What became of sharing in the last call; None before the first."""
+        return self._sharer.told
 
     @log_usage(part_of_slo=True)
     def compute_convergence_delta(

@@ -56,7 +56,9 @@ class Chunks:
             return 1
         if step.call.shifts_per_eval is not None:
             return step.call.shifts_per_eval
-        if step.shares or count == 1 or step.call.inputs[0].device.type != "cpu":
+        if step.at_once is not None:
+            return step.at_once
+        if count == 1 or step.call.inputs[0].device.type != "cpu":
             return count
         if step.expands:
             return 1

@@ -38,11 +38,11 @@ class Step(ABC):
         dims: The dimensions along which each of the results is shifted back.
         alone: Whether shifts must not share a batch.
         expands: Whether it makes batches of its own, of many rows per row that it is given.
-        shares: Whether the shifts share what the model computes, so that all at once is best.
+        at_once: How many shifts are best run at once, where the step itself knows.
     """
 
     expands = False
-    shares = False
+    at_once: int | None = None
 
     def __init__(self, call: Arguments, forward_func: Callable[..., Any]) -> None:
         self.call = call
@@ -61,26 +61,6 @@ class SummedGradient(Step):
     def __call__(self, shifts: Chunk) -> Tensors:
         """The sum over `shifts`."""
         gradients = Copies(self.call, shifts).summed_gradient(self.forward_func)
-        return tuple(gradient[None] for gradient in gradients)
-
-
-class SharedGradient(Step):
-    """The same, with what shifts have in common computed once."""
-
-    shares = True
-
-    def __init__(
-        self,
-        call: Arguments,
-        forward_func: Callable[..., Any],
-        make: Callable[[Copies, Tensors], Tensors],
-    ) -> None:
-        super().__init__(call, forward_func)
-        self.make = make
-
-    def __call__(self, shifts: Chunk) -> Tensors:
-        """The sum over `shifts`."""
-        gradients = Copies(self.call, shifts).summed_gradient(self.forward_func, self.make)
         return tuple(gradient[None] for gradient in gradients)
 
 
