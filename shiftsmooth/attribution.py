@@ -6,9 +6,10 @@ For gradients this is the gradient, at x, of the mean of f over the shifted copi
 are made inside the autograd graph and one backward pass per chunk of shifts ends in x itself.
 """
 
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, Literal
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, overload
 
 import torch
 from captum.attr import Attribution, GradientAttribution
@@ -16,16 +17,16 @@ from captum.log import log_usage
 from torch import Tensor
 from torch.nn import Module
 
-from .arguments import Arguments, Tensors
-from .chunks import Chunks, first
+from ._captum import takes
+from .arguments import Arguments, Dim, Inputs, Target, Tensors, check_model
+from .chunks import Chunks
 from .copies import Copies
 from .reductions import reduction_of
-from .sharing import Sharing, windows
+from .sharing import Share, Sharer, Sharing
 from .shifts import Shifts
-from .steps import EachGradient, Method, SharedGradient, Step, SummedGradient
+from .steps import EachGradient, Method, Step
 from .warn import warn
 
-Share = bool | Literal["auto"]
 SHARE: Share = False  # what `share` is when it is not given
 
 
@@ -66,11 +67,8 @@ class ShiftSmooth(GradientAttribution):
                 module it is makes no difference: sharing goes as far as the model allows.
         """
         self.attribution_method = forward_func if isinstance(forward_func, Attribution) else None
-        if self.attribution_method is None and not callable(forward_func):
-            raise TypeError(
-                "forward_func: expected a model, a callable or a captum Attribution, got "
-                f"{type(forward_func).__name__}"
-            )
+        if self.attribution_method is None:
+            check_model("forward_func", forward_func, " or a captum Attribution")
         super().__init__(getattr(forward_func, "forward_func", forward_func))
         if trunk is not None:
             share = _share_of(trunk)
@@ -81,23 +79,55 @@ class ShiftSmooth(GradientAttribution):
         self.chunks = Chunks()
         if share is None:
             share = SHARE if self.attribution_method is None else False
-        self.sharing = Sharing(self.forward_func, share) if share else None
+        self._sharer = Sharer(self.forward_func, share, self.chunks)
+
+    @overload
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: Target = None,
+        additional_forward_args: object = None,
+        *,
+        return_convergence_delta: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[Inputs, Tensor]: ...
+
+    @overload
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: Target = None,
+        additional_forward_args: object = None,
+        *,
+        max_shift: int | None = None,
+        shifts: Iterable[int] | None = None,
+        dim: Dim = -1,
+        region: tuple[int, int] | None = None,
+        roll_args: Iterable[int] | None = None,
+        edges: str = "circular",
+        reduction: str = "mean",
+        abs: bool | None = None,
+        shifts_per_eval: int | None = None,
+        show_progress: bool = False,
+        return_convergence_delta: Literal[False] = False,
+        **kwargs: Any,
+    ) -> Inputs: ...
 
     @log_usage(part_of_slo=True)
     def attribute(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
-        target: Any = None,
+        inputs: Tensor | Tensors,
+        target: Target = None,
         additional_forward_args: object = None,
         *,
-        max_shift: int = 5,
+        max_shift: int | None = None,
         shifts: Iterable[int] | None = None,
-        dim: Any = -1,
+        dim: Dim = -1,
         region: tuple[int, int] | None = None,
-        roll_args: Iterable[int] = (),
+        roll_args: Iterable[int] | None = None,
         edges: str = "circular",
         reduction: str = "mean",
-        abs: bool = False,
+        abs: bool | None = None,
         shifts_per_eval: int | None = None,
         show_progress: bool = False,
         **kwargs: Any,
@@ -113,8 +143,9 @@ class ShiftSmooth(GradientAttribution):
             additional_forward_args: Further arguments of `forward_func`, one or a tuple. A tensor
                 whose first dimension is the batch's is repeated for every shifted copy; anything
                 else is passed on as it is.
-            max_shift: N of the paper: the shifts are -N..N. 0 gives the base method itself. Must be
-                below the length of what is rolled.
+            max_shift: N of the paper: the shifts are -N..N, and 0 gives the base method itself. It
+                must be below the length of what is rolled. None takes 5, or less where that is
+                shorter.
             shifts: Exactly these shifts instead, in any order, none twice; n moves the sequence n
                 positions to the right.
             dim: The sequence dimension. With several inputs an int for all, or a tuple with one
@@ -124,14 +155,16 @@ class ShiftSmooth(GradientAttribution):
                 and [SEP] stay where they are.
             roll_args: Positions in `additional_forward_args` of tensors that are shifted along with
                 the sequence: masks, position ids, a control track. Their sequence dimension is the
-                one as long as the input's.
+                one as long as the input's. With None, a tensor as long as the sequence gets a
+                warning that it is not shifted; with () it gets none.
             edges: "circular", as in the paper; or "flanks": the inputs carry `max_shift` real
                 positions more on each side, the model sees windows that are `2 * max_shift`
                 shorter, and each position of the result averages the windows that contain it. A
                 position that no window contains gets 0.
             reduction: "mean", as in the paper, "mean_square" or "variance" over shifts, as
                 NoiseTunnel's `smoothgrad`, `smoothgrad_sq` and `vargrad`.
-            abs: Average the absolute gradients. Only without another attribution inside.
+            abs: Average the absolute gradients. None keeps the sign, unlike Captum's Saliency. With
+                another attribution inside it is passed on, if that has such an argument.
             shifts_per_eval: How many shifted copies of the batch the model sees at once. None takes
                 as many as is fast and fits. The result does not depend on it, the memory does.
             show_progress: Show a bar that counts shifts.
@@ -175,29 +208,24 @@ class ShiftSmooth(GradientAttribution):
             return output, step.delta.result(((),))[0]
         return output
 
-    def _step(self, call: Arguments, linear: bool, abs: bool, kwargs: dict[str, Any]) -> Step:
+    def _step(
+        self, call: Arguments, linear: bool, abs: bool | None, kwargs: dict[str, Any]
+    ) -> Step:
         """What is done with a chunk of this call's shifts."""
+        _check_names(kwargs, self.attribution_method)
         if self.attribution_method is not None:
+            self._sharer.not_shared("another attribution is smoothed, not the gradient of a model")
             return Method(call, self.attribution_method, abs, kwargs)
-        if kwargs:
-            raise TypeError(
-                f"attribute() got unexpected arguments {sorted(kwargs)}: they are passed on to a "
-                "smoothed Attribution, and this ShiftSmooth takes the gradient of a model"
-            )
         call.require_floating()
         if abs or not linear:  # only a plain mean of gradients is the gradient of something
-            return EachGradient(call, self.forward_func, abs)
-        if self._shares(call):
-            return SharedGradient(call, self.forward_func, windows)
-        return SummedGradient(call, self.forward_func)
+            self._sharer.not_shared("only a plain mean of signed gradients is shared")
+            return EachGradient(call, self.forward_func, bool(abs))
+        return self._sharer.step(call)
 
-    def _shares(self, call: Arguments) -> bool:
-        """Whether the shifts of this call share work, tried with as many as run at once."""
-        if self.sharing is None:
-            return False
-        shifts, at_once = call.shifts.values, call.shifts_per_eval
-        suits = partial(self.sharing.suits, call)
-        return first(suits, shifts, at_once or len(shifts), halve=at_once is None)[0]
+    @property
+    def sharing(self) -> Sharing | None:
+        """What became of sharing in the last call; None before the first."""
+        return self._sharer.told
 
     @log_usage(part_of_slo=True)
     def compute_convergence_delta(
@@ -205,14 +233,14 @@ class ShiftSmooth(GradientAttribution):
         attributions: Tensor | Tensors,
         start_point: Any,
         end_point: Tensor | Tensors,
-        target: Any = None,
+        target: Target = None,
         additional_forward_args: object = None,
         *,
-        max_shift: int = 5,
+        max_shift: int | None = None,
         shifts: Iterable[int] | None = None,
-        dim: Any = -1,
+        dim: Dim = -1,
         region: tuple[int, int] | None = None,
-        roll_args: Iterable[int] = (),
+        roll_args: Iterable[int] | None = None,
     ) -> Tensor:
         """Measure how far the sum of attributions is from F(end) - F(start).
 
@@ -235,7 +263,7 @@ class ShiftSmooth(GradientAttribution):
         """
         count = len(end_point) if isinstance(end_point, tuple) else 1
         plan = Shifts.of(max_shift, shifts, "circular", region)
-        rolled = tuple(roll_args)
+        rolled = None if roll_args is None else tuple(roll_args)
 
         def mean_over_shifts(*values: Any) -> Tensor:
             call = Arguments.of(
@@ -275,3 +303,18 @@ def _share_of(trunk: Module | Literal["auto"]) -> Share:
     share: Share = "auto" if isinstance(trunk, str) else True
     warn(f"trunk is deprecated: use share={share!r}", DeprecationWarning)
     return share
+
+
+def _check_names(kwargs: Mapping[str, Any], method: Attribution | None) -> None:
+    """Raise a TypeError for arguments that nobody takes, and say which name was meant."""
+    unknown = [name for name in kwargs if method is None or not takes(method, name)]
+    own = inspect.signature(ShiftSmooth.attribute).parameters
+    for name in unknown:
+        meant = difflib.get_close_matches(name, own, 1)
+        if meant:
+            raise TypeError(f"{name}: expected a known argument, did you mean {meant[0]}?")
+    if unknown and method is None:
+        raise TypeError(
+            f"{unknown[0]}: expected an argument of ShiftSmooth; others are passed on to a "
+            "smoothed Attribution, and this ShiftSmooth takes the gradient of a model"
+        )

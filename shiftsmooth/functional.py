@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ._captum import progress_bar
+from .arguments import Target, check_model
 from .attribution import ShiftSmooth
 
 __all__ = ["shift_smooth"]
@@ -19,9 +20,9 @@ def shift_smooth(
     model: Callable[..., Tensor],
     X: Tensor,
     args: Sequence[Tensor] | None = None,
-    target: int | tuple[int, ...] | None = 0,
+    target: Target = 0,
     *,
-    max_shift: int = 5,
+    max_shift: int | None = 5,
     batch_size: int = 32,
     hypothetical: bool = False,
     gradient_correction: bool = True,
@@ -55,9 +56,10 @@ def shift_smooth(
             time is cast and moved to `device`. The alphabet may have any number of letters.
         args: Further inputs of the model, each with N rows. Floating tensors are cast to `dtype`;
             integers and booleans are not, so that indices and masks keep their meaning.
-        target: The task explained; a tuple of indices if the model's output has more dimensions
-            than (N, tasks), None if it has fewer.
-        max_shift: N of the paper, shifts from -N to N; 0 is the plain gradient.
+        target: The task to explain; a list or a tensor with one per sequence; a tuple of indices if
+            the model's output has more dimensions than (N, tasks), None if it has fewer.
+        max_shift: N of the paper, shifts from -N to N; 0 is the plain gradient. None takes 5, or
+            less where the sequences are shorter.
         batch_size: Sequences per batch. It changes time and memory, never the result.
         hypothetical: Return the (corrected) gradient itself, with a value for every possible letter
             of a position, as TF-MoDISco takes it; otherwise only that of the letter present.
@@ -80,10 +82,14 @@ def shift_smooth(
         >>> shift_smooth(model, X, target=1, max_shift=2).shape
         torch.Size([1, 4, 6])
     """
+    check_model("model", model)
     if not isinstance(X, Tensor):
         raise TypeError(f"X: expected a tensor, got {type(X).__name__}")
     if X.dim() != 3:
-        raise ValueError(f"X: expected one-hot sequences (N, 4, L), got shape {tuple(X.shape)}")
+        one = ": give one sequence as X[None]" if X.dim() == 2 else ""
+        raise ValueError(
+            f"X: expected one-hot sequences (N, 4, L), got shape {tuple(X.shape)}{one}"
+        )
     if batch_size < 1:
         raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
     args = _checked_args(args, len(X))
@@ -98,7 +104,9 @@ def shift_smooth(
             rows = slice(start, start + batch_size)
             x = X[rows].to(device).to(dtype)
             extra = tuple(_batch(arg, rows, device, dtype) for arg in args)
-            gradient = explainer.attribute(x, target, extra or None, max_shift=max_shift)
+            gradient = explainer.attribute(
+                x, _of_rows(target, rows, len(X)), extra or None, max_shift=max_shift, roll_args=()
+            )
             if gradient_correction:
                 gradient = gradient - gradient.mean(1, keepdim=True)
             result[rows] = gradient if hypothetical else gradient * x
@@ -130,6 +138,15 @@ def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManage
     if dtype in (torch.float16, torch.bfloat16):
         return torch.autocast(device.type, dtype)
     return nullcontext()
+
+
+def _of_rows(target: Target, rows: slice, count: int) -> Target:
+    """The targets of a batch: some of a list or tensor of one per sequence, or one for all."""
+    if isinstance(target, list) or (isinstance(target, Tensor) and target.numel() > 1):
+        if len(target) != count:
+            raise ValueError(f"target: expected one per sequence, {count}, got {len(target)}")
+        return target[rows]
+    return target
 
 
 def _batch(arg: Tensor, rows: slice, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -9,7 +9,7 @@ from captum.log import log_usage
 from torch import Tensor
 from torch.nn import Module
 
-from .arguments import Arguments, Tensors
+from .arguments import Arguments, Dim, Target, Tensors, check_model
 from .chunks import Chunks
 from .reductions import reduction_of
 from .shifts import Shifts
@@ -36,6 +36,8 @@ class LayerShiftSmooth(LayerAttribution):
             layer: The layer inside it.
             device_ids: For a DataParallel model given as a function: its devices, in order.
         """
+        check_model("forward_func", forward_func)
+        _check_layer(layer, forward_func)
         super().__init__(forward_func, layer, device_ids)
         self.chunks = Chunks()
 
@@ -43,14 +45,14 @@ class LayerShiftSmooth(LayerAttribution):
     def attribute(
         self,
         inputs: Tensor | Tensors,
-        target: Any = None,
+        target: Target = None,
         additional_forward_args: object = None,
         *,
-        max_shift: int = 5,
+        max_shift: int | None = None,
         shifts: Iterable[int] | None = None,
-        dim: Any = -1,
+        dim: Dim = -1,
         region: tuple[int, int] | None = None,
-        roll_args: Iterable[int] = (),
+        roll_args: Iterable[int] | None = None,
         edges: str = "circular",
         reduction: str = "mean",
         abs: bool = False,
@@ -116,3 +118,17 @@ class LayerShiftSmooth(LayerAttribution):
         with torch.inference_mode(False), torch.enable_grad():
             self.chunks.run(step, reduced.add, show_progress)
         return step.formatted(reduced.result(step.dims))
+
+
+def _check_layer(layer: Any, forward_func: Any) -> None:
+    if isinstance(layer, str):
+        raise TypeError(
+            f"layer: expected a module of the model, got {layer!r}: give "
+            f"model.get_submodule({layer!r})"
+        )
+    if not isinstance(layer, Module):
+        raise TypeError(f"layer: expected a module of the model, got {type(layer).__name__}")
+    if isinstance(forward_func, Module) and all(layer is not m for m in forward_func.modules()):
+        raise ValueError(
+            f"layer: expected a module of the model, got a {type(layer).__name__} that is not in it"
+        )

@@ -395,7 +395,7 @@ def top_k_hit_rate(attribution: Tensor, mask: Tensor, k: int | None = None) -> T
     return (hits / count).masked_fill(inside == 0, float("nan"))
 
 
-def _pearson(a: Tensor, b: Tensor) -> Tensor:
+def pearson(a: Tensor, b: Tensor) -> Tensor:
     """Correlate (B, M) with (B, M), row by row; nan where a row is constant."""
     a, b = a.double(), b.double()
     # Compare the values: the variance of a constant row need not round to zero.
@@ -408,7 +408,7 @@ def _pearson(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _spearman(a: Tensor, b: Tensor) -> Tensor:
-    return _pearson(_ranks(a), _ranks(b))
+    return pearson(_ranks(a), _ranks(b))
 
 
 def _ranks(values: Tensor) -> Tensor:
@@ -494,7 +494,7 @@ def _is_inner_dim(tensor: Tensor, dim: int) -> bool:
 
 
 def _correlation(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    known = {"pearson": _pearson, "spearman": _spearman}
+    known = {"pearson": pearson, "spearman": _spearman}
     _check_choice("correlation", name, tuple(known))
     return known[name]
 

@@ -11,7 +11,7 @@ file name says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,12 +19,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .arguments import Target
+from .attribution import ShiftSmooth
+from .metrics import pearson
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.path import Path
 
-__all__ = ["Motif", "draw_logo", "plot_logos"]
+__all__ = ["Motif", "draw_logo", "plot_logos", "plot_shifts"]
 
 LETTER_COLORS = {"A": "#1a9641", "C": "#2c5fb3", "G": "#f0a30a", "T": "#d7263d", "U": "#d7263d"}
 OTHER_LETTER = "#555555"
@@ -34,6 +38,7 @@ INK, GREY, PALE = "#333333", "#999999", "#e9e9e9"
 
 # In inches: a row of letters, a strip of the overview, a line of labels, between rows, tick labels.
 ROW, STRIP, LANE, GAP, TICKS = 1.1, 0.26, 0.16, 0.14, 0.22
+HEAT = 1.4  # a heat map or a curve
 SIZE = 8  # of text, in points
 
 Span = tuple[int, int]  # (start, stop), as numbered on the axis
@@ -190,6 +195,125 @@ def draw_logo(
     _draw_letters(axes, heights, first, alphabet)
     axes.set_xlim(first - 0.5, first + heights.shape[1] - 0.5)
     axes.set_ylim(_limits(heights))
+
+
+def plot_shifts(
+    model: Callable[..., Tensor],
+    x: Tensor,
+    target: Target = None,
+    additional_forward_args: object = None,
+    *,
+    max_shift: int | None = None,
+    moves: int = 15,
+    first: int = 0,
+    title: str = "",
+    width: float = 12.0,
+) -> Figure:
+    """Draw how the attribution of one sequence changes when the window moves.
+
+    Two heat maps, of the gradient and of ShiftSmooth, show the contribution of each position, one
+    row for each distance by which the sequence moved in its window. An attribution that follows the
+    sequence has vertical stripes. Below them is the correlation of each row with the row of the
+    window that did not move.
+
+    Use it to see whether a model needs ShiftSmooth, and how large `max_shift` should be.
+
+    Args:
+        model: A module, or a function, of sequences (B, C, L).
+        x: One sequence, (C, L) or (1, C, L).
+        target: The output to explain, as in `ShiftSmooth.attribute`.
+        additional_forward_args: Further arguments of the model that hold no row per example.
+        max_shift: As in `ShiftSmooth.attribute`.
+        moves: The window moves by up to this many positions to either side.
+        first: The number of the first position on the axis.
+        title: Written above the figure.
+        width: Of the figure, in inches.
+
+    Returns:
+        The matplotlib Figure, 150 dpi, not known to pyplot. Its axes are the gradient's heat map,
+        that of ShiftSmooth, and the curve.
+
+    Raises:
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.plot import plot_shifts
+        >>> model = torch.nn.Sequential(torch.nn.Conv1d(4, 2, 3, stride=2), torch.nn.Flatten(),
+        ...                             torch.nn.Linear(18, 1))
+        >>> figure = plot_shifts(model, torch.eye(4).repeat(1, 5)[:, :20], target=0, moves=3)
+        >>> len(figure.axes)
+        3
+    """
+    _require_matplotlib()
+    x = x[None] if x.dim() == 2 else x
+    if x.dim() != 3 or len(x) != 1:
+        raise ValueError(f"x: expected one sequence, (C, L) or (1, C, L), got {tuple(x.shape)}")
+    length = x.shape[-1]
+    if not 1 <= moves < length:
+        raise ValueError(f"moves: expected 1 to {length - 1}, below the length, got {moves}")
+    distances = range(-moves, moves + 1)
+    windows = torch.cat([x.roll(n, -1) for n in distances])
+    smooth = ShiftSmooth(model)
+    maps = {}
+    for name, reach in (("gradient", 0), ("ShiftSmooth", max_shift)):
+        found = smooth.attribute(windows, target, additional_forward_args, max_shift=reach)
+        contributions = (found * windows).sum(1).detach().cpu().double()
+        maps[name] = torch.stack([row.roll(-n) for row, n in zip(contributions, distances)])
+
+    sheet = _Sheet(width, max(_text_width(name) for name in maps))
+    if title:
+        sheet.write(title)
+    sheet.skip(0.06)
+    for name, rows in maps.items():
+        axes = sheet.axes(HEAT, (first, first + length), name)
+        _draw_heat(axes, rows, moves, first)
+        sheet.skip(GAP)
+    _number(axes, (first, first + length), sheet.inner)
+    axes.set_xlabel("position", size=SIZE, color=INK, labelpad=1)
+    sheet.skip(0.65)
+    axes = sheet.axes(HEAT, (-moves, moves + 1), "correlation")
+    _draw_stability(axes, maps, distances)
+    _number(axes, (-moves, moves + 1), sheet.inner)
+    axes.set_xlabel(
+        "positions by which the sequence moved in its window", size=SIZE, color=INK, labelpad=1
+    )
+    sheet.skip(0.45)
+    return sheet.close()
+
+
+def _draw_heat(axes: Axes, rows: Tensor, moves: int, first: int) -> None:
+    """Rows of contributions, blue where they lower the output and red where they raise it."""
+    largest = rows.abs().quantile(0.995).item() or 1.0
+    axes.imshow(
+        rows.numpy(),
+        cmap="RdBu_r",
+        vmin=-largest,
+        vmax=largest,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(first - 0.5, first + rows.shape[1] - 0.5, moves + 0.5, -moves - 0.5),
+    )
+    axes.set_ylim(moves + 0.5, -moves - 0.5)
+    axes.set_yticks([-moves, 0, moves])
+    axes.set_ylabel("moved by", size=SIZE - 1, color=INK, labelpad=0)
+    axes.tick_params(axis="y", labelsize=SIZE - 1, length=2.5, color=GREY, labelcolor=INK, pad=2)
+
+
+def _draw_stability(axes: Axes, maps: Mapping[str, Tensor], distances: Sequence[int]) -> None:
+    """The correlation of each row of a map with the row of the window that did not move."""
+    low = 0.0
+    for (name, rows), color in zip(maps.items(), MOTIF_COLORS[3:0:-2]):
+        still = rows[len(rows) // 2].expand_as(rows)
+        values = pearson(rows, still)
+        (line,) = axes.plot(list(distances), values.numpy(), color=color, label=name)
+        line.set(linewidth=1.4, marker=".", markersize=3)
+        low = min(low, *values.nan_to_num(1.0).tolist())
+    _scale(axes, (low - 0.03, 1.03))
+    axes.set_yticks([0, 0.5, 1] if low >= -0.25 else [-0.5, 0, 0.5, 1])
+    legend = axes.legend(fontsize=SIZE, frameon=False, labelcolor=INK, ncols=2, borderaxespad=0)
+    legend.set(loc="lower right")
+    legend.set_bbox_to_anchor((1, 1))
 
 
 class _Sheet:

@@ -1,7 +1,5 @@
 """Work that the shifts of one call have in common, done once."""
 
-from . import ops as ops
-from .decide import Sharing, windows
-from .windows import NotShareable, Windows
+from .decide import Share, Sharer, Sharing
 
-__all__ = ["NotShareable", "Sharing", "Windows", "windows"]
+__all__ = ["Share", "Sharer", "Sharing"]
