@@ -396,7 +396,14 @@ def top_k_hit_rate(attribution: Tensor, mask: Tensor, k: int | None = None) -> T
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Correlate (B, M) with (B, M), row by row; nan where a row is constant."""
+    """Correlate (B, M) with (B, M), row by row; nan where a row is constant.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.metrics import pearson
+        >>> pearson(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[2.0, 4.0, 6.0]]))
+        tensor([1.], dtype=torch.float64)
+    """
     a, b = a.double(), b.double()
     # Compare the values: the variance of a constant row need not round to zero.
     constant = (a.amax(1) == a.amin(1)) | (b.amax(1) == b.amin(1))

@@ -149,7 +149,7 @@ class Attributions:
     def _hypothetical(self, x: Tensor, start: int) -> np.ndarray:
         """The map, less its mean over the letters (Majdandzic et al. 2023)."""
         x.requires_grad_()
-        options = {"target": self.target, "max_shift": self.max_shift}
+        options: dict[str, Any] = {"target": self.target, "max_shift": self.max_shift}
         smooth = ShiftSmooth(self.model, trunk=getattr(self.model, "trunk", None))
         if self.method == "shiftsmooth-ig":
             integrated = ShiftSmooth(IntegratedGradients(self.model, multiply_by_inputs=False))
