@@ -1,16 +1,20 @@
 """The validated arguments of one call of `attribute`. There is no model in here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from . import _captum
 from .shifts import Dims, Shifts, dims_of, integer, integers, sequence_dims
+from .warn import warn
 
 Tensors = tuple[Tensor, ...]
+Inputs = TypeVar("Inputs", Tensor, Tensors)
+Target = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None
+Dim = int | None | Sequence[int | Sequence[int] | None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Arguments:
         *,
         shifts: Shifts,
         dim: Any = -1,
-        roll_args: Iterable[int] = (),
+        roll_args: Iterable[int] | None = None,
         shifts_per_eval: int | None = None,
     ) -> "Arguments":
         """Check the arguments of `attribute`; an error names the one that is bad."""
@@ -54,8 +58,10 @@ class Arguments:
         tensors = tuple(inputs) if is_tuple else (inputs,)
         _check_inputs(tensors)
         dims = dims_of(dim, tensors, is_tuple)
+        shifts = shifts.fitted(x.size(d) for x, axes in zip(tensors, dims) for d in axes)
         for i, (x, d) in enumerate(zip(tensors, dims)):
             shifts.check(f"inputs[{i}]", x, d)
+            _warn_of_channels(f"inputs[{i}]", x, d)
         args = _captum.format_args(additional_forward_args)
         return cls(
             tuple(_usable(x) for x in tensors),
@@ -64,7 +70,7 @@ class Arguments:
             tuple(_usable(arg) for arg in args),
             shifts,
             dims,
-            _arg_dims(args, roll_args, tensors, dims),
+            _arg_dims(args, roll_args, shifts, tensors, dims),
             _checked_size(shifts_per_eval),
         )
 
@@ -117,6 +123,19 @@ class Arguments:
         )
 
 
+def check_model(name: str, model: Any, or_what: str = "") -> None:
+    """Raise a TypeError if `model` cannot be called as a model."""
+    if isinstance(model, type):
+        raise TypeError(
+            f"{name}: expected a model, got the class {model.__name__}: make an instance of it, "
+            f"{model.__name__}(...)"
+        )
+    if not callable(model):
+        raise TypeError(
+            f"{name}: expected a model, a callable{or_what}, got {type(model).__name__}"
+        )
+
+
 def _check_inputs(inputs: tuple[Any, ...]) -> None:
     for i, x in enumerate(inputs):
         if not isinstance(x, Tensor):
@@ -144,11 +163,29 @@ def _usable(value: Any) -> Any:
         return value.clone()
 
 
+def _warn_of_channels(name: str, x: Tensor, dims: Dims) -> None:
+    """Warn where the letters of one-hot sequences are rolled, and not their positions."""
+    longest = max(range(1, x.dim()), key=lambda d: x.size(d), default=0)
+    if len(dims) == 1 and x.size(dims[0]) == 4 < x.size(longest):
+        warn(
+            f"dim: {name} of shape {tuple(x.shape)} is shifted along a dimension of length 4; if "
+            f"that holds the letters, pass dim={longest}, the positions"
+        )
+
+
 def _arg_dims(
-    args: tuple[Any, ...], roll_args: Iterable[int], inputs: Tensors, dims: tuple[Dims, ...]
+    args: tuple[Any, ...],
+    roll_args: Iterable[int] | None,
+    shifts: Shifts,
+    inputs: Tensors,
+    dims: tuple[Dims, ...],
 ) -> dict[int, Dims]:
     """For each position in `roll_args` the dimensions along which that argument is shifted."""
     like = next(((x, d) for x, d in zip(inputs, dims) if d), None)
+    if roll_args is None:
+        if like is not None and len(shifts.values) > 1:
+            _warn_of_masks(args, inputs[0].size(0), *like)
+        return {}
     found = {}
     for i in integers("roll_args", roll_args):
         if not 0 <= i < len(args) or not isinstance(args[i], Tensor) or not args[i].dim():
@@ -161,5 +198,20 @@ def _arg_dims(
             raise ValueError(
                 "roll_args: expected an input that is shifted, got dim=None for all inputs"
             )
-        found[i] = sequence_dims(f"additional_forward_args[{i}]", args[i], inputs[0].size(0), *like)
+        name = f"additional_forward_args[{i}]"
+        found[i] = sequence_dims(name, args[i].shape, inputs[0].size(0), *like)
     return found
+
+
+def _warn_of_masks(args: tuple[Any, ...], batch: int, x: Tensor, dims: Dims) -> None:
+    """Warn of arguments that are as long as the sequence and do not shift with it."""
+    for i, arg in enumerate(args):
+        if not isinstance(arg, Tensor) or not arg.dim():
+            continue
+        inner = arg.shape[1:] if arg.size(0) in (1, batch) else arg.shape
+        if any(x.size(dim) in inner for dim in dims):
+            warn(
+                f"additional_forward_args[{i}] of shape {tuple(arg.shape)} is as long as the "
+                f"sequence and is not shifted with it; if it is a mask or a track, pass "
+                f"roll_args=({i},), and otherwise roll_args=()"
+            )

@@ -80,10 +80,11 @@ def _kept(call: Arguments, forward_func: Callable[..., Any]) -> int:
             kept, largest = kept + size, max(largest, size)
         return x.detach()
 
-    first = Copies(call, call.shifts.values[:1])
+    one = Copies(call, call.shifts.values[:1])
     leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in call.inputs)
-    with torch.random.fork_rng(devices=[]), saved_tensors_hooks(count, lambda x: x):
-        first.run(forward_func, first.inputs(leaves))
+    hooks = saved_tensors_hooks(count, lambda x: x)
+    with torch.random.fork_rng(devices=[]), hooks, one.explained(forward_func):
+        one.run(forward_func, one.inputs(leaves))
     # Above 32 MiB an allocation is new pages each time, which costs more than what it holds.
     return max(kept, 3 * largest)
 

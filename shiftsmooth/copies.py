@@ -1,6 +1,7 @@
 """Chunks of shifted copies of inputs, arguments and target, and the way of attributions back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,23 +56,30 @@ class Copies:
 
     def run(self, forward_func: Callable[..., Any], inputs: Tensors) -> Tensor:
         """Run the model on these copies and take its output at the target."""
-        args = self.args()
-        with self.explained():
-            return _captum.run_forward(forward_func, inputs, self.target(), args)
+        output = _captum.run_forward(forward_func, inputs, self.args())
+        if not isinstance(output, Tensor):
+            raise TypeError(f"forward_func: expected a tensor as output, got {_other(output)}")
+        try:
+            return _captum.select(output, self.target())
+        except torch.OutOfMemoryError:
+            raise
+        except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+            raise AssertionError(
+                f"target: expected one index or tuple of indices into outputs of shape "
+                f"{tuple(output.shape[1:])}, or one per example, {self.call.batch}, got "
+                f"{self.call.target!r} ({error})"
+            ) from error
 
     def output(self, forward_func: Callable[..., Any], inputs: Tensors) -> Tensor:
         """The model's output at the target, one number per row; raise if it is not one."""
         output = self.run(forward_func, inputs)
         if not output.dim() or output.size(0) != self.rows:
             raise ValueError(
-                f"forward_func: expected one row per example, {self.rows}, got an output of "
+                f"forward_func: expected one row per example, {self.counted}, got an output of "
                 f"shape {tuple(output.shape)}"
             )
         if output.numel() != self.rows:
-            raise AssertionError(
-                "Target not provided when necessary, cannot take gradient with respect to multiple "
-                f"outputs: an output of shape {tuple(output.shape)} for {self.rows} examples."
-            )
+            raise AssertionError(_several(tuple(output.shape[1:]), self.call.target))
         return output
 
     def gradient(
@@ -79,8 +87,13 @@ class Copies:
     ) -> Tensors:
         """The gradient of the summed outputs for `inputs`, with respect to `leaves`."""
         output = self.output(forward_func, inputs)
-        with self.explained():
-            return torch.autograd.grad(output.sum(), leaves)
+        if not output.requires_grad:
+            raise ValueError(
+                "forward_func: expected an output that can be differentiated, got one without a "
+                "graph: does the model run under torch.no_grad, detach its output or return "
+                "integers?"
+            )
+        return torch.autograd.grad(output.sum(), leaves)
 
     def summed_gradient(
         self,
@@ -111,9 +124,66 @@ class Copies:
             for a, d in zip(attributions, dims)
         )
 
-    def explained(self) -> "_Explained":
-        """A context in which a model's own errors get a note on what became of its arguments."""
-        return _Explained(self)
+    @property
+    def counted(self) -> str:
+        """The number of rows, in the caller's terms."""
+        examples = f"{self.call.batch} example{'s' * (self.call.batch > 1)}"
+        return examples if len(self.shifts) == 1 else f"{examples} x {len(self.shifts)} shifts"
+
+    def shape_of(self, x: Tensor) -> tuple[int, ...]:
+        """The shape of `x`, with a row per example where it has one per copy."""
+        first = self.call.batch if x.dim() and x.size(0) == self.rows else x.size(0)
+        return (first, *x.shape[1:]) if x.dim() else ()
+
+    @contextmanager
+    def explained(self, forward_func: Callable[..., Any]) -> Iterator[None]:
+        """Add to an error from inside the model what ShiftSmooth did that may have caused it."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            if isinstance(error, RuntimeError) and "cudnn RNN backward" in str(error):
+                raise RuntimeError(
+                    "cuDNN has no backward pass for an RNN in eval mode: put the RNN module alone "
+                    "in train mode (rnn.train(); its dropout acts then), or call attribute() "
+                    "inside `with torch.backends.cudnn.flags(enabled=False):`"
+                ) from error
+            for note in self._notes(forward_func):
+                error.add_note(note)
+            raise
+
+    def _notes(self, forward_func: Callable[..., Any]) -> Iterator[str]:
+        call = self.call
+        if call.inputs[0].dim() == 2 and call.inputs[0].size(0) == 4:
+            yield (
+                f"inputs of shape {tuple(call.inputs[0].shape)} were taken as 4 examples; give one "
+                "example of 4 channels as x[None]."
+            )
+        if len(self.shifts) == 1 or not self._runs_alone(forward_func):
+            return
+        yield (
+            f"The model takes the {call.batch} examples of one shift, and failed on {self.counted} "
+            "in one batch. If its batch size is fixed, pass shifts_per_eval=1."
+        )
+        for i, arg in enumerate(call.args):
+            if call.repeats(arg):
+                yield (
+                    f"additional_forward_args[{i}] of shape {tuple(arg.shape)} was repeated "
+                    f"{len(self.shifts)} times, because its first dimension equals the batch size. "
+                    "If it does not hold one row per example, bind it with functools.partial, or "
+                    "pass shifts_per_eval=1, which repeats nothing."
+                )
+
+    def _runs_alone(self, forward_func: Callable[..., Any]) -> bool:
+        """Whether the model takes the copies of one shift."""
+        alone = Copies(self.call, self.shifts[:1])
+        try:
+            with torch.no_grad():
+                alone.output(forward_func, alone.inputs())
+        except Exception:
+            return False
+        return True
 
     def _arg(self, i: int, arg: Any) -> Any:
         call, count = self.call, len(self.shifts)
@@ -126,33 +196,32 @@ class Copies:
         return arg
 
 
-class _Explained:
-    """Adds to an error from inside a model what ShiftSmooth did that may have caused it."""
+def _several(shape: tuple[int, ...], target: Any) -> str:
+    """The error for outputs that are still of `shape` per example at `target`."""
+    if target is None:
+        return f"target: expected an index, since outputs have shape {shape} per example, got None"
+    return (
+        f"target: expected indices that choose one number per example, got {target!r}, which "
+        f"chooses shape {shape}: give a tuple with more indices, or wrap the model, for example "
+        "`lambda *args: model(*args).sum(-1)`"
+    )
 
-    def __init__(self, copies: Copies) -> None:
-        self.copies = copies
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if error is None or isinstance(error, torch.OutOfMemoryError):
-            return
-        if isinstance(error, RuntimeError) and "cudnn RNN backward" in str(error):
-            raise RuntimeError(
-                "cuDNN has no backward pass for an RNN in eval mode: put the RNN module alone in "
-                "train mode (rnn.train(); its dropout acts then), or call attribute() inside "
-                "`with torch.backends.cudnn.flags(enabled=False):`"
-            ) from error
-        call, count = self.copies.call, len(self.copies.shifts)
-        for i, arg in enumerate(call.args):
-            if count > 1 and call.repeats(arg):
-                error.add_note(
-                    f"additional_forward_args[{i}] of shape {tuple(arg.shape)} was repeated "
-                    f"{count} times, because its first dimension equals the batch size. If it does "
-                    "not hold one row per example, bind it with functools.partial, or pass "
-                    "shifts_per_eval=1, which repeats nothing."
-                )
+def _other(output: Any) -> str:
+    """What a model returned in the place of a tensor, and how to wrap the model."""
+    kind = type(output).__name__
+    if isinstance(output, tuple | list):
+        entries = list(enumerate(output))
+    elif isinstance(output, Mapping):
+        entries = list(output.items())
+    else:
+        entries = list(getattr(output, "__dict__", {}).items())
+    found = next((key for key, value in entries if isinstance(value, Tensor)), None)
+    if found is None:
+        return kind
+    fields = isinstance(output, tuple | list | Mapping)
+    part = f"[{found!r}]" if fields else f".{found}"
+    return f"{kind}: choose a tensor of it, for example with `lambda *args: model(*args){part}`"
 
 
 def sum_type(x: Tensor) -> torch.dtype:

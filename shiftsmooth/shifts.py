@@ -5,7 +5,7 @@ to the left again (Eqs. 15 and 16 of arXiv 2507.09754). All of it is pure functi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import index
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 Dims = tuple[int, ...]
+DEFAULT = 5  # the largest shift, where it is not given and the sequence is long enough
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,18 @@ class Shifts:
         edges: "circular": what leaves at one end enters at the other. "flanks": the tensor carries
             `reach` more positions on each side, and shift n is the window that starts n earlier.
         region: With "circular", roll only `[start, stop)` of the sequence.
+        free: Whether the caller left the choice of shifts to us.
     """
 
     values: tuple[int, ...]
     edges: str = "circular"
     region: tuple[int, int] | None = None
+    free: bool = False
 
     @classmethod
     def of(
         cls,
-        max_shift: int,
+        max_shift: int | None,
         shifts: Iterable[int] | None,
         edges: str,
         region: tuple[int, int] | None,
@@ -52,10 +55,10 @@ class Shifts:
                 raise ValueError(f"region: expected (start, stop), got {region}")
             region = (bounds[0], bounds[1])
         if shifts is None:
-            bound = integer("max_shift", max_shift)
+            bound = DEFAULT if max_shift is None else integer("max_shift", max_shift)
             if bound < 0:
                 raise ValueError(f"max_shift: expected 0 or more, got {bound}")
-            return cls(tuple(range(-bound, bound + 1)), edges, region)
+            return cls(_around(bound), edges, region, free=max_shift is None)
         values = integers("shifts", shifts)
         if not values:
             raise ValueError("shifts: expected at least one shift, or None, got an empty sequence")
@@ -71,6 +74,15 @@ class Shifts:
     def span(self, x: Tensor, dim: int) -> tuple[int, int]:
         """The `(start, stop)` that is rolled along `dim`."""
         return self.region or (0, x.size(dim))
+
+    def fitted(self, lengths: Iterable[int]) -> "Shifts":
+        """These shifts, or fewer, where the choice is ours and one of `lengths` is too short."""
+        if not self.free:
+            return self
+        start, stop = self.region or (0, 0)
+        flanks = self.edges == "flanks"
+        fits = [(n - 1) // 2 if flanks else (stop - start or n) - 1 for n in lengths]
+        return replace(self, values=_around(max(0, min([DEFAULT, *fits]))))
 
     def check(self, name: str, x: Tensor, dims: Dims) -> None:
         """Raise a ValueError if `x`, called `name`, is too short along one of `dims`."""
@@ -144,6 +156,10 @@ class Shifts:
         return x
 
 
+def _around(bound: int) -> tuple[int, ...]:
+    return tuple(range(-bound, bound + 1))
+
+
 def dims_of(dim: Any, inputs: tuple[Tensor, ...], is_tuple: bool) -> tuple[Dims, ...]:
     """For each input the dimensions that are shifted, counted from the end.
 
@@ -164,30 +180,30 @@ def dims_of(dim: Any, inputs: tuple[Tensor, ...], is_tuple: bool) -> tuple[Dims,
     )
 
 
-def sequence_dims(name: str, arg: Tensor, batch: int, like: Tensor, dims: Dims) -> Dims:
-    """The dimension of `arg`, counted from the end, that runs along the sequence of `like`.
+def sequence_dims(name: str, shape: tuple[int, ...], batch: int, like: Tensor, dims: Dims) -> Dims:
+    """The dimension of `shape`, counted from the end, that runs along the sequence of `like`.
 
     It is the one as long as the sequence; where several are, the one at the same place from the
     front, where `like` has its own.
 
     Args:
-        name: What to call `arg` in an error.
-        arg: A mask, position ids, a layer's output...
+        name: What an error calls the tensor.
+        shape: The shape of a mask, of position ids, of a layer's output.
         batch: The number of examples; a first dimension of that size is the batch.
         like: The input that is shifted.
         dims: The dimensions along which `like` is shifted.
     """
     found = []
     for dim in dims:
-        first = 1 if arg.dim() > 1 and arg.size(0) == batch else 0
-        candidates = [d for d in range(first, arg.dim()) if arg.size(d) == like.size(dim)]
+        first = 1 if len(shape) > 1 and shape[0] == batch else 0
+        candidates = [d for d in range(first, len(shape)) if shape[d] == like.size(dim)]
         place = like.dim() + dim
         if len(candidates) != 1 and place not in candidates:
             raise ValueError(
                 f"{name}: expected one dimension of length {like.size(dim)}, the sequence's, got "
-                f"{len(candidates)} in shape {tuple(arg.shape)}"
+                f"{len(candidates)} in shape {tuple(shape)}"
             )
-        found.append((place if place in candidates else candidates[0]) - arg.dim())
+        found.append((place if place in candidates else candidates[0]) - len(shape))
     return tuple(found)
 
 

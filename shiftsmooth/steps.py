@@ -60,7 +60,9 @@ class SummedGradient(Step):
 
     def __call__(self, shifts: Chunk) -> Tensors:
         """The sum over `shifts`."""
-        gradients = Copies(self.call, shifts).summed_gradient(self.forward_func)
+        copies = Copies(self.call, shifts)
+        with copies.explained(self.forward_func):
+            gradients = copies.summed_gradient(self.forward_func)
         return tuple(gradient[None] for gradient in gradients)
 
 
@@ -75,7 +77,8 @@ class EachGradient(Step):
         """The gradients for `shifts`."""
         copies = Copies(self.call, shifts)
         leaves = tuple(c.detach().requires_grad_() for c in copies.inputs())
-        gradients = copies.gradient(self.forward_func, leaves, leaves)
+        with copies.explained(self.forward_func):
+            gradients = copies.gradient(self.forward_func, leaves, leaves)
         if self.abs:
             gradients = tuple(g.abs() for g in gradients)
         return copies.back(gradients, self.dims)
@@ -108,7 +111,7 @@ class LayerGradient(Step):
     def __call__(self, shifts: Chunk) -> Tensors:
         """The gradients for `shifts`."""
         copies = Copies(self.call, shifts)
-        with copies.explained():
+        with copies.explained(self.forward_func):
             gradients = _captum.layer_gradients(
                 self.forward_func,
                 self.layer,
@@ -118,7 +121,7 @@ class LayerGradient(Step):
                 self.device_ids,
                 self.to_layer_input,
             )
-        self.dims = tuple(_layer_dims(self.call, g, self.layer_dim, copies.rows) for g in gradients)
+        self.dims = tuple(_layer_dims(copies, g, self.layer_dim) for g in gradients)
         self.dtypes = tuple(g.dtype for g in gradients)
         if self.abs:
             gradients = tuple(g.abs() for g in gradients)
@@ -138,13 +141,15 @@ class Method(Step):
     """
 
     def __init__(
-        self, call: Arguments, method: Attribution, abs: bool, kwargs: dict[str, Any]
+        self, call: Arguments, method: Attribution, abs: bool | None, kwargs: dict[str, Any]
     ) -> None:
         super().__init__(call, method.forward_func)
         self.method, self.name = method, method.get_name()
         self.delta = Mean(call.shifts) if kwargs.get("return_convergence_delta") else None
         self._check(abs)
         self.kwargs = dict(kwargs)
+        if abs is not None and _captum.takes(method, "abs"):
+            self.kwargs["abs"] = abs
         if "baselines" in kwargs:
             inputs = call.inputs if call.is_tuple else call.inputs[0]
             self.kwargs["baselines"] = _captum.draw_baselines(kwargs["baselines"], inputs)
@@ -162,24 +167,24 @@ class Method(Step):
             arguments["target"] = copies.target()
         if self.call.args:
             arguments["additional_forward_args"] = copies.args()
-        with copies.explained():
+        with copies.explained(self.forward_func):
             result = self.method.attribute(inputs if self.call.is_tuple else inputs[0], **arguments)
         deltas: Tensors = ()
         if self.delta is not None:
             result, delta = result
             deltas = (_deltas(copies, self.kwargs, delta),)
         attributions = result if isinstance(result, tuple) else (result,)
-        self._check_shapes(attributions, inputs)
+        self._check_shapes(copies, attributions, inputs)
         back = copies.back(attributions, self.dims)
         if self.delta is not None:  # last, so that a chunk that runs out of memory adds nothing
             self.delta.add(deltas)
         return back
 
-    def _check(self, abs: bool) -> None:
-        if abs:
+    def _check(self, abs: bool | None) -> None:
+        if abs and not _captum.takes(self.method, "abs"):
             raise ValueError(
-                f"abs: expected False with an attribution inside, where {self.name} decides about "
-                "the sign, got True"
+                f"abs: expected False, since {self.name} decides about the sign and has no such "
+                "argument, got True"
             )
         if self.delta is not None and not self.method.has_convergence_delta():
             raise ValueError(
@@ -196,13 +201,13 @@ class Method(Step):
         if isinstance(self.method, GradientAttribution) and not wraps:
             self.call.require_floating()
 
-    def _check_shapes(self, attributions: Tensors, inputs: Tensors) -> None:
-        shapes = [tuple(a.shape) for a in attributions]
-        if shapes != [tuple(c.shape) for c in inputs]:
+    def _check_shapes(self, copies: Copies, attributions: Tensors, inputs: Tensors) -> None:
+        if [a.shape for a in attributions] != [x.shape for x in inputs]:
+            shapes = [[copies.shape_of(x) for x in tensors] for tensors in (inputs, attributions)]
             raise ValueError(
-                f"{self.name} gave attributions of shape {shapes} for inputs of shape "
-                f"{[tuple(c.shape) for c in inputs]}; ShiftSmooth can shift back only what is "
-                "shaped like its input. For what a layer sees use LayerShiftSmooth(model, layer)"
+                f"forward_func: expected an Attribution whose result is shaped like its input, "
+                f"{shapes[0]}, so that it can be shifted back, got {shapes[1]} from {self.name}; "
+                "to explain a layer use LayerShiftSmooth(model, layer)"
             )
 
 
@@ -252,14 +257,16 @@ def _deltas(copies: Copies, kwargs: dict[str, Any], delta: Tensor) -> Tensor:
     return mean.reshape(len(copies.shifts), -1)
 
 
-def _layer_dims(call: Arguments, gradient: Tensor, layer_dim: Any, rows: int) -> Dims:
+def _layer_dims(copies: Copies, gradient: Tensor, layer_dim: Any) -> Dims:
     """The dimensions of a layer's `gradient` along which it is shifted back, from the end."""
+    call = copies.call
+    shape = copies.shape_of(gradient)
     errors = []
     for x, dims in zip(call.inputs, call.dims):
         if not dims:
             continue
         try:
-            return _found_dims(gradient, layer_dim, rows, call.shifts.shift(x, dims, 0), dims)
+            return _found_dims(shape, layer_dim, call.batch, call.shifts.shift(x, dims, 0), dims)
         except ValueError as error:  # the layer may belong to another input
             errors.append(error)
     if errors:
@@ -267,17 +274,18 @@ def _layer_dims(call: Arguments, gradient: Tensor, layer_dim: Any, rows: int) ->
     return ()
 
 
-def _found_dims(gradient: Tensor, layer_dim: Any, rows: int, window: Tensor, dims: Dims) -> Dims:
+def _found_dims(
+    shape: tuple[int, ...], layer_dim: Any, batch: int, window: Tensor, dims: Dims
+) -> Dims:
     if layer_dim is None:
-        name = "what the layer gives (name its sequence dimension with layer_dim, or a layer "
-        name += "before the pooling)"
-        return sequence_dims(name, gradient, rows, window, dims)
+        name = "layer (or name its sequence dimension with layer_dim, or take one before pooling)"
+        return sequence_dims(name, shape, batch, window, dims)
     places = layer_dim if isinstance(layer_dim, tuple) else (layer_dim,)
     lengths = [window.size(dim) for dim in dims]
-    sizes = [gradient.size(p) if -gradient.dim() <= p < gradient.dim() else None for p in places]
+    sizes = [shape[p] if -len(shape) <= p < len(shape) else None for p in places]
     if sizes != lengths:
         raise ValueError(
-            f"layer_dim={layer_dim}: expected the sequence's length {lengths} there, but what the "
-            f"layer gives has shape {tuple(gradient.shape)}"
+            f"layer_dim: expected the dimension of the sequence's length {lengths} in the layer's "
+            f"{shape}, got {layer_dim}"
         )
-    return tuple(p % gradient.dim() - gradient.dim() for p in places)
+    return tuple(p % len(shape) - len(shape) for p in places)

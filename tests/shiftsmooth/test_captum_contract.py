@@ -29,6 +29,7 @@ pytestmark = [
         "Setting backward hooks",
         "You are providing multiple inputs for Lime",
         "Input Tensor . did not already require gradients",
+        "additional_forward_args",
     )
 ]
 
@@ -51,8 +52,8 @@ def smoothed(entry, model):
 
 
 def arguments(entry):
-    """The entry's arguments; its inputs have three features, which are rolled."""
-    return {**entry["attribute_args"], "max_shift": 2}
+    """The entry's arguments; its inputs have three features, so shifts of 2 are the default."""
+    return dict(entry["attribute_args"])
 
 
 def as_tuple(value):
@@ -267,12 +268,10 @@ def test_a_bad_target_is_an_assertion_error(x, shape, target, wrap):
 
 
 @pytest.mark.parametrize("target", [6, -7, [0, 1, 6], torch.tensor([0, 1, 6]), [(0, 1)] * 3])
-def test_a_target_that_is_not_there_is_the_error_it_is_in_captum(x, target):
-    model = Heads(6)
-    with pytest.raises((IndexError, RuntimeError)) as theirs:
-        Saliency(model).attribute(x.clone().requires_grad_(), target=target)
-    with pytest.raises(theirs.type):
-        ShiftSmooth(model).attribute(x, target=target, max_shift=1)
+@pytest.mark.parametrize("share", [False, True])
+def test_a_target_that_is_not_there_is_an_assertion_error_that_says_what_is(x, target, share):
+    with pytest.raises(AssertionError, match=r"target: expected .* of shape \(6,\).*, 3, got"):
+        ShiftSmooth(Heads(6), share).attribute(x, target=target, max_shift=1)
 
 
 # The caller's things
@@ -395,7 +394,8 @@ def test_attribute_future_is_not_implemented():
 
 def test_the_name_is_made_as_captum_makes_it():
     assert ShiftSmooth(Net()).get_name() == "Shift Smooth"
-    assert LayerShiftSmooth(Net(), None).get_name() == "Layer Shift Smooth"
+    model = Net()
+    assert LayerShiftSmooth(model, model.embed).get_name() == "Layer Shift Smooth"
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,6 @@ def test_flanked_means_in_two_dimensions_of_any_order_count_windows_by_both():
     [
         ({"max_shift": -1}, ValueError, "max_shift: expected 0 or more, got -1"),
         ({"max_shift": 1.5}, TypeError, r"max_shift: expected an integer, got 1.5"),
-        ({"max_shift": None}, TypeError, "max_shift: expected an integer, got"),
         ({"max_shift": True}, TypeError, "max_shift: expected an integer, got"),
         (
             {"shifts": []},
@@ -235,12 +234,11 @@ def test_a_bad_dim_is_an_error_that_names_the_input(dim, is_tuple, error, messag
 )
 def test_an_arguments_sequence_dimension_is_the_one_as_long(shape, like, dims, expected):
     assert (
-        sequence_dims("mask", torch.zeros(shape), 4 if like[0] == 4 else 9, torch.zeros(like), dims)
-        == expected
+        sequence_dims("mask", shape, 4 if like[0] == 4 else 9, torch.zeros(like), dims) == expected
     )
 
 
 @pytest.mark.parametrize("shape", [(4, 8), (4, 1, 9, 9), (4,)])
 def test_an_argument_without_one_such_dimension_is_an_error_that_says_so(shape):
     with pytest.raises(ValueError, match=r"mask: expected one dimension of length 9, .* in shape"):
-        sequence_dims("mask", torch.zeros(shape), 4, torch.zeros(4, 9), (-1,))
+        sequence_dims("mask", shape, 4, torch.zeros(4, 9), (-1,))
