@@ -105,7 +105,7 @@ def zoo(monkeypatch, tmp_path):
 def desk(monkeypatch, tmp_path, zoo):
     """A folder with the files that the pages speak of."""
     from modelzoo.architectures.deepbind import DeepBind
-    from modelzoo.training.expert import ExpertParams
+    from modelzoo.training.expert import ExpertParams, Recipe
 
     folder = tmp_path / "desk"
     folder.mkdir()
@@ -115,14 +115,14 @@ def desk(monkeypatch, tmp_path, zoo):
         Path(f"{name}.fa").write_text("".join(records))
     Path("genome.fa").write_text(f">chr1\n{letters(1, 500)[0]}\n")
     Path("peaks.bed").write_text("chr1\t10\t111\nchr1\t200\t301\n")
-    params = ExpertParams(filters=(8,), widths=(9,), epochs=1)
+    recipe = Recipe(ExpertParams(epochs=1), {"filters": [8], "widths": [9]})
     for name in ("mine", "other"):
         task = {"mine": "peaks"}.get(name, name)
         model = DeepBind(filters=[4], widths=[9], tasks=[task])
         model.save_pretrained(f"runs/{name}")
     Path("attributions.h5").touch()
     Path("runs/found").mkdir()
-    Path("runs/found/deepbind-peaks.toml").write_text(params.to_toml())
+    Path("runs/found/deepbind-peaks.toml").write_text(recipe.to_toml())
     return folder
 
 
@@ -144,7 +144,7 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     from modelzoo.studies.peaks import report
     from modelzoo.studies.planted import run as laboratory
     from modelzoo.training import argminn, search
-    from modelzoo.training.expert import ExpertParams
+    from modelzoo.training.expert import Recipe
     from modelzoo.zoo import hub
 
     # These take long, or tell the world; they are run as far as the work.
@@ -155,7 +155,7 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     )
     monkeypatch.setattr(discovery, "discover", lambda source, out, **options: out)
     monkeypatch.setattr(pipeline, "motifs_of_attributions", lambda file, out, **options: out)
-    monkeypatch.setattr(search, "search", lambda *a, out, **options: ExpertParams())
+    monkeypatch.setattr(search, "search", lambda *a, out, **options: Recipe())
     monkeypatch.setattr(hub, "publish", lambda name, repo_id, *, private: repo_id)
     if words[1:3] == ["train", "expert"]:
         shutil.rmtree("runs/mine")

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -393,26 +394,30 @@ def expert(
     ] = None,
     seed: SeedOption = 0,
     patience: Annotated[
-        int, typer.Option(min=1, help="Stop after so many epochs that bring nothing.")
-    ] = 5,
+        int | None,
+        typer.Option(min=1, help="Stop after so many epochs that bring nothing; 5 by default."),
+    ] = None,
 ) -> None:
     """Trains one expert on peaks against their dinucleotide shuffles.
 
     Run again after a kill, it goes on where it was.
     """
-    from modelzoo.training.expert import PARAMS, train_expert
+    from modelzoo.datasets.peaks import task_of
+    from modelzoo.training.expert import Recipe, train_expert
 
-    chosen = None
-    if params is not None:
-        chosen = _argument(PARAMS[architecture].from_toml, params.read_text(encoding="utf-8"))
+    if params is None:
+        recipe = Recipe.found(task_of(source), architecture)
+    else:
+        recipe = _argument(Recipe.from_toml, params.read_text(encoding="utf-8"), architecture)
+    if patience is not None:
+        recipe = recipe._replace(params=replace(recipe.params, patience=patience))
     _argument(
         train_expert,
         source,
         out=output,
         architecture=architecture,
-        params=chosen,
+        recipe=recipe,
         seed=seed,
-        patience=patience,
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")
@@ -449,7 +454,7 @@ def moe(
     Run again after a kill, it goes on where it was.
     """
     from modelzoo.architectures.expert import Expert
-    from modelzoo.datasets.chipseq import FACTORS, task_of
+    from modelzoo.datasets.chipseq import FACTORS
     from modelzoo.training.mixture import GateParams, named, train_moe
     from modelzoo.zoo.hub import load
 
@@ -463,7 +468,7 @@ def moe(
         train_moe,
         named(loaded),
         out=output,
-        sources={task_of(path): path for path in peaks} if peaks else None,
+        sources=peaks,
         params=GateParams(precision=precision, epochs=epochs),
         seed=seed,
         progress=errors.is_terminal,

@@ -64,6 +64,7 @@ def motifs_of_attributions(
         instances = find_instances([motif.trimmed() for motif in motifs], codes)
         bar.update()
         bar.set_description("logos and page")
+        folder.mkdir(parents=True, exist_ok=True)
         write_report(
             folder,
             "Motifs of attributions",

@@ -20,7 +20,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from modelzoo.attribution.explainn_units import importances
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import Peaks, source_file, task_of
 from modelzoo.discovery.report import Finding, rank_figure, write_report
 from modelzoo.files import write_atomically
 from modelzoo.motifs.filters import correctly_predicted, filter_motifs
@@ -29,7 +29,7 @@ from modelzoo.motifs.jaspar import GROUP, RELEASE, annotate, jaspar
 from modelzoo.motifs.motif import Motif
 from modelzoo.sequences import encode, read_sequences
 from modelzoo.training import run_folder as provenance
-from modelzoo.training.multitask import MultiTaskParams, Peaks, train_explainn
+from modelzoo.training.multitask import MultiTaskParams, train_explainn
 from modelzoo.zoo.hub import load
 
 Q_VALUE = 0.05
@@ -75,6 +75,7 @@ def discover(
     peaks = Peaks([source])
     params = params or MultiTaskParams.of("explainn")
     folder = provenance.partial(out)
+    folder.mkdir(parents=True, exist_ok=True)
     _same_run(folder / "run.json", peaks, units=units, seed=seed, **dataclasses.asdict(params))
     if not (folder / "model").exists():
         train_explainn(
@@ -118,7 +119,7 @@ def discover(
         variants = distinct(chosen, database)
         bar.update()
         bar.set_description("FIMO")
-        records = [r for r in read_sequences(chipseq.source_file(source)) if r.label != 0]
+        records = [r for r in read_sequences(source_file(source)) if r.label != 0]
         shown = [chosen[first] for first in variants]
         instances = find_instances(
             [motif.trimmed() for motif in shown], encode([r.sequence for r in records])
@@ -139,7 +140,7 @@ def discover(
         ]
         write_report(
             folder,
-            f"Motifs of {chipseq.task_of(source)}",
+            f"Motifs of {task_of(source)}",
             {
                 "sequences": f"{len(records):,}",
                 "validation AUC": f"{training['validation_auc']:.3f}",
@@ -156,7 +157,7 @@ def discover(
             figures={
                 "How well each motif's best hit alone tells held-out sequences from their shuffles,"
                 " by the importance of its unit": rank_figure(
-                    {chipseq.task_of(source): np.array([score for score, _ in judged])}
+                    {task_of(source): np.array([score for score, _ in judged])}
                 )
             },
         )

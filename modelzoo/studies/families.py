@@ -27,10 +27,10 @@ from modelzoo.architectures.dnabert import DNABERT
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import as_input
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import Peaks
 from modelzoo.files import write_atomically
 from modelzoo.motifs import annotate, correctly_predicted, filter_motifs, label
 from modelzoo.sequences import columns
-from modelzoo.training.multitask import Peaks
 from modelzoo.zoo import catalog
 from modelzoo.zoo.hub import load
 from shiftsmooth import ShiftSmooth

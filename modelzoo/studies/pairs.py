@@ -54,7 +54,7 @@ class Pairs:
     def __init__(self) -> None:
         self.tasks: tuple[str, ...] = TASKS
         self.length = 101
-        self.sources: list[Path] = []
+        self.sources: dict[Path, str] = {}
         self.held_out = self._draw(HELD_OUT, (2**31,))
 
     def epoch(self, epoch: int, seed: int) -> tuple[np.ndarray, Tensor]:

@@ -91,8 +91,12 @@ def ship(folder: Path, *, weights: bool | None = None) -> None:
             models but baselines are shipped.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     file = folder / "model.safetensors"
+    training = {
+        key: value
+        for name in ("training.json", "times.json")
+        for key, value in json.loads((folder / name).read_text(encoding="utf-8")).items()
+    }
     architecture = config.pop("architecture")
     recipe = {
         "architecture": architecture,

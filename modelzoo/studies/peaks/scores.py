@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import read_peaks
 from modelzoo.sequences import columns, encode, read_seq
 from modelzoo.studies import statistics
 
@@ -358,7 +359,7 @@ def _gate_rows(data: LabelledSet, name: str, model: Any, device: str) -> list[Ro
 
 @cache
 def _training_rows() -> frozenset[bytes]:
-    return frozenset(row for f in chipseq.FACTORS for row in _strandless(chipseq.peaks(f)))
+    return frozenset(row for f in chipseq.FACTORS for row in _strandless(read_peaks(f)))
 
 
 def _strandless(codes: np.ndarray) -> list[bytes]:

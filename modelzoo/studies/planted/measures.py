@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from modelzoo import motifs as motif_tools
 from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.attribution import methods
+from modelzoo.datasets.peaks import VALIDATION_SEED
 from modelzoo.datasets.planted.likelihood import log_likelihood_ratio
 from modelzoo.datasets.planted.simulation import JASPAR_RELEASE, Scanner, SimulatedSet, Simulation
 from modelzoo.motifs import Match, Motif
 from modelzoo.sequences import columns
 from modelzoo.studies.peaks.scores import logits
-from modelzoo.training.expert import VALIDATION_SEED
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -33,7 +33,7 @@ from modelzoo.studies.peaks.scores import Row
 from modelzoo.studies.planted import measures as planted
 from modelzoo.studies.planted.measures import TEST_SEED, TEST_SIZE
 from modelzoo.studies.planted.report import SETS, show
-from modelzoo.training.argminn import Params, SimulatedTask, fit_one
+from modelzoo.training.argminn import Params, examples, fit_one
 from modelzoo.workers import one_thread
 
 ATTRIBUTED = ("deep-lift-shap", "integrated-gradients", "gradient", "shiftsmooth-5")
@@ -181,7 +181,7 @@ def trained(folder: Path, settings: Settings, name: str, kind: str, seed: int) -
     chosen = KINDS[kind]
     model, history = fit_one(
         lambda: chosen.build(simulation.length, name),
-        SimulatedTask(simulation),
+        examples(name, settings.params),
         seed=seed,
         params=settings.params,
         regularised=chosen.regularised,

@@ -8,7 +8,6 @@ from modelzoo.datasets.planted import likelihood
 from modelzoo.studies.planted import report as planted_report
 from modelzoo.studies.planted import run as laboratory
 from modelzoo.studies.planted.report import accuracy_rows
-from modelzoo.training import argminn as training
 from modelzoo.training.argminn import Params
 
 pytestmark = pytest.mark.slow  # numba compiles Tomtom, FIMO and the seqlets
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.slow  # numba compiles Tomtom, FIMO and the seqlets
 FEWER = dict.fromkeys(("motifs", "instances", "accuracy"), ("spi1", "rest")) | {"syntax": ("rest",)}
 SMALL = laboratory.Settings(
     initialisations=1,
-    params=Params(epochs=1, batches=1, batch_size=32),
+    params=Params(epochs=1, batches=1, batch_size=32, held_out=40),
     test=60,
     explained=30,
     instances=8,
@@ -33,7 +32,6 @@ def report(tmp_path_factory):
             patch.setattr(module, "SETS", {"spi1": "SPI1", "rest": "REST"})
         patch.setattr(laboratory, "ATTRIBUTED", ("deep-lift-shap",))
         patch.setattr(laboratory, "MEASURES", laboratory.MEASURES | FEWER)
-        patch.setattr(training, "VALIDATION_SIZE", 40)
         patch.setattr(likelihood, "_DRAWS", 500)
         page = laboratory.evaluate(out, settings=SMALL, workers=1, progress=False)
         yield page
