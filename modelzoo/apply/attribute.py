@@ -19,7 +19,7 @@ import torch
 from captum.attr import IntegratedGradients, NoiseTunnel
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN
+from modelzoo.architectures.layers import UNKNOWN
 from modelzoo.attribution.methods import NOISE, SAMPLES, STEPS
 from modelzoo.sequences import Record, Reject, columns, encode
 from shiftsmooth import ShiftSmooth

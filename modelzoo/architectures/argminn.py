@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN, as_input
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.layers import UNKNOWN, as_input, sinusoids
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
 
 
 class Trace(NamedTuple):
@@ -120,7 +120,8 @@ class MemoryAttention(nn.Module):
         return parameter.unflatten(0, (self.heads, -1))
 
 
-class ARGMINN(nn.Module, Pretrained):
+@register
+class ARGMINN(Pretrained):
     """The network of Tseng et al. (2024); the defaults are the paper's.
 
     Args:
@@ -241,7 +242,8 @@ class ARGMINN(nn.Module, Pretrained):
         return sorted(listed, key=lambda i: (-i.attention, -i.activation))
 
 
-class PlainCNN(nn.Module, Pretrained):
+@register
+class PlainCNN(Pretrained):
     """The convolutional network that the paper compares ARGMINN with (appendix B.2).
 
     Three convolutions of eight filters, one pooling, two hidden layers; each with ReLU, then batch
@@ -296,13 +298,3 @@ class PlainCNN(nn.Module, Pretrained):
         if x.shape[-1] != self.length:
             raise ValueError(f"x: expected {self.length} bases, got {x.shape[-1]}")
         return self.layers(x)
-
-
-def sinusoids(length: int, size: int) -> Tensor:
-    """Return the encoding of positions 0 to length - 1, (size, length).
-
-    Row 2j is sin(i / 10000^(2j / size)), row 2j + 1 its cosine.
-    """
-    rates = 10000.0 ** (-torch.arange(0, size, 2) / size)
-    angles = rates[:, None] * torch.arange(length)
-    return torch.stack([angles.sin(), angles.cos()], dim=1).flatten(0, 1)

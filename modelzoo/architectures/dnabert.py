@@ -19,9 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import as_input
-from modelzoo.architectures.explainn import windowed
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.layers import as_input, windowed
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
 
 HUB = "zhihan1996/DNA_bert_6"
 K = 6
@@ -37,7 +36,8 @@ CONFIG = (  # what of a BERT's configuration decides what it computes
 )
 
 
-class DNABERT(nn.Module, Pretrained):
+@register
+class DNABERT(Pretrained):
     """A frozen BERT over 6-mers, then an encoder layer that is trained.
 
     :meth:`from_bert` takes the weights; by itself the BERT is untrained. A sequence of fewer than

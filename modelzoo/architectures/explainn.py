@@ -19,18 +19,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN, as_input
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.layers import Exp, as_input, windowed
+from modelzoo.architectures.pretrained import (
+    ARCHITECTURES,
+    Pretrained,
+    checked_tasks,
+    register,
+)
 
 POOL = 7  # positions, and the step
-
-
-class Exp(nn.Module):
-    """The exponential, elementwise."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return exp(x)."""
-        return x.exp()
 
 
 class UnitHeads(nn.Module):
@@ -63,7 +60,8 @@ class UnitHeads(nn.Module):
         return self.output_norm(output).relu()
 
 
-class ExplaiNN(nn.Module, Pretrained):
+@register
+class ExplaiNN(Pretrained):
     """The model of the ExplaiNN paper (section "Model architectures").
 
     With fully connected layers a unit knows where its motif is, so the model reads windows of one
@@ -170,7 +168,8 @@ class ExplaiNN(nn.Module, Pretrained):
         return self
 
 
-class ModelUnits(nn.Module, Pretrained):
+@register
+class ModelUnits(Pretrained):
     """ExplaiNN with trained models in the place of its units (section "Plug-and-play").
 
     Every output of every model is a unit. The models stay as they are; only what follows them is
@@ -250,19 +249,6 @@ class ModelUnits(nn.Module, Pretrained):
         super()._save_pretrained(save_directory)
 
 
-def windowed(x: Tensor, length: int) -> Tensor:
-    """Return the central window of ``x``, (B, 4, L) -> (B, 4, length).
-
-    A longer input loses its ends; a shorter one is padded with 0.25 on both sides, any base being
-    as likely. A model that was trained on windows around peaks is so asked about the middle.
-    """
-    missing = length - x.shape[-1]
-    if missing == 0:
-        return x
-    left = math.floor(missing / 2)
-    return F.pad(x, (left, missing - left), value=UNKNOWN)  # a negative padding crops
-
-
 def _uniform(*shape: int, fan_in: int) -> Tensor:
     """Return weights as drawn for a linear layer of ``fan_in`` inputs."""
     bound = 1 / math.sqrt(fan_in)
@@ -272,8 +258,6 @@ def _uniform(*shape: int, fan_in: int) -> Tensor:
 def _module(model: nn.Module | Mapping[str, Any]) -> nn.Module:
     if isinstance(model, nn.Module):
         return model
-    from modelzoo.architectures import ARCHITECTURES  # it lists this module's classes too
-
     config = dict(model)
     return ARCHITECTURES[config.pop("architecture")](**config)
 
@@ -281,7 +265,7 @@ def _module(model: nn.Module | Mapping[str, Any]) -> nn.Module:
 def _config(model: nn.Module) -> dict[str, Any] | None:
     if not isinstance(model, Pretrained):
         return None
-    return {"architecture": model.architecture, **model.config}  # type: ignore[dict-item]
+    return {"architecture": model.architecture, **model.config}
 
 
 def _outputs(name: str, model: nn.Module, given: Mapping[str, int]) -> int:

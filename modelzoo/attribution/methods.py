@@ -20,7 +20,7 @@ import torch
 from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN
+from modelzoo.architectures.layers import UNKNOWN
 from shiftsmooth import ShiftSmooth
 
 MAX_SHIFTS = (1, 2, 5, 10)

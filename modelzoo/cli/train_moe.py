@@ -11,7 +11,7 @@ from modelzoo.cli.options import RunOption, SeedOption, argument, names
 from modelzoo.cli.terminal import errors
 
 if TYPE_CHECKING:
-    from modelzoo.architectures.deepbind import Expert
+    from modelzoo.architectures.expert import Expert
 
 app = typer.Typer()
 
@@ -46,7 +46,7 @@ def moe(
 
     Run again after a kill, it goes on where it was.
     """
-    from modelzoo.architectures.deepbind import Expert
+    from modelzoo.architectures.expert import Expert
     from modelzoo.datasets.chipseq import FACTORS, task_of
     from modelzoo.training.mixture import GateParams, named, train_moe
     from modelzoo.zoo.hub import load

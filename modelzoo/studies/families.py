@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from modelzoo.architectures.deepbind import Expert, as_input
 from modelzoo.architectures.dnabert import DNABERT
+from modelzoo.architectures.expert import Expert
+from modelzoo.architectures.layers import as_input
 from modelzoo.datasets import chipseq
 from modelzoo.files import write_atomically
 from modelzoo.motifs import annotate, correctly_predicted, filter_motifs, label

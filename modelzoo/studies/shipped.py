@@ -23,9 +23,9 @@ from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import nn
 
-from modelzoo.architectures import ARCHITECTURES
-from modelzoo.architectures.baselines import BASELINES
-from modelzoo.architectures.deepbind import Expert
+from modelzoo.architectures import ARCHITECTURES, registered
+from modelzoo.architectures.baseline import Baseline
+from modelzoo.architectures.expert import Expert
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.files import sha256, write_atomically
@@ -54,7 +54,7 @@ EXPERTS = {
     for architecture in ("deepbind", "tower", "danq-expert")
     for factor in chipseq.FACTORS
 }
-MULTITASK = {f"{name}-{_FACTORS}": name for name in ("explainn", *BASELINES)}
+MULTITASK = {f"{name}-{_FACTORS}": name for name in ("explainn", *registered(Baseline))}
 ARGMINNS = {f"argminn-{source.lower()}": source for source in (*simulations(), *chipseq.FACTORS)}
 MODELS = (*EXPERTS, *MIXTURES, *MULTITASK, *ARGMINNS)
 
@@ -101,7 +101,7 @@ def ship(folder: Path) -> None:
         "scores": {},
     }
     weights = folder / "model.safetensors"
-    if architecture in BASELINES:
+    if architecture in registered(Baseline):
         recipe["sha256"] = sha256(weights.read_bytes())
     else:
         shutil.copyfile(weights, WEIGHTS / f"{folder.name}.safetensors")

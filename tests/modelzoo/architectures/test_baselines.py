@@ -2,11 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from modelzoo.architectures.baselines import BASELINES, DanQ
+from modelzoo.architectures import registered
+from modelzoo.architectures.baseline import Baseline
+from modelzoo.architectures.danq import DanQ
 from modelzoo.sequences import one_hot
 from modelzoo.zoo import hub
 from shiftsmooth import ShiftSmooth
 
+BASELINES = registered(Baseline)
 # By hand from the layer sizes of the paper, for 101 positions and three tasks, with batch norm.
 PARAMETERS = {
     "cnn1": (4 * 19 * 100 + 100 + 200)
