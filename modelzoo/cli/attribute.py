@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+import modelzoo
 from modelzoo.cli.options import (
     DeviceOption,
     GenomeOption,
@@ -16,12 +17,8 @@ from modelzoo.cli.options import (
     SequencesArgument,
     argument,
     load,
-    records,
 )
 from modelzoo.cli.terminal import Rejects, errors, progress
-
-if TYPE_CHECKING:
-    from modelzoo.apply.attribute import Attributions
 
 app = typer.Typer()
 
@@ -56,49 +53,29 @@ def attribute(
     the sequences with the highest logits, and index.html to look through them. Run again after a
     kill, it goes on where it was.
     """
-    from modelzoo.apply.attribute import Attributions, collect
-    from modelzoo.apply.predict import LONGEST
+    from modelzoo.reports.attributions import write_attributions_page
 
-    loaded = load(model, device)
     rejects = Rejects()
-    names, codes = collect(records(sequences, genome, LONGEST, rejects), rejects)
-    attributions = argument(
-        Attributions,
+    file = argument(
+        modelzoo.attribute,
+        load(model, device),
+        sequences,
         output,
-        loaded,
-        names,
-        codes,
         method=method,
         max_shift=max_shift,
         task=task,
         seed=seed,
+        genome=genome,
+        reject=rejects,
+        track=_counted,
     )
-    if attributions.done:
-        errors.print(f"going on after {attributions.done} of {len(names)}")
-    attributions.run(lambda chunks: progress(chunks, "attributing"))
-    attributions.save_npz()
-    _draw_logos(attributions, output, top, str(model))
-    errors.print(f"{len(names)} attributed, {rejects.count} skipped; see {output / 'index.html'}")
+    page = write_attributions_page(file, model, top)
+    errors.print(f"{file.done} attributed, {rejects.count} skipped; see {page}")
     if rejects.count:
         raise typer.Exit(1)
 
 
-def _draw_logos(attributions: Attributions, output: Path, top: int, model: str) -> None:
-    """Writes the logos of the sequences with the highest logits, and a page of them."""
-    from modelzoo.reports.logo_page import Entry, write_page
-    from shiftsmooth.plot import plot_logos
-
-    folder = output / "logos"
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.svg"):
-        old.unlink()
-    entries = []
-    for rank, (name, logit, one_hot, scores) in enumerate(attributions.top(top), start=1):
-        figure = plot_logos(scores, one_hot)
-        # A record may be named anything; a file may not.
-        safe = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:80]
-        figure.savefig(folder / f"{rank:03d}_{safe}.svg")
-        entries.append(Entry(name, {"logit": f"{logit:.3f}"}, figure))
-    told = ("method", "max_shift", "task")
-    facts = {"model": model, **{key: str(attributions.parameters[key]) for key in told}}
-    write_page(output / "index.html", "Attributions", facts, entries)
+def _counted(starts: range) -> Iterable[int]:
+    if starts.start:
+        errors.print(f"going on after {starts.start} of {starts.stop}")
+    return progress(starts, "attributing")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+import modelzoo
 from modelzoo.cli.options import ModelOption, load
 from modelzoo.cli.terminal import console, errors
 
@@ -26,13 +27,16 @@ def demo(
 
     Needs no network and less than a minute.
     """
-    from modelzoo.apply.predict import header
     from modelzoo.studies import demo as demonstration
 
     loaded = load(model, "cpu")
     with errors.status("predicting and attributing"):
         done = demonstration.run(loaded, output)
-    table = Table("mean over", *header(loaded)[1:], title=f"{model} on simulated sequences")
+    table = Table(
+        "mean over",
+        *modelzoo.predict(loaded, ()).columns[1:],
+        title=f"{model} on simulated sequences",
+    )
     for label, predictions in (("planted", done.planted), ("plain", done.plain)):
         columns = zip(*(prediction.numbers for prediction in predictions))
         table.add_row(label, *(f"{mean(column):.3f}" for column in columns))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
@@ -11,7 +11,6 @@ import typer
 from modelzoo.zoo import catalog
 
 if TYPE_CHECKING:
-    from modelzoo.sequences import Record, Reject
     from modelzoo.training.multitask import MultiTaskParams
 
 P = ParamSpec("P")
@@ -108,23 +107,6 @@ def chosen(device: Device) -> str:
     if device == "cuda" and not available:
         raise typer.BadParameter("cuda; no CUDA device is available", param_hint="--device")
     return "cuda" if available and device != "cpu" else "cpu"
-
-
-def records(
-    sequences: Path, genome: Path | None, longest: int, rejects: Reject
-) -> Iterator[Record]:
-    """Return an iterator over the records that can be used."""
-    from modelzoo.sequences import read_sequences
-
-    def short(record: Record) -> bool:
-        length = len(record.sequence)
-        if length > longest:
-            rejects(
-                ValueError(f"{record.name!r} has {length} positions; expected {longest} at most")
-            )
-        return length <= longest
-
-    return filter(short, argument(read_sequences, sequences, genome, reject=rejects))
 
 
 def recipe(name: str, loss: str, epochs: int | None) -> MultiTaskParams:

@@ -10,13 +10,14 @@ from typing import IO, Annotated
 
 import typer
 
+import modelzoo
 from modelzoo.cli.options import (
     DeviceOption,
     GenomeOption,
     ModelOption,
     SequencesArgument,
+    argument,
     load,
-    records,
 )
 from modelzoo.cli.terminal import Rejects, errors, progress
 
@@ -39,18 +40,14 @@ def predict(
 
     Records that cannot be used are named on standard error and left out, and the exit code is 1.
     """
-    from modelzoo.apply import predict as prediction
+    from modelzoo.tracks.tsv import write_tsv
 
-    loaded = load(model, device)
     rejects = Rejects()
-    usable = records(sequences, genome, prediction.LONGEST, rejects)
-    used = 0
+    made = argument(modelzoo.predict, load(model, device), sequences, genome=genome, reject=rejects)
     with _written(output) as file:
-        file.write("\t".join(prediction.header(loaded)) + "\n")
-        for made in progress(prediction.predict(loaded, usable), "predicting"):
-            file.write("\t".join(prediction.row(made)) + "\n")
-            used += 1
-    errors.print(f"{used} predicted, {rejects.count} skipped")
+        rows = (prediction.cells() for prediction in progress(made, "predicting"))
+        count = write_tsv(file, made.columns, rows)
+    errors.print(f"{count} predicted, {rejects.count} skipped")
     if rejects.count:
         raise typer.Exit(1)
 

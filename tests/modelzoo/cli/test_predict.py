@@ -75,13 +75,12 @@ def test_unusable_records_are_named_and_counted_and_the_rest_go_on(tiny, shiftsm
     assert "3 predicted, 2 skipped" in done.err
 
 
-def test_sequence_too_long_is_skipped_by_name(tiny, shiftsmooth, tmp_path, monkeypatch):
-    monkeypatch.setattr("modelzoo.apply.predict.LONGEST", 16)
+def test_sequence_too_long_is_skipped_by_name(tiny, shiftsmooth, tmp_path):
     path = tmp_path / "long.fa"
-    path.write_text(FASTA)
+    path.write_text(f">one\nACGT\n>two\n{'ACGTT' * 20_001}\n")
     done = shiftsmooth("predict", path, "-m", "tiny-gata3")
     assert done.code == 1
-    assert "skipped: 'two' has 18 positions; expected 16 at most" in done.err
+    assert "skipped: 'two' has 100005 positions; expected 100000 at most" in done.err
     assert [row["id"] for row in table(done.out)] == ["one"]
 
 
