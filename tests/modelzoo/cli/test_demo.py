@@ -6,4 +6,4 @@ def test_demo_shows_where_to_look(shiftsmooth, tmp_path):
     assert done.code == 0
     assert "gate_GATA3" in done.out
     assert f"Look at {tmp_path / 'out' / 'index.html'}" in done.out
-    assert (tmp_path / "out" / "index.html").read_text().count("<figure>") == 6
+    assert (tmp_path / "out" / "index.html").read_text().count("<article ") == 6
