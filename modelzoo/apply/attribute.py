@@ -32,7 +32,7 @@ def attribute(
     sequences: inputs.Sequences,
     output: str | Path,
     *,
-    method: Method = "shiftsmooth",
+    method: str = "shiftsmooth",
     max_shift: int = 5,
     task: str | None = None,
     seed: int = 0,
@@ -106,7 +106,7 @@ class Explainer:
     """
 
     def __init__(
-        self, model: Any, length: int, method: Method, max_shift: int, task: str | None, seed: int
+        self, model: Any, length: int, method: str, max_shift: int, task: str | None, seed: int
     ) -> None:
         if method not in get_args(Method):
             raise ValueError(f"method: expected one of {', '.join(get_args(Method))}, got {method}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -16,16 +16,16 @@ from modelzoo.cli.options import (
     SeedOption,
     SequencesArgument,
     argument,
+    example,
     load,
+    one_of,
 )
 from modelzoo.cli.terminal import Rejects, errors, progress
 
 app = typer.Typer()
 
 
-@app.command(
-    epilog="Example: [b]shiftsmooth attribute peaks.fa -m deepbind-gata3 --max-shift 10 -o out[/b]"
-)
+@app.command(**example("shiftsmooth attribute peaks.fa -m deepbind-gata3 --max-shift 10 -o out"))
 def attribute(
     sequences: SequencesArgument,
     model: ModelOption,
@@ -33,10 +33,7 @@ def attribute(
         Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
     ],
     method: Annotated[
-        Literal["gradient", "smoothgrad", "shiftsmooth", "shiftsmooth-ig", "shift-and-noise"],
-        typer.Option(
-            help="How to attribute: shifts of the gradient, of Integrated Gradients, or with noise."
-        ),
+        str, typer.Option(**one_of("methods"), help="How to attribute: {methods}.")
     ] = "shiftsmooth",
     max_shift: Annotated[int, typer.Option(help="Shifts from -N to N.", min=0)] = 5,
     task: Annotated[
@@ -47,11 +44,11 @@ def attribute(
     genome: GenomeOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Attributes a model's prediction to the letters of sequences of one length.
+    """Attribute a model's prediction to the letters of sequences of one length.
 
     Writes attributions.h5; one_hot.npz and hypothetical.npz for `modisco motifs -s -a`; logos of
-    the sequences with the highest logits, and index.html to look through them. Run again after a
-    kill, it goes on where it was.
+    the sequences with the highest logits, and index.html to look through them. After a kill, the
+    same command resumes.
     """
     from modelzoo.reports.attributions import write_attributions_page
 
@@ -77,5 +74,5 @@ def attribute(
 
 def _counted(starts: range) -> Iterable[int]:
     if starts.start:
-        errors.print(f"going on after {starts.start} of {starts.stop}")
+        errors.print(f"resuming after {starts.start} of {starts.stop}")
     return progress(starts, "attributing")

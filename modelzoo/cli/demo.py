@@ -10,20 +10,20 @@ import typer
 from rich.table import Table
 
 import modelzoo
-from modelzoo.cli.options import ModelOption, load
+from modelzoo.cli.options import ModelOption, example, load
 from modelzoo.cli.terminal import console, errors
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth demo -o demo[/b]")
+@app.command(**example("shiftsmooth demo -o demo"))
 def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
     ] = Path("demo"),
     model: ModelOption = "moe-arid3a-foxm1-gata3",
 ) -> None:
-    """Shows predictions, gate weights and logos on sequences with planted GATA motifs.
+    """Show predictions, gate weights and logos on sequences with planted GATA motifs.
 
     Needs no network and less than a minute.
     """

@@ -31,7 +31,7 @@ for command in (models, predict, attribute, motifs, evaluate, demo, publish, tra
 
 
 def main() -> None:
-    """Runs the command line; ends the process with one of its exit codes."""
+    """Run the command line, and end the process with one of its exit codes."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     # Wherever in the line --debug stands, it is about the run and not about the command.
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]

@@ -9,20 +9,20 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from modelzoo.cli.options import argument
+from modelzoo.cli.options import argument, example
 from modelzoo.cli.terminal import console
 from modelzoo.zoo import catalog
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth models --architecture deepbind[/b]")
+@app.command(**example("shiftsmooth models --architecture deepbind"))
 def models(
     architecture: Annotated[
         str | None, typer.Option(help="Only the models of this architecture.")
     ] = None,
 ) -> None:
-    """Lists the models and how well each does on its test sets; as TSV into a pipe or file."""
+    """List the models and how well each does on its test sets; as TSV into a pipe or file."""
     names = argument(catalog.list_models, architecture)
     rows = [["name", "architecture", "tasks", "ROC AUC", "shipped"]]
     for info in map(catalog.info, names):

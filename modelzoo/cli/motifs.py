@@ -7,19 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument
+from modelzoo.cli.options import RunOption, SeedOption, argument, example
 from modelzoo.cli.terminal import console, errors
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth motifs peaks.fa -o found[/b]")
+@app.command(**example("shiftsmooth motifs peaks.fa -o found"))
 def motifs(
     output: RunOption,
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="SEQS", help="FASTA or .seq file of one length; or ARID3A, FOXM1 or GATA3."
+            metavar="SEQS", help="FASTA or .seq file of one length; or one of {factors}."
         ),
     ] = None,
     from_attributions: Annotated[
@@ -40,10 +40,11 @@ def motifs(
     ] = "vertebrates",
     seed: SeedOption = 0,
 ) -> None:
-    """Finds motifs and names them: in sequences against their shuffles, or in attributions.
+    """Find motifs and name them: in sequences against their shuffles, or in attributions.
 
     Writes motifs (MEME, TSV), logos, JASPAR matches, instances, syntax, and index.html to look
-    through them. Training on sequences, run again after a kill, goes on where it was.
+    through them. After a kill, the same command resumes the
+    training on sequences.
     """
     options: dict[str, Any] = {
         "release": release,

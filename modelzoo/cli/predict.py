@@ -17,6 +17,7 @@ from modelzoo.cli.options import (
     ModelOption,
     SequencesArgument,
     argument,
+    example,
     load,
 )
 from modelzoo.cli.terminal import Rejects, errors, progress
@@ -24,9 +25,7 @@ from modelzoo.cli.terminal import Rejects, errors, progress
 app = typer.Typer()
 
 
-@app.command(
-    epilog="Example: [b]shiftsmooth predict peaks.fa.gz -m moe-arid3a-foxm1-gata3 -o out.tsv[/b]"
-)
+@app.command(**example("shiftsmooth predict peaks.fa.gz -m moe-arid3a-foxm1-gata3 -o out.tsv"))
 def predict(
     sequences: SequencesArgument,
     model: ModelOption,
@@ -36,7 +35,7 @@ def predict(
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Writes logit, probability and gate weights of every sequence, as TSV, in the file's order.
+    """Write logit, probability and gate weights of every sequence, as TSV, in the file's order.
 
     Records that cannot be used are named on standard error and left out, and the exit code is 1.
     """

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from modelzoo.cli.options import names
+from modelzoo.cli.options import example, names
 from modelzoo.cli.terminal import console
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth publish deepbind-gata3 --repo-id me/gata3[/b]")
+@app.command(**example("shiftsmooth publish deepbind-gata3 --repo-id me/gata3"))
 def publish(
     name: Annotated[
         str,
@@ -23,7 +23,7 @@ def publish(
         bool, typer.Option("--private", help="Make the repository private.")
     ] = False,
 ) -> None:
-    """Uploads a model to the Hugging Face Hub: configuration, weights and model card.
+    """Upload a model to the Hugging Face Hub: configuration, weights and model card.
 
     Signs in with HF_TOKEN, or as `hf auth login` did.
     """

@@ -13,7 +13,7 @@ from modelzoo.cli import (
     train_search,
 )
 
-app = typer.Typer(name="train", help="Trains models, or searches for their hyper-parameters.")
+app = typer.Typer(name="train", help="Train models, or search for their hyper-parameters.")
 for command in (
     train_expert,
     train_moe,

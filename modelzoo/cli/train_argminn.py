@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument
+from modelzoo.cli.options import RunOption, SeedOption, argument, example
 from modelzoo.cli.terminal import errors
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth train argminn rest -o runs/rest[/b]")
+@app.command(**example("shiftsmooth train argminn rest -o runs/rest"))
 def argminn(
     source: Annotated[
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A simulation, spi1, tal-gata, e2f6, rest or a .toml file of one; ARID3A, FOXM1 or"
-            " GATA3; or a FASTA or .seq file of peaks.",
+            help="A simulation ({simulations}, or a .toml file of one); a factor ({factors}); or a "
+            "FASTA or .seq file of peaks.",
         ),
     ],
     output: RunOption,
@@ -28,9 +28,9 @@ def argminn(
         int, typer.Option(min=1, help="How many to train; validation chooses one.")
     ] = 3,
 ) -> None:
-    """Trains ARGMINN, whose filters are motifs, on planted motifs or on peaks.
+    """Train ARGMINN, whose filters are motifs, on planted motifs or on peaks.
 
-    Run again after a kill, it goes on where it was.
+    After a kill, the same command resumes.
     """
     from modelzoo.training.argminn import train_argminn
 

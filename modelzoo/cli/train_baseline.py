@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,21 +13,21 @@ from modelzoo.cli.options import (
     RunOption,
     SeedOption,
     argument,
+    example,
+    one_of,
     recipe,
+    sources,
 )
 from modelzoo.cli.terminal import errors
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth train baseline danq -o runs/danq[/b]")
+@app.command(**example("shiftsmooth train baseline danq -o runs/danq"))
 def baseline(
-    name: Annotated[
-        Literal["cnn1", "cnn1exp", "deepcnn", "danq", "deepstarr", "dnabert"],
-        typer.Argument(metavar="NAME", help="cnn1, cnn1exp, deepcnn, danq, deepstarr or dnabert."),
-    ],
+    name: Annotated[str, typer.Argument(**one_of("baselines"), help="One of {baselines}.")],
     output: RunOption,
-    data: DataOption = ["ARID3A", "FOXM1", "GATA3"],  # noqa: B006
+    data: DataOption = None,
     bert: Annotated[
         str | None,
         typer.Option(
@@ -39,16 +39,16 @@ def baseline(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Trains a baseline: one of the ExplaiNN paper's networks, or DNABERT.
+    """Train a baseline: one of the ExplaiNN paper's networks, or DNABERT.
 
-    Run again after a kill, it goes on where it was.
+    After a kill, the same command resumes.
     """
     from modelzoo.training.multitask import train_baseline
 
     argument(
         train_baseline,
         name,
-        data,
+        sources(data),
         out=output,
         bert=bert,
         params=recipe(name, loss, epochs),

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, SourceArgument, argument
+from modelzoo.cli.options import RunOption, SeedOption, SourceArgument, argument, example, one_of
 from modelzoo.cli.terminal import errors
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth train expert GATA3 --seed 1 -o runs/gata3[/b]")
+@app.command(**example("shiftsmooth train expert GATA3 --seed 1 -o runs/gata3"))
 def expert(
     source: SourceArgument,
     output: RunOption,
     architecture: Annotated[
-        Literal["deepbind", "tower", "danq-expert"],
-        typer.Option(help="A tower is deeper, and slower to train; a DanQ expert is recurrent."),
+        str,
+        typer.Option(
+            **one_of("experts"),
+            help="One of {experts}. A tower is deeper, and slower to train; a DanQ expert is "
+            "recurrent.",
+        ),
     ] = "deepbind",
     params: Annotated[
         Path | None,
@@ -31,12 +35,12 @@ def expert(
     ] = None,
     seed: SeedOption = 0,
     patience: Annotated[
-        int, typer.Option(min=1, help="Stop after so many epochs that bring nothing.")
+        int, typer.Option(min=1, help="Stop after this many epochs without a better score.")
     ] = 5,
 ) -> None:
-    """Trains one expert on peaks against their dinucleotide shuffles.
+    """Train one expert on peaks against their dinucleotide shuffles.
 
-    Run again after a kill, it goes on where it was.
+    After a kill, the same command resumes.
     """
     from modelzoo.training.expert import PARAMS, train_expert
 

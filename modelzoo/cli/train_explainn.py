@@ -16,28 +16,31 @@ from modelzoo.cli.options import (
     RunOption,
     SeedOption,
     argument,
+    example,
     names,
     recipe,
+    sources,
 )
 from modelzoo.cli.terminal import errors
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth train explainn --data my.tsv -o runs/mine[/b]")
+@app.command(**example("shiftsmooth train explainn --data my.tsv -o runs/mine"))
 def explainn(
     output: RunOption,
-    data: DataOption = ["ARID3A", "FOXM1", "GATA3"],  # noqa: B006
+    data: DataOption = None,
     units: Annotated[int, typer.Option(min=1, help="How many units, each with a filter.")] = 100,
     filters: Annotated[
         Literal["random", "jaspar", "jaspar-frozen"],
-        typer.Option(help="What the filters start as; frozen ones stay."),
+        typer.Option(help="What the filters start as; frozen ones are not trained."),
     ] = "random",
     unit: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A trained model in the place of units, once for each; it stays as it is.",
+            help="A trained model to take in place of units, with one --unit for each; its weights "
+            "stay as they are.",
             autocompletion=names,
         ),
     ] = None,
@@ -48,9 +51,9 @@ def explainn(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Trains an ExplaiNN: a linear model over small networks of one motif each.
+    """Train an ExplaiNN: a linear model over small networks of one motif each.
 
-    Run again after a kill, it goes on where it was.
+    After a kill, the same command resumes.
     """
     from modelzoo.training.multitask import train_explainn, train_model_units
     from modelzoo.zoo.hub import load
@@ -64,5 +67,7 @@ def explainn(
         params = recipe("explainn", loss, epochs)
         arguments = {"units": units, "filters": filters, "params": params}
         trainer = train_explainn
-    argument(trainer, data, out=output, seed=seed, progress=errors.is_terminal, **arguments)
+    argument(
+        trainer, sources(data), out=output, seed=seed, progress=errors.is_terminal, **arguments
+    )
     errors.print(f"trained; try it with --model {output}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument, names
+from modelzoo.cli.options import RunOption, SeedOption, argument, example, names
 from modelzoo.cli.terminal import errors
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth train moe ARID3A FOXM1 GATA3 -o runs/moe[/b]")
+@app.command(**example("shiftsmooth train moe ARID3A FOXM1 GATA3 -o runs/moe"))
 def moe(
     experts: Annotated[
         list[str],
@@ -32,19 +32,20 @@ def moe(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="A file of peaks to train on, once for each; the experts' factors by default.",
+            help="A file of peaks to train on, with one --peaks for each; those of the experts' "
+            "factors by default.",
         ),
     ] = None,
     seed: SeedOption = 0,
     precision: Annotated[
         Literal["float32", "bfloat16"],
-        typer.Option(help="Of the experts while the gate learns; bfloat16 can halve the time."),
+        typer.Option(help="Of the experts while the gate is trained; bfloat16 can halve the time."),
     ] = "float32",
     epochs: Annotated[int, typer.Option(min=1, help="The most epochs.")] = 500,
 ) -> None:
-    """Trains the gated mixture of experts that stay as they are.
+    """Train the gate of a mixture over frozen experts.
 
-    Run again after a kill, it goes on where it was.
+    After a kill, the same command resumes.
     """
     from modelzoo.architectures.expert import Expert
     from modelzoo.datasets.chipseq import FACTORS, task_of

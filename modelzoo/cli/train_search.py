@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, SourceArgument, argument
+from modelzoo.cli.options import RunOption, SeedOption, SourceArgument, argument, example
 from modelzoo.cli.terminal import console, errors
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: [b]shiftsmooth train search GATA3 --trials 40 -o found[/b]")
+@app.command(**example("shiftsmooth train search GATA3 --trials 40 -o found"))
 def search(
     source: SourceArgument,
     output: RunOption,
@@ -23,7 +23,7 @@ def search(
         Path | None, typer.Option(help="Optuna journal; with it, a stopped search goes on.")
     ] = None,
 ) -> None:
-    """Searches for an expert's hyper-parameters, by validation AUC alone."""
+    """Search for an expert's hyper-parameters, by validation AUC alone."""
     from modelzoo.training.search import search
 
     best = argument(

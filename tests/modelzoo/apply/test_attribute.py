@@ -188,7 +188,7 @@ def test_killed_command_goes_on_to_the_same_result(tmp_path):
     process.communicate()
     assert 0 < done("killed") < 640
     again, whole = start("killed"), start("whole")
-    assert "going on after" in again.communicate()[1]
+    assert "resuming after" in again.communicate()[1]
     whole.communicate()
     assert (again.returncode, whole.returncode) == (0, 0)
     for name in ("hypothetical.npz", "one_hot.npz"):

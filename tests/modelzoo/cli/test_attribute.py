@@ -27,7 +27,7 @@ def test_attribute_writes_scores_logos_and_a_page(tiny, shiftsmooth, peaks, tmp_
     assert "<i>" not in page
     assert not re.search(r"(?:src|href|url|import)\W+https?:", page)  # no network
     again = shiftsmooth("attribute", peaks, "-m", "tiny-gata3", "--max-shift", 3, "-o", out)
-    assert "going on after 2 of 2" in again.err
+    assert "resuming after 2 of 2" in again.err
 
 
 def test_attribute_refuses_the_folder_of_another_run(tiny, shiftsmooth, peaks, tmp_path):

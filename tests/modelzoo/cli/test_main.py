@@ -47,8 +47,11 @@ def test_no_command_shows_help_and_is_a_wrong_call(shiftsmooth):
         (["predict", "-", "-m", "tiny-gata3", "--device", "tpu"], "'tpu' is not one of"),
         (["models", "--architecture", "x"], "architecture is 'x'; expected one of deepbind"),
         (["publish", "tiny-gata3", "--repo-id", "mine"], "'mine'; expected OWNER/REPO"),
-        (["evaluate", "argminn", "-m", "tiny-gata3"], "argminn takes --quick, --seed"),
-        (["evaluate", "argmin"], "'argmin' is not one of"),
+        (["evaluate", "argminn", "-m", "tiny-gata3"], "No such option: -m"),
+        (["evaluate", "argmin"], "No such command 'argmin'"),
+        (["attribute", "-", "-m", "tiny-gata3", "-o", "x", "--method", "magic"], "got 'magic'"),
+        (["train", "expert", "GATA3", "-o", "x", "--architecture", "magic"], "of deepbind, tower"),
+        (["train", "baseline", "magic", "-o", "x"], "expected one of cnn1,"),
     ],
 )
 def test_wrong_call_is_said_in_one_line(tiny, shiftsmooth, arguments, message):
