@@ -252,7 +252,9 @@ def test_the_example_of_a_help_text_is_a_call_of_that_command(words):
 def test_every_make_target_is_described():
     makefile = (ROOT / "Makefile").read_text()
     (targets,) = re.findall(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
-    table = re.findall(r"^\| `make ([\w-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    table = re.findall(
+        r"^\| `make ([\w-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
     assert sorted(targets.split()) == sorted(table)
 
 
