@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelzoo.apply.predict import Prediction, predict
+from modelzoo.attribution.methods import METHODS, importance, maps
 from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
-from modelzoo.reports.logo_page import Entry, write_page
+from modelzoo.reports.page import Page
 from modelzoo.sequences import Record
-from shiftsmooth import ShiftSmooth
 from shiftsmooth.metrics import auroc
 from shiftsmooth.plot import Motif, plot_logos
 
@@ -35,7 +35,6 @@ spacing = { min = 3, max = 20 }
 share = 1.0
 motifs = []
 """
-MAX_SHIFT = 5
 
 
 @dataclass(frozen=True)
@@ -73,41 +72,33 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
     planted = [row for row in ranked if data.labels[row]]
 
     x = data.one_hot()[planted]
-    explain = ShiftSmooth(model, trunk=getattr(model, "trunk", None)).attribute
     scores = {
-        "gradient": _corrected(explain(x, target=0, max_shift=0)),
-        "ShiftSmooth": _corrected(explain(x, target=0, max_shift=MAX_SHIFT)),
+        "gradient": maps(model, x, METHODS["gradient"]),
+        "ShiftSmooth": maps(model, x, METHODS["shiftsmooth"]),
     }
     mask = torch.from_numpy(data.mask()[planted])
     found = {
-        name: float(auroc((values * x).sum(1), mask).mean()) for name, values in scores.items()
+        name: float(auroc(importance(values, x), mask).mean()) for name, values in scores.items()
     }
 
     boxes = _boxes(data)
-    entries = [
-        Entry(
+    page = Page("Planted GATA motifs, gradient and ShiftSmooth")
+    page.facts({f"{name}: AUROC of motif positions": f"{v:.3f}" for name, v in found.items()})
+    for i, row in enumerate(planted[:logos]):
+        drawn = {name: values[i] for name, values in scores.items()}
+        page.card(
+            f"sequence-{row}",
             records[row].name,
             {"probability": f"{predictions[row].probabilities[0]:.3f}"},
-            plot_logos(
-                {name: values[i] for name, values in scores.items()}, x[i], motifs=boxes[row]
-            ),
+            plot_logos(drawn, x[i], motifs=boxes[row]),
         )
-        for i, row in enumerate(planted[:logos])
-    ]
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "index.html"
-    facts = {f"{name}: AUROC of motif positions": f"{value:.3f}" for name, value in found.items()}
-    write_page(page, "Planted GATA motifs, gradient and ShiftSmooth", facts, entries)
     return Demo(
         [predictions[row] for row in planted],
         [predictions[row] for row in ranked if not data.labels[row]],
         found,
-        page,
+        page.write(folder / "index.html"),
     )
-
-
-def _corrected(gradient: Tensor) -> Tensor:
-    return gradient - gradient.mean(1, keepdim=True)
 
 
 def _boxes(data: SimulatedSet) -> list[list[Motif]]:

@@ -390,7 +390,7 @@ def _compare(run: Following, forward_func: Callable[..., Any], copies: Copies) -
     if not expected.isfinite().all() or spread <= noise:
         return False
     bound = max(noise, rounding**0.5 * spread)
-    if not float((alone - expected[1]).abs().max()) <= bound:
+    if not float((alone - expected[1]).detach().abs().max()) <= bound:
         raise NotShareable("what an example gets depends on the others in its batch")
     difference = float((output - expected).abs().max())
     if not difference <= bound:

@@ -24,15 +24,16 @@ from torch import nn
 
 import modelzoo
 from modelzoo.attribution import methods
-from modelzoo.attribution.methods import METHODS
 from modelzoo.datasets.planted.simulation import Simulation
-from modelzoo.reports.page import Page, write_json
-from modelzoo.reports.tables import Table, number, plain, probability, with_interval
+from modelzoo.reports.folder import Report, write_json
+from modelzoo.reports.page import QUICK_RUN
+from modelzoo.reports.tables import Row, Table, number, plain, probability, with_interval
 from modelzoo.sequences import columns
 from modelzoo.studies.peaks import attributions as attribution
 from modelzoo.studies.peaks import figures, scores
 from modelzoo.studies.peaks.attributions import END, METRICS, MOTIFS, SHIFTS, Attributions
-from modelzoo.studies.peaks.scores import LabelledSet, Performance, Protocol, Row
+from modelzoo.studies.peaks.compared import COMPARED, max_shift
+from modelzoo.studies.peaks.scores import LabelledSet, Performance, Protocol
 
 PEAKS = 200
 QUICK_PEAKS = 10
@@ -127,7 +128,9 @@ def evaluate(
         The path of `index.html`.
     """
     started = time.monotonic()
-    page = Page(Path(out))
+    page = Report(Path(out), "ShiftSmooth model zoo: evaluation")
+    if quick:
+        page.warning(QUICK_RUN)
     zoo = _load(models, device)
     data = list(scores.paper_sets() if sets is None else sets)
     if quick:
@@ -151,7 +154,7 @@ def evaluate(
     write_json(page.folder / "results.json", results)
     write_json(page.folder / "timings.json", timings)
     _show_provenance(page, results)
-    return page.write("ShiftSmooth model zoo: evaluation")
+    return page.finish()
 
 
 def _load(
@@ -176,7 +179,7 @@ def _thinned(data: LabelledSet, groups: int) -> LabelledSet:
     return dataclasses.replace(data, **parts)
 
 
-def _show_performance(page: Page, performance: Performance, data: Sequence[LabelledSet]) -> None:
+def _show_performance(page: Report, performance: Performance, data: Sequence[LabelledSet]) -> None:
     rigorous = performance.protocol == "rigorous"
     page.heading("Performance")
     page.paragraph(WHY_NO_ANOVA if rigorous else WHAT_THE_PAPER_DID)
@@ -228,6 +231,7 @@ def _score_table(name: str, kind: str, rows: Sequence[Row]) -> Table:
             ("authors later, AUC", number("authors_later_roc_auc")),
         ],
         rows,
+        latex=True,
     )
 
 
@@ -248,6 +252,7 @@ def _comparison_table(performance: Performance) -> Table:
             ("effect, Δd", number("separation_difference", 2, sign=True)),
         ],
         performance.comparisons,
+        latex=True,
     )
 
 
@@ -265,6 +270,7 @@ def _anova_table(performance: Performance) -> Table:
             ("paper, p", probability("paper_p")),
         ],
         performance.anova,
+        latex=True,
     )
 
 
@@ -284,7 +290,7 @@ def _gate_table(performance: Performance) -> Table:
 
 
 def _attributions(
-    page: Page,
+    page: Report,
     zoo: Mapping[str, nn.Module],
     data: Sequence[LabelledSet],
     quick: bool,
@@ -327,7 +333,7 @@ def _attributions(
 
 
 def _show_examples(
-    page: Page, gata: LabelledSet, models: Mapping[str, nn.Module], seed: int
+    page: Report, gata: LabelledSet, models: Mapping[str, nn.Module], seed: int
 ) -> None:
     """The paper's Figs. 10 to 19: a GATA3 peak with both orientations, and a random sequence."""
     texts = ["".join("ACGTN"[c] for c in row) for row in gata.codes[gata.labels == 1]]
@@ -347,7 +353,7 @@ def _show_examples(
         x = columns(np.array([["ACGT".index(base) for base in text]], dtype=np.uint8))
         for name, model in models.items():
             for method, title in titles.items():
-                found = methods.maps(model, x, method, corrected=False)
+                found = methods.maps(model, x, COMPARED[method], corrected=False)
                 track = methods.importance(found, x)[0].numpy()
                 with torch.inference_mode():
                     probability_ = torch.sigmoid(model(x)[0, 0]).item()
@@ -367,11 +373,11 @@ def _random_sequence(seed: int) -> str:
     return simulation.sample(1, seed=seed).strings()[0]
 
 
-def _show_attributions(page: Page, found: Attributions) -> None:
+def _show_attributions(page: Report, found: Attributions) -> None:
     page.heading("How good the attributions are", 3)
     page.paragraph(ABOUT_ATTRIBUTION)
     every = [row for row in found.scores if row["factor"] == "all"]
-    shown = [{**row, "method": METHODS[row["method"]].title} for row in every]
+    shown = [{**row, "method": COMPARED[row["method"]].title} for row in every]
     main = {m: METRICS[m] for m in ("faithfulness", "window_stability", "mutation_stability")}
     main |= {m: METRICS[m] for m in METRICS if m.startswith(("hit", "planted")) and "auroc" in m}
     page.figure(
@@ -382,9 +388,9 @@ def _show_attributions(page: Page, found: Attributions) -> None:
     page.table(_attribution_table(every))
     page.paragraph(ABOUT_AUTHORS)
     by_shift = [
-        {**row, "max_shift": 0 if row["method"] == "gradient" else int(row["method"][12:])}
+        {**row, "max_shift": max_shift(row["method"])}
         for row in every
-        if row["method"] == "gradient" or row["method"][12:].isdigit()
+        if max_shift(row["method"]) is not None
     ]
     page.heading("Which N", 3)
     page.figure(
@@ -424,12 +430,13 @@ def _attribution_table(rows: Sequence[Row]) -> Table:
         "Attribution methods over the peaks of all factors: means, with 95 % intervals in the CSV",
         [
             ("model", plain("model_class")),
-            ("method", lambda row: METHODS[row["method"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
             ("simplex", lambda row: "yes" if row["corrected"] else "no"),
             *((title, number(metric)) for metric, title in METRICS.items()),
             ("authors, faithfulness", number("authors_faithfulness")),
         ],
         list(wide.values()),
+        latex=True,
     )
 
 
@@ -455,7 +462,7 @@ def _attribution_table_by_factor(rows: Sequence[Row]) -> Table:
         [
             ("factor", plain("factor")),
             ("model", plain("model_class")),
-            ("method", lambda row: METHODS[row["method"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
             ("simplex", lambda row: "yes" if row["corrected"] else "no"),
             ("metric", lambda row: METRICS[row["metric"]]),
             ("mean (95 %)", with_interval("mean", "low", "high")),
@@ -473,8 +480,8 @@ def _difference_table(rows: Sequence[Row]) -> Table:
             ("metric", lambda row: METRICS[row["metric"]]),
             ("model", plain("model_class")),
             ("simplex", lambda row: "yes" if row["corrected"] else "no"),
-            ("method", lambda row: METHODS[row["method"]].title),
-            ("minus", lambda row: METHODS[row["against"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
+            ("minus", lambda row: COMPARED[row["against"]].title),
             ("difference (95 %)", with_interval("difference", "low", "high", sign=True)),
             ("effect, d", number("effect", 2, sign=True)),
             ("p", probability("p_holm")),
@@ -534,7 +541,7 @@ def _seconds_table(rows: Sequence[Row]) -> Table:
         "Seconds of one core for a thousand sequences",
         [
             ("model", plain("model_class")),
-            ("method", lambda row: METHODS[row["method"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
             ("seconds", number("seconds", 2)),
         ],
         rows,
@@ -582,12 +589,12 @@ def _findings(rows: Sequence[Row]) -> list[str]:
                 how = ("better" if row["difference"] > 0 else "worse") if sure else "no different"
                 said[how].append(f"{METRICS[row['metric']]} {row['difference']:+.3f}")
             parts = [f"{how}: {', '.join(what)}" for how, what in said.items() if what]
-            first, second = METHODS[method].title, METHODS[against].title
+            first, second = COMPARED[method].title, COMPARED[against].title
             texts.append(f"{first} against {second}, {model_class}. {'; '.join(parts)}.")
     return texts
 
 
-def _show_provenance(page: Page, results: Mapping[str, Any]) -> None:
+def _show_provenance(page: Report, results: Mapping[str, Any]) -> None:
     page.heading("Made with")
     settings = ", ".join(f"{key} {value}" for key, value in results["settings"].items())
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())

@@ -98,7 +98,8 @@ def test_the_weights_of_baselines_are_not_shipped(shipped, tmp_path):
 
 
 def baseline(folder):
-    return provenance.finish(folder, DeepSTARR(), provenance.record("make it", 0, []))
+    with Run(folder, {}) as run:
+        return run.finish(DeepSTARR(), History([0.9]), ExpertParams(), command="make it", seed=0)
 
 
 def test_every_model_of_the_catalog_has_a_training_and_no_other():

@@ -30,7 +30,8 @@ def report(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for module in (laboratory, planted_report):
             patch.setattr(module, "SETS", {"spi1": "SPI1", "rest": "REST"})
-        patch.setattr(laboratory, "ATTRIBUTED", ("deep-lift-shap",))
+        few = {"deep-lift-shap", "gradient", "shiftsmooth-5"}
+        patch.setattr(laboratory, "ATTRIBUTED", {k: laboratory.ATTRIBUTED[k] for k in few})
         patch.setattr(laboratory, "MEASURES", laboratory.MEASURES | FEWER)
         patch.setattr(likelihood, "_DRAWS", 500)
         page = laboratory.evaluate(out, settings=SMALL, workers=1, progress=False)
