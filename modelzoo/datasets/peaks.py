@@ -13,7 +13,13 @@ from torch import Tensor
 
 from modelzoo.datasets.chipseq import file, sets
 from modelzoo.files import sha256
-from modelzoo.sequences import encode, read_sequences
+from modelzoo.sequences import (
+    columns,
+    encode,
+    from_columns,
+    read_sequences,
+    reverse_complement_codes,
+)
 
 VALIDATION_FRACTION = 0.1
 
@@ -169,20 +175,13 @@ def shuffled(codes: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
     from tangermeme.ersatz import dinucleotide_shuffle
 
     states = np.random.SeedSequence(seed).generate_state(len(codes)).tolist()
-    # an ambiguous letter is a character of its own to the shuffle: a column of zeros
-    x = (torch.from_numpy(codes)[:, None] == torch.arange(4, dtype=torch.uint8)[:, None]).to(
-        torch.int8
-    )
-    shuffles = dinucleotide_shuffle(x, n=1, random_state=states, allow_N=True)[:, 0]
-    known, codes_out = shuffles.max(dim=1)
-    return torch.where(known == 1, codes_out, 4).to(torch.uint8).numpy()
+    # An ambiguous letter is a character of its own to the shuffle: a column of zeros.
+    x = columns(codes, ambiguous=0).to(torch.int8)
+    return from_columns(dinucleotide_shuffle(x, n=1, random_state=states, allow_N=True)[:, 0])
 
 
 def _is_held_out(row: np.ndarray) -> bool:
     forward = row.tobytes()
-    reverse = _COMPLEMENT[row[::-1]].tobytes()
+    reverse = reverse_complement_codes(row).tobytes()
     digest = hashlib.blake2b(min(forward, reverse), digest_size=8).digest()
     return int.from_bytes(digest, "little") < VALIDATION_FRACTION * 2**64
-
-
-_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)

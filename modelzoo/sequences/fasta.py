@@ -22,7 +22,12 @@ def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.
     """
-    return parsed(_joined(path), lambda text: Record(*text.partition("\n")[::2]), path, reject)
+
+    def record(text: str) -> Record:
+        name, _, sequence = text.partition("\n")
+        return Record(name, sequence)
+
+    return parsed(_joined(path), record, path, reject)
 
 
 def _joined(path: str | Path) -> Iterator[tuple[int, str]]:

@@ -32,7 +32,7 @@ from modelzoo.motifs import (
     write_matrices,
     write_meme,
 )
-from modelzoo.motifs.motif import write_table
+from modelzoo.motifs.files import write_table
 from modelzoo.zoo.hub import load
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modelzoo.sequences import columns, reverse_complement
+from modelzoo.sequences import columns, reverse_complement, reverse_complement_codes
 
 
 class Batches(Protocol):
@@ -81,5 +81,4 @@ class Doubled:
 
 def both_strands(codes: np.ndarray, labels: Tensor) -> tuple[np.ndarray, Tensor]:
     """Return all sequences and their reverse complements, (N, L) -> (2 N, L), and their labels."""
-    other = np.where(codes < 4, 3 - codes, codes)[:, ::-1]
-    return np.concatenate([codes, other]), torch.cat([labels, labels])
+    return np.concatenate([codes, reverse_complement_codes(codes)]), torch.cat([labels, labels])

@@ -16,8 +16,8 @@ from modelzoo import motifs as motif_tools
 from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.attribution.methods import Method, importance, maps, simplex_corrected
 from modelzoo.datasets.peaks import VALIDATION_SEED
+from modelzoo.datasets.planted import JASPAR_RELEASE, Scanner, SimulatedSet, Simulation
 from modelzoo.datasets.planted.likelihood import log_likelihood_ratio
-from modelzoo.datasets.planted.simulation import JASPAR_RELEASE, Scanner, SimulatedSet, Simulation
 from modelzoo.motifs import Match, Motif
 from modelzoo.sequences import columns
 from modelzoo.studies.peaks.scores import logits

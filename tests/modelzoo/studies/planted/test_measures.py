@@ -9,7 +9,7 @@ from torch import nn
 
 from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.attribution.methods import METHODS
-from modelzoo.datasets.planted.simulation import Simulation, match_scores
+from modelzoo.datasets.planted import Simulation, match_scores
 from modelzoo.motifs import Motif
 from modelzoo.sequences import columns, one_hot
 from modelzoo.studies.planted import measures as planted
