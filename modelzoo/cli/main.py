@@ -353,7 +353,7 @@ def evaluate(
         )
         console.print(f"Look at {page}", soft_wrap=True)
         return
-    from modelzoo.studies.peaks.report import evaluate
+    from modelzoo.studies.peaks.evaluate import evaluate
 
     for name in model or ():
         catalog.info(name)

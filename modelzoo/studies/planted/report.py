@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from modelzoo.reports.figures import COLOURS, STYLE, panels
 from modelzoo.reports.page import Page
 from modelzoo.reports.tables import Row, Table, number, plain
-from modelzoo.studies.peaks import scores
 from modelzoo.studies.planted.measures import Q_VALUE
+from modelzoo.studies.published import published
 
 SETS = {"spi1": "SPI1", "tal-gata": "TAL/GATA", "e2f6": "E2F6", "rest": "REST"}
 
@@ -81,7 +81,7 @@ def show(page: Page, results: Mapping[str, Any]) -> None:
 
 def accuracy_rows(results: Mapping[str, Any]) -> list[Row]:
     """A row a set and kind of network: mean and spread, the best there is, the paper's."""
-    published = {row["model"]: row for row in scores.published("argminn_table_s1")}
+    table = {row["model"]: row for row in published("argminn_table_s1")}
     theirs = {"ARGMINN": "ARGMINN", "CNN": "Traditional CNN"}
     rows = []
     for name, title in SETS.items():
@@ -90,7 +90,7 @@ def accuracy_rows(results: Mapping[str, Any]) -> list[Row]:
             mine = [m for m in found["models"] if m["kind"] == kind]
             values = [100 * m["accuracy"] for m in mine]
             chosen = max(mine, key=lambda m: m["validation_auc"])
-            paper = published[theirs[kind]][title] if kind in theirs else None
+            paper = table[theirs[kind]][title] if kind in theirs else None
             rows.append(
                 {
                     "set": title,

@@ -43,7 +43,7 @@ def report(tmp_path_factory):
 def test_the_report_has_its_tables_figures_and_page(report):
     text = report.read_text()
     for name in ("accuracy", "gains", "similarity", "instances", "adversarial"):
-        assert f'<table id="{name}">' in text
+        assert f'<table id="table-{name}">' in text
         assert (report.parent / "tables" / f"{name}.csv").stat().st_size > 50
     for name in ("similarity", "spacing", "instances", "gc"):
         assert f'<figure id="{name}">' in text
