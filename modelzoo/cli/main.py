@@ -346,9 +346,9 @@ def evaluate(
     if what == "argminn":
         if model or protocol != "rigorous" or not attributions:
             raise typer.BadParameter("argminn takes --quick, --seed and --workers alone")
-        from modelzoo.studies.planted import run as laboratory
+        from modelzoo.studies.planted import evaluate as planted
 
-        page = laboratory.evaluate(
+        page = planted.evaluate(
             output, quick=quick, seed=seed, workers=workers, progress=errors.is_terminal
         )
         console.print(f"Look at {page}", soft_wrap=True)

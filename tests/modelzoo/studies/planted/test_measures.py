@@ -12,9 +12,9 @@ from modelzoo.attribution.methods import METHODS
 from modelzoo.datasets.planted.simulation import Simulation, match_scores
 from modelzoo.motifs import Motif
 from modelzoo.sequences import columns, one_hot
-from modelzoo.studies.planted import measures as planted
-from modelzoo.studies.planted import report as planted_report
-from modelzoo.studies.planted.measures import Found
+from modelzoo.studies.planted import figures, fooling, instances, motifs, tables
+from modelzoo.studies.planted.instances import Found
+from modelzoo.studies.planted.measures import accuracy
 
 TOML = """
 length = 120
@@ -69,19 +69,19 @@ def test_a_perfect_filter_is_a_perfect_motif(simulation, reader):
     random = np.random.default_rng(0).integers(0, 4, (3000, 120), dtype=np.uint8)
     planted_ones = simulation.sample(300, seed=1, positives=300).codes
     codes = np.concatenate([random, planted_ones])
-    found = planted.filters_as_motifs(reader.activations, 10, codes)
+    found = motifs.filters_as_motifs(reader.activations, 10, codes)
     assert [motif.name for motif in found] == [f"filter-{i}" for i in range(4)]
     dull = Motif("dull", np.full((4, 10), 0.25))
-    rows = planted.matches([*found, dull], simulation)
-    near = planted.similarity(rows, simulation)
+    rows = motifs.matches([*found, dull], simulation)
+    near = motifs.similarity(rows, simulation)
     assert near.keys() == {"LEFT", "RIGHT"} and min(near.values()) > 3
-    assert planted.matching(rows) == 4 and planted.matching([]) == 0
-    assert planted.similarity(planted.matches(found[:2], simulation), simulation)["RIGHT"] < 1
-    assert planted.similarity([], simulation) == {"LEFT": 0, "RIGHT": 0}
+    assert motifs.matching(rows) == 4 and motifs.matching([]) == 0
+    assert motifs.similarity(motifs.matches(found[:2], simulation), simulation)["RIGHT"] < 1
+    assert motifs.similarity([], simulation) == {"LEFT": 0, "RIGHT": 0}
 
 
 def test_instances_get_the_names_places_and_strands_of_the_truth(simulation, reader, batch):
-    reading = planted.Reading.of(reader, simulation, batch.codes)
+    reading = motifs.Reading.of(reader, simulation, batch.codes)
     assert {i: (m.target.name, m.orientation) for i, m in reading.names.items()} == {
         0: ("LEFT", "+"),
         1: ("LEFT", "-"),
@@ -94,30 +94,30 @@ def test_instances_get_the_names_places_and_strands_of_the_truth(simulation, rea
 
 
 def test_spacings_are_those_planted(simulation, reader, batch):
-    reading = planted.Reading.of(reader, simulation, batch.codes)
-    counts = planted.spacings(reading.instances(batch.codes), "LEFT", "RIGHT")
+    reading = motifs.Reading.of(reader, simulation, batch.codes)
+    counts = motifs.spacings(reading.instances(batch.codes), "LEFT", "RIGHT")
     assert counts.keys() == {"LEFT> RIGHT>"}
     gaps = np.abs(batch.starts[:, 0] - batch.starts[:, 1]) - 10
     assert counts["LEFT> RIGHT>"] == {gap: int((gaps == gap).sum()) for gap in (3, 8)}
 
 
 def test_attended_scanned_and_true_stretches_agree(simulation, reader, batch):
-    attended = planted.attended(reader, batch.codes)
-    scanned = planted.scanned(planted.targets(simulation), batch.codes)
+    attended = instances.attended(reader, batch.codes)
+    scanned = instances.scanned(motifs.targets(simulation), batch.codes)
     true = {(row, a, b) for row, _, a, b, _ in batch.instances()}
     assert set(attended) == set(scanned[: len(true)]) == true
-    assert planted.right(attended, batch).tolist() == list(range(1, 121))
+    assert instances.right(attended, batch).tolist() == list(range(1, 121))
 
 
 def test_right_counts_overlaps_and_nothing_else(batch):
     row, _, start, stop, _ = next(batch.instances())
     ranked = [Found(row, start - 5, start), Found(row, stop - 1, stop + 4), Found(row, 0, 3)]
-    assert planted.right(ranked, batch).tolist() == [0, 1, 1]
+    assert instances.right(ranked, batch).tolist() == [0, 1, 1]
 
 
 def test_of_overlapping_stretches_the_surest_stays():
     ranked = [Found(0, 5, 15), Found(0, 14, 20), Found(1, 14, 20), Found(0, 15, 20)]
-    assert planted.collapsed(ranked) == [Found(0, 5, 15), Found(1, 14, 20), Found(0, 15, 20)]
+    assert instances.collapsed(ranked) == [Found(0, 5, 15), Found(1, 14, 20), Found(0, 15, 20)]
 
 
 def brute_force_best(letters):
@@ -136,7 +136,7 @@ def test_extreme_words_are_the_best_without_a_match():
     weight = 0.1 * torch.randn(3, 4, 6)
     weight[0, :, :5] += one_hot("GATTA")[0]  # its best word is a motif
     weight[2] = 0
-    words = planted.extreme_words(weight, simulation)
+    words = fooling.extreme_words(weight, simulation)
     assert len(words) == 2
     for word, letters in zip(words, weight.numpy()):
         for best in brute_force_best(letters):
@@ -152,7 +152,7 @@ def test_extreme_words_are_the_best_without_a_match():
 
 def test_exciting_sequences_hold_no_motif_and_fool_who_counts_letters(simulation):
     weight = torch.randn(4, 4, 10, generator=torch.Generator().manual_seed(1))
-    codes = planted.without_motifs(weight, simulation, 20, seed=0)
+    codes = fooling.without_motifs(weight, simulation, 20, seed=0)
     assert codes.shape == (20, 120)
     for motif in simulation.motifs:
         for turned in (False, True):
@@ -160,7 +160,7 @@ def test_exciting_sequences_hold_no_motif_and_fool_who_counts_letters(simulation
     random = columns(np.random.default_rng(0).integers(0, 4, (20, 120)))
     excited = nn.functional.conv1d(columns(codes), weight).amax((1, 2))
     assert (excited > nn.functional.conv1d(random, weight).amax((1, 2))).all()
-    dull = planted.amid_dullness(weight, simulation, 20, seed=0)
+    dull = fooling.amid_dullness(weight, simulation, 20, seed=0)
     ordinary = simulation.sample(20, seed=0, positives=20)
     np.testing.assert_array_equal(dull.codes[dull.mask()], ordinary.codes[ordinary.mask()])
     silent = nn.functional.conv1d(columns(dull.codes), weight).amin((1, 2))
@@ -170,17 +170,17 @@ def test_exciting_sequences_hold_no_motif_and_fool_who_counts_letters(simulation
 def test_a_word_that_makes_a_motif_with_itself_never_follows_itself(simulation):
     # The first word ends and begins as LEFT: where it meets itself there is GATTA|CAGAT.
     words = one_hot(["CAGATGGATTA", "GGGGGTGGGGG"])
-    codes = planted.without_motifs(words, simulation, 30, seed=0)
+    codes = fooling.without_motifs(words, simulation, 30, seed=0)
     starts = [
         ["".join("ACGT"[c] for c in row[i : i + 11]) for i in range(0, 110, 11)] for row in codes
     ]
     assert {word for row in starts for word in row} == {"CAGATGGATTA", "GGGGGTGGGGG"}
     assert not any("CAGATGGATTA" == a == b for row in starts for a, b in itertools.pairwise(row))
-    assert planted.without_motifs(words[:1], simulation, 5, seed=0) is None
+    assert fooling.without_motifs(words[:1], simulation, 5, seed=0) is None
 
 
 def test_filters_without_weights_make_no_sequences(simulation):
-    assert planted.without_motifs(torch.zeros(2, 4, 10), simulation, 5, seed=0) is None
+    assert fooling.without_motifs(torch.zeros(2, 4, 10), simulation, 5, seed=0) is None
 
 
 def test_accuracy_counts_the_right_side_of_one_half(batch):
@@ -189,10 +189,11 @@ def test_accuracy_counts_the_right_side_of_one_half(batch):
             return torch.full((len(x), 1), 0.5)
 
     half = Simulation.from_toml(TOML).sample(40, seed=0)
-    assert planted.accuracy(Constant(), batch) == 1
-    assert planted.accuracy(Constant(), half) == 0.5
+    assert accuracy(Constant(), batch) == 1
+    assert accuracy(Constant(), half) == 0.5
 
 
+@pytest.mark.slow  # numba compiles Tomtom and the seqlets
 def test_attribution_of_a_scanner_finds_its_motif(simulation):
     """TF-MoDISco on attributions of a network that only knows LEFT finds LEFT."""
 
@@ -211,15 +212,15 @@ def test_attribution_of_a_scanner_finds_its_motif(simulation):
             return self.relu(self.filters(x)).pow(2).sum((1, 2))[:, None]
 
     codes = simulation.sample(150, seed=5, positives=150).codes
-    found = planted.attributed_motifs(
+    found = motifs.attributed_motifs(
         Scanner(), codes, METHODS["gradient"], width=10, max_seqlets=2000, seed=0
     )
-    near = planted.similarity(planted.matches(found, simulation), simulation)
+    near = motifs.similarity(motifs.matches(found, simulation), simulation)
     assert near["LEFT"] > 3 > near["RIGHT"]
     assert all(motif.width <= 10 for motif in found)
     batch = simulation.sample(30, seed=6, positives=30)
-    ranked = planted.peaks(Scanner(), batch.codes, METHODS["gradient"], seed=0)
-    assert planted.right(ranked[:30], batch)[-1] >= 28
+    ranked = instances.peaks(Scanner(), batch.codes, METHODS["gradient"], seed=0)
+    assert instances.right(ranked[:30], batch)[-1] >= 28
 
 
 def test_the_report_says_how_many_networks_exciting_sequences_could_be_made_for():
@@ -227,15 +228,20 @@ def test_the_report_says_how_many_networks_exciting_sequences_could_be_made_for(
         {"kind": "ARGMINN", "ordinary": 0.9, "exciting": None, "dull": 0.8},
         {"kind": "ARGMINN", "ordinary": 0.7, "exciting": 0.4, "dull": 0.6},
     ]
-    table = planted_report._adversarial_table(rows)
+    table = tables.adversarial_table(rows)
     assert table.cells() == [["ARGMINN", "80.0", "40.0", "1 of 2", "70.0"]]
 
 
-def test_the_report_chooses_by_validation_not_by_accuracy(monkeypatch):
-    monkeypatch.setattr(planted_report, "SETS", {"spi1": "SPI1"})
+def test_the_report_chooses_by_validation_not_by_accuracy():
     models = [
         {"kind": "CNN", "seed": 0, "accuracy": 0.9, "validation_auc": 0.8},
         {"kind": "CNN", "seed": 1, "accuracy": 0.7, "validation_auc": 0.9},
     ]
-    (row,) = planted_report.accuracy_rows({"accuracy spi1": {"best": 0.95, "models": models}})
+    (row,) = tables.accuracy_rows({"accuracy spi1": {"best": 0.95, "models": models}})
     assert (row["mean"], row["chosen"]) == (pytest.approx(80), 70)
+
+
+def test_no_bar_is_drawn_where_nothing_is_found():
+    values = {"CNN": {"similarity": {"M": 1.29}}, "ARGMINN": {"similarity": {"M": 1.31}}}
+    (axes,) = figures.similarity_figure({"motifs spi1": values}).axes
+    assert [bar.get_width() for bar in axes.patches] == [0, 1.31]
