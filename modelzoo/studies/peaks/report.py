@@ -33,15 +33,15 @@ WHY_DIFFERENT = (
     "dinucleotide shuffles as ours, dropout off, 1,000 resamples, but models that the "
     "published code had trained against permuted pairs. Ours are trained against a true "
     "dinucleotide shuffle that is drawn again in every epoch, so they have to know motifs. "
-    "Read a difference to the paper as a difference of tasks."
+    "So a difference from the paper is first of all a difference of the tasks."
 )
 WHY_WINDOWS = (
     "Why the window matters: these models are convolutions and then a maximum over all positions, "
     "so they depend on the window in two ways. Padding reaches only the bases near the ends. Which "
     "position wins a maximum can change when bases enter or leave, and with it the gradient "
     "everywhere. The table takes the ends away, and says how many winners changed. ShiftSmooth "
-    "averages over the winners of many windows; a large N pays for it with the seam where the ends "
-    "meet, which moves with the window."
+    "averages over the winners of many windows. With a large N the seam where the two ends meet "
+    "moves far into the window, which costs stability again."
 )
 WHY_NO_ANOVA = (
     "There is no analysis of variance here: resamples of one test set are not independent "
@@ -62,7 +62,7 @@ ABOUT_ATTRIBUTION = (
     "construction, and differ only where the whole map counts. Saliency is the absolute "
     "gradient: it has no sign to be faithful with. Integrated Gradients start from 0.25 "
     "everywhere. DeepLiftShap has no rule for the models' pooling over positions and strands "
-    "and takes its gradient. In-silico mutagenesis is what faithfulness is measured against, "
+    "and uses its gradient. In-silico mutagenesis is what faithfulness is measured against, "
     "so its own is 1. Windows are moved over real bases of the peak, never wrapped round. "
     "EvalAttAI favours the plain gradient by definition. ARID3A's peaks in HepG2 and FOXM1's "
     "in GM12878 do not carry these factors' own motifs; their hits are of FOXA2 and BATF, the "

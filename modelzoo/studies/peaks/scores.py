@@ -24,7 +24,7 @@ PAPER_RESAMPLES = 30
 
 @dataclass(frozen=True)
 class Performance:
-    """Everything the performance half of the report shows.
+    """Everything that the performance half of the report shows.
 
     Attributes:
         protocol: Which statistics were computed.

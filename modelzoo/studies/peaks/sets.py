@@ -1,4 +1,4 @@
-"""The data sets that models are judged on, and how a model's tasks answer for a factor."""
+"""The data sets that models are judged on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LabelledSet:
         codes: The sequences, codes as of `modelzoo.sequences.encode`. Shape (n, L).
         labels: 1 for a peak. Shape (n,).
         groups: A peak and its shuffle have the same number. Shape (n,).
-        seen: How many rows are also training rows, of whichever factor and on either strand.
+        seen: How many rows are also training rows of any factor, on either strand.
     """
 
     name: str
