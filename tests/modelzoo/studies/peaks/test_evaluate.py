@@ -9,7 +9,6 @@ import pytest
 import modelzoo
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.studies.peaks.evaluate import QUICK, evaluate
-from modelzoo.studies.peaks.paper import is_published, published_name
 
 FEW = replace(QUICK, peaks=4, resamples=50)
 
@@ -125,9 +124,3 @@ def test_only_the_papers_models_are_loaded_from_the_catalog(tmp_path, monkeypatc
     assert loaded == [
         "deepbind-arid3a", "deepbind-foxm1", "deepbind-gata3", "moe-arid3a-foxm1-gata3"
     ]  # fmt: skip
-
-
-@pytest.mark.slow
-def test_the_catalog_tells_the_papers_models_as_the_models_do():
-    for info in filter(lambda info: info.shipped, map(modelzoo.info, modelzoo.list_models())):
-        assert is_published(info) == (published_name(modelzoo.load(info.name)) is not None)
