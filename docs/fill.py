@@ -23,8 +23,8 @@ from typing import Any
 import pages
 
 from modelzoo.reports.tables import Table, number, plain, probability, with_interval
-from modelzoo.studies.peaks.attributions import METRICS
 from modelzoo.studies.peaks.compared import COMPARED
+from modelzoo.studies.peaks.measures import METRICS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

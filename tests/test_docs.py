@@ -149,15 +149,15 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
-    from modelzoo.studies.peaks import report
-    from modelzoo.studies.planted import run as laboratory
+    from modelzoo.studies.peaks import evaluate as peaks
+    from modelzoo.studies.planted import evaluate as planted
     from modelzoo.training import argminn, search
     from modelzoo.training.expert import Recipe
     from modelzoo.zoo import hub
 
     # These take long, or tell the world; they are run as far as the work.
-    monkeypatch.setattr(report, "evaluate", lambda out, **options: out / "index.html")
-    monkeypatch.setattr(laboratory, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(peaks, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(planted, "evaluate", lambda out, **options: out / "index.html")
     monkeypatch.setattr(
         argminn, "train_argminn", lambda source, out, **options: out.mkdir(exist_ok=True)
     )
@@ -416,8 +416,8 @@ def results(tmp_path_factory):
     from modelzoo.architectures.deepbind import DeepBind
     from modelzoo.architectures.moe import MixtureOfExperts
     from modelzoo.datasets.planted.simulation import Simulation
-    from modelzoo.studies.peaks import report
-    from modelzoo.studies.peaks.scores import LabelledSet
+    from modelzoo.studies.peaks.evaluate import QUICK, evaluate
+    from modelzoo.studies.peaks.sets import LabelledSet
 
     batch = Simulation.load("spi1").sample(40, seed=0)
     order = np.argsort(-batch.labels.astype(int), kind="stable")
@@ -428,17 +428,16 @@ def results(tmp_path_factory):
     torch.manual_seed(0)
     experts = {"GATA3": DeepBind(filters=[4], widths=[9], tasks=["GATA3"]).eval()}
     mixture = MixtureOfExperts.from_experts(experts).eval()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "QUICK_PEAKS", 3)
-        folder = tmp_path_factory.mktemp("report")
-        report.evaluate(
-            folder,
-            quick=True,
-            models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
-            sets=[data],
-            workers=1,
-            progress=False,
-        )
+    folder = tmp_path_factory.mktemp("report")
+    evaluate(
+        folder,
+        quick=True,
+        settings=dataclasses.replace(QUICK, peaks=3),
+        models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
+        sets=[data],
+        workers=1,
+        progress=False,
+    )
     return json.loads((folder / "results.json").read_text())
 
 

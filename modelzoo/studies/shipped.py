@@ -29,8 +29,9 @@ from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.chipseq import FACTORS
 from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.files import sha256, write_atomically
-from modelzoo.studies.peaks.scores import LabelledSet, logits, paper_sets, task_score
-from modelzoo.studies.planted.measures import TEST_SEED, TEST_SIZE
+from modelzoo.studies.peaks.scores import logits, task_score
+from modelzoo.studies.peaks.sets import LabelledSet, paper_sets
+from modelzoo.studies.planted.settings import TEST_SEED, TEST_SIZE
 from modelzoo.training.argminn import train_argminn
 from modelzoo.training.expert import train_expert
 from modelzoo.training.mixture import GateParams, named, train_moe

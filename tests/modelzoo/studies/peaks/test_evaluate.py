@@ -2,27 +2,24 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
-from modelzoo.studies.peaks import report as report_module
-from modelzoo.studies.peaks.report import evaluate
+import modelzoo
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.studies.peaks.evaluate import QUICK, evaluate
+
+FEW = replace(QUICK, peaks=4, resamples=50)
 
 
 def run(out, toy_models, toy_sets, **arguments):
-    arguments = {"quick": True, "workers": 1, "progress": False} | arguments
+    arguments = {"quick": True, "settings": FEW, "workers": 1, "progress": False} | arguments
     return evaluate(out, models=toy_models, sets=toy_sets, **arguments)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_peaks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_module, "QUICK_PEAKS", 4)
-        yield
-
-
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, few_peaks, toy_models, toy_sets):
+def report(tmp_path_factory, toy_models, toy_sets):
     return run(tmp_path_factory.mktemp("report"), toy_models, toy_sets).parent
 
 
@@ -76,8 +73,11 @@ def test_results_hold_seed_versions_and_sums_and_no_clock(report, toy_sets):
 def test_the_same_seed_gives_the_same_results(tmp_path, toy_models, toy_sets):
     gata = [one for one in toy_sets if one.name == "GATA3"]
     only = {"deepbind-gata3": toy_models["deepbind-gata3"]}
+    noise = replace(FEW, methods=("smoothgrad",))
     one, same, other = (
-        (run(tmp_path / name, only, gata, seed=seed).parent / "results.json").read_bytes()
+        (
+            run(tmp_path / name, only, gata, settings=noise, seed=seed).parent / "results.json"
+        ).read_bytes()
         for name, seed in (("one", 1), ("same", 1), ("other", 2))
     )
     assert one == same != other
@@ -108,3 +108,19 @@ def test_an_empty_catalog_is_an_error(tmp_path, monkeypatch, toy_sets):
     monkeypatch.setattr("modelzoo.list_models", lambda: [])
     with pytest.raises(ValueError, match="models: expected at least one"):
         evaluate(tmp_path, sets=toy_sets)
+
+
+def test_the_models_given_are_not_changed(tmp_path, toy_sets):
+    model = DeepBind(filters=(4,), widths=(9,), tasks=["GATA3"]).train()
+    gata = [one.first(10) for one in toy_sets if one.name == "GATA3"]
+    run(tmp_path, {"mine": model}, gata, settings=replace(FEW, methods=("gradient",)))
+    assert model.training and all(p.requires_grad for p in model.parameters())
+
+
+def test_only_the_papers_models_are_loaded_from_the_catalog(tmp_path, monkeypatch, toy_sets):
+    loaded, load = [], modelzoo.load
+    monkeypatch.setattr("modelzoo.load", lambda n, **a: loaded.append(n) or load(n, **a))
+    evaluate(tmp_path, sets=toy_sets[:1], attributions=False, settings=FEW)
+    assert loaded == [
+        "deepbind-arid3a", "deepbind-foxm1", "deepbind-gata3", "moe-arid3a-foxm1-gata3"
+    ]  # fmt: skip
