@@ -1,7 +1,6 @@
 """README and site: what they show runs, what they say of the commands and the numbers is true."""
 
 import argparse
-import ast
 import dataclasses
 import doctest
 import html
@@ -265,38 +264,6 @@ def test_every_page_that_is_linked_exists():
                 assert (page.parent / link).is_file(), (page.name, link)
 
 
-def imports():
-    """(module, module it imports), of all of both packages, also inside functions."""
-    for package in (shiftsmooth, modelzoo):
-        for path in sorted(Path(package.__file__).parent.rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    yield from ((name, alias.name) for alias in node.names)
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    yield from ((name, f"{node.module}.{alias.name}") for alias in node.names)
-
-
-def test_imports_point_down_as_the_maintainers_page_draws_them():
-    (diagram,) = (text for _, text in code(DOCS / "maintainers.md", "text") if "▼" in text)
-    layers = {}
-    for height, layer in enumerate(reversed(re.split(r" │\n ▼\n", diagram))):
-        layers |= dict.fromkeys(re.findall(r"\w+", layer.partition("─")[0]), height)
-    known = 0
-    for module, imported in imports():
-        if module.startswith("shiftsmooth"):
-            assert not imported.startswith("modelzoo"), module
-            continue
-        if not imported.startswith("modelzoo") or module == "modelzoo.__init__":
-            continue
-        lower = [*imported.split("."), "hub"][1]  # `import modelzoo` is for `load`
-        upper = module.split(".")[1]
-        if {lower, upper} <= layers.keys():
-            known += 1
-            assert layers[lower] <= layers[upper], (module, imported)
-    assert known > 50
-
-
 def test_the_readme_is_short_and_shows_its_picture():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = text.count("Not measured yet.") * 10  # nine data sets, the longest table
@@ -392,7 +359,7 @@ def test_no_block_has_drifted():
     made = fill.current()
     for path in fill.files():
         text = path.read_text(encoding="utf-8")
-        assert fill.filled(text, made) == text, f"{path.name}: run python docs/fill.py"
+        assert fill.filled(text, made) == text, f"{path.name}: run python docs/tools/fill.py"
 
 
 def test_every_block_is_known_and_every_known_block_is_shown():

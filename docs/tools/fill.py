@@ -1,10 +1,10 @@
-"""Writes the numbers and tables of README.md and docs/*.md, between markers, from reports.
+"""Writes the numbers and tables of README.md and docs/*.md, between markers.
 
-    python docs/fill.py --report report   # take over a report of `shiftsmooth evaluate -o report`
-    python docs/fill.py --planted planted # the same for `shiftsmooth evaluate argminn -o planted`
-    python docs/fill.py --families out    # and `python -m modelzoo.studies.families -o out`
-    python docs/fill.py                   # write the blocks again
-    python docs/fill.py --check           # write nothing; exit 1 where a block has drifted
+    python docs/tools/fill.py --report DIR    # take over a report of `shiftsmooth evaluate`
+    python docs/tools/fill.py --planted DIR   # of `shiftsmooth evaluate argminn`
+    python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
+    python docs/tools/fill.py                 # write the blocks again
+    python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
 A block stands between `<!-- made: NAME -->` and `<!-- /made -->`. Of a report the part that is
 shown is kept in docs/results.json, or as it was written in docs/tables/; times come from
@@ -20,13 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import house
 import pages
 
 from modelzoo.reports.tables import Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
 SUMMARY = HERE / "results.json"
 BENCHMARKS = ROOT / "benchmarks" / "REPORT.md"
@@ -75,7 +76,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         results: As `summary` gives it; None if there is no report yet.
         benchmarks: The text of the benchmarks' report; None if there is none yet.
     """
-    made = {"commands": command_table()}
+    made = {"commands": command_table(), "house": house.tree(), "plan": house.plan()}
     measured = results or {}
     for name, table in _PERFORMANCE.items():
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
@@ -362,7 +363,7 @@ def main() -> None:
             if not arguments.check:
                 path.write_text(filled(text, made), encoding="utf-8")
     if arguments.check and drifted:
-        sys.exit(f"{', '.join(drifted)}: drifted from the reports; run python docs/fill.py")
+        sys.exit(f"{', '.join(drifted)}: drifted from the reports; run python docs/tools/fill.py")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws the explanatory figures of the site: python docs/figures.py
+"""Draws the explanatory figures of the site: python docs/tools/figures.py
 
 images/how.svg    one sequence shifted, explained and shifted back: a gradient that is computed
 images/trunk.svg  how a trunk is shared between shifts
@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor, nn
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parents[1] / "images"
 COLORS = {"A": "#2a9d4a", "C": "#3063b5", "G": "#e8a317", "T": "#d1273f"}
 INK, GREY = "#333333", "#8a8a8a"
 SEQUENCE = "CTAGTACAGATAAGCTCAGT"
