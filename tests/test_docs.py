@@ -1,7 +1,6 @@
 """README and site: what they show runs, what they say of the commands and the numbers is true."""
 
 import argparse
-import ast
 import dataclasses
 import doctest
 import html
@@ -26,7 +25,7 @@ from torch import nn
 import modelzoo
 import shiftsmooth
 from modelzoo.cli import main as cli
-from modelzoo.zoo import catalog
+from modelzoo.zoo import build, catalog
 
 fill = pytest.importorskip("fill")
 pages = pytest.importorskip("pages")
@@ -98,8 +97,7 @@ def zoo(monkeypatch, tmp_path):
             "scores": {"GATA3": {"roc_auc": 0.9125}},
         }
         (catalog.RECIPES / f"{name}.json").write_text(json.dumps(recipe))
-    monkeypatch.setattr(catalog, "CATALOG", root / "catalog.json")
-    catalog.CATALOG.write_text(catalog.build())
+    build.build()
 
 
 @pytest.fixture
@@ -127,7 +125,15 @@ def desk(monkeypatch, tmp_path, zoo):
     return folder
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if code(p, "python")], ids=lambda p: p.stem)
+def pages_with_python():
+    """Each page whose Python runs; those that search motifs or train on the way are slow."""
+    for page in PAGES:
+        if code(page, "python"):
+            slow = [pytest.mark.slow] if page.stem in ("motifs", "recipes") else []
+            yield pytest.param(page, id=page.stem, marks=slow)
+
+
+@pytest.mark.parametrize("page", pages_with_python())
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
     names = {"__name__": "page"}
     if page.name == "README.md":  # there they are the reader's own
@@ -142,15 +148,15 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
-    from modelzoo.studies.peaks import report
-    from modelzoo.studies.planted import run as laboratory
+    from modelzoo.studies.peaks import evaluate as peaks
+    from modelzoo.studies.planted import evaluate as planted
     from modelzoo.training import argminn, search
     from modelzoo.training.expert import Recipe
     from modelzoo.zoo import hub
 
     # These take long, or tell the world; they are run as far as the work.
-    monkeypatch.setattr(report, "evaluate", lambda out, **options: out / "index.html")
-    monkeypatch.setattr(laboratory, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(peaks, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(planted, "evaluate", lambda out, **options: out / "index.html")
     monkeypatch.setattr(
         argminn, "train_argminn", lambda source, out, **options: out.mkdir(exist_ok=True)
     )
@@ -245,7 +251,9 @@ def test_the_example_of_a_help_text_is_a_call_of_that_command(words):
 def test_every_make_target_is_described():
     makefile = (ROOT / "Makefile").read_text()
     (targets,) = re.findall(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
-    table = re.findall(r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    table = re.findall(
+        r"^\| `make ([\w-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
     assert sorted(targets.split()) == sorted(table)
 
 
@@ -254,38 +262,6 @@ def test_every_page_that_is_linked_exists():
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             if "_made" not in link and "benchmarks/" not in link:
                 assert (page.parent / link).is_file(), (page.name, link)
-
-
-def imports():
-    """(module, module it imports), of all of both packages, also inside functions."""
-    for package in (shiftsmooth, modelzoo):
-        for path in sorted(Path(package.__file__).parent.rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    yield from ((name, alias.name) for alias in node.names)
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    yield from ((name, f"{node.module}.{alias.name}") for alias in node.names)
-
-
-def test_imports_point_down_as_the_maintainers_page_draws_them():
-    (diagram,) = (text for _, text in code(DOCS / "maintainers.md", "text") if "▼" in text)
-    layers = {}
-    for height, layer in enumerate(reversed(re.split(r" │\n ▼\n", diagram))):
-        layers |= dict.fromkeys(re.findall(r"\w+", layer.partition("─")[0]), height)
-    known = 0
-    for module, imported in imports():
-        if module.startswith("shiftsmooth"):
-            assert not imported.startswith("modelzoo"), module
-            continue
-        if not imported.startswith("modelzoo") or module == "modelzoo.__init__":
-            continue
-        lower = [*imported.split("."), "hub"][1]  # `import modelzoo` is for `load`
-        upper = module.split(".")[1]
-        if {lower, upper} <= layers.keys():
-            known += 1
-            assert layers[lower] <= layers[upper], (module, imported)
-    assert known > 50
 
 
 def test_the_readme_is_short_and_shows_its_picture():
@@ -383,7 +359,7 @@ def test_no_block_has_drifted():
     made = fill.current()
     for path in fill.files():
         text = path.read_text(encoding="utf-8")
-        assert fill.filled(text, made) == text, f"{path.name}: run python docs/fill.py"
+        assert fill.filled(text, made) == text, f"{path.name}: run python docs/tools/fill.py"
 
 
 def test_every_block_is_known_and_every_known_block_is_shown():
@@ -407,8 +383,8 @@ def results(tmp_path_factory):
     from modelzoo.architectures.deepbind import DeepBind
     from modelzoo.architectures.moe import MixtureOfExperts
     from modelzoo.datasets.planted.simulation import Simulation
-    from modelzoo.studies.peaks import report
-    from modelzoo.studies.peaks.scores import LabelledSet
+    from modelzoo.studies.peaks.evaluate import QUICK, evaluate
+    from modelzoo.studies.peaks.sets import LabelledSet
 
     batch = Simulation.load("spi1").sample(40, seed=0)
     order = np.argsort(-batch.labels.astype(int), kind="stable")
@@ -419,17 +395,16 @@ def results(tmp_path_factory):
     torch.manual_seed(0)
     experts = {"GATA3": DeepBind(filters=[4], widths=[9], tasks=["GATA3"]).eval()}
     mixture = MixtureOfExperts.from_experts(experts).eval()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "QUICK_PEAKS", 3)
-        folder = tmp_path_factory.mktemp("report")
-        report.evaluate(
-            folder,
-            quick=True,
-            models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
-            sets=[data],
-            workers=1,
-            progress=False,
-        )
+    folder = tmp_path_factory.mktemp("report")
+    evaluate(
+        folder,
+        quick=True,
+        settings=dataclasses.replace(QUICK, peaks=3),
+        models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
+        sets=[data],
+        workers=1,
+        progress=False,
+    )
     return json.loads((folder / "results.json").read_text())
 
 

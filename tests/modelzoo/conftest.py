@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from modelzoo.architectures import ARCHITECTURES
-from modelzoo.zoo import catalog
+from modelzoo.zoo import build, catalog
 from tests.support import hub_server
 
 
@@ -96,8 +96,7 @@ def tiny(monkeypatch, tmp_path):
     (recipes / "tiny-gata3.json").write_text(json.dumps(recipe))
     monkeypatch.setattr(catalog, "WEIGHTS", weights)
     monkeypatch.setattr(catalog, "RECIPES", recipes)
-    monkeypatch.setattr(catalog, "CATALOG", root / "catalog.json")
-    catalog.CATALOG.write_text(catalog.build())
+    build.build()
     return SimpleNamespace(
         name="tiny-gata3", model=model, config=config, info=catalog.info("tiny-gata3")
     )
@@ -162,7 +161,7 @@ def toy_sets():
     import numpy as np
 
     from modelzoo.datasets.planted.simulation import Simulation
-    from modelzoo.studies.peaks.scores import LabelledSet
+    from modelzoo.studies.peaks.sets import LabelledSet
 
     motifs = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3", "CTCF": "MA0037.3"}
     sets = []

@@ -1,0 +1,67 @@
+"""`shiftsmooth train expert`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelzoo.cli.options import RunOption, SeedOption, SourceArgument, argument, example, one_of
+from modelzoo.cli.terminal import errors
+
+app = typer.Typer()
+
+
+@app.command(**example("shiftsmooth train expert GATA3 --seed 1 -o runs/gata3"))
+def expert(
+    source: SourceArgument,
+    output: RunOption,
+    architecture: Annotated[
+        str,
+        typer.Option(
+            **one_of("experts"),
+            help="One of {experts}. A tower is deeper, and slower to train; a DanQ expert is "
+            "recurrent.",
+        ),
+    ] = "deepbind",
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="TOML of hyper-parameters; those found for the factor by default.",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Stop after this many epochs without a better score; 5 by default."
+        ),
+    ] = None,
+) -> None:
+    """Train one expert on peaks against their dinucleotide shuffles.
+
+    After a kill, the same command resumes.
+    """
+    from modelzoo.datasets.peaks import task_of
+    from modelzoo.training.expert import Recipe, train_expert
+
+    if params is None:
+        recipe = Recipe.found(task_of(source), architecture)
+    else:
+        recipe = argument(Recipe.from_toml, params.read_text(encoding="utf-8"), architecture)
+    if patience is not None:
+        recipe = recipe._replace(params=replace(recipe.params, patience=patience))
+    argument(
+        train_expert,
+        source,
+        out=output,
+        architecture=architecture,
+        recipe=recipe,
+        seed=seed,
+        progress=errors.is_terminal,
+    )
+    errors.print(f"trained; try it with --model {output}")

@@ -1,0 +1,1 @@
+"""Files that leave: attributions and predictions in the formats that other programs read."""
