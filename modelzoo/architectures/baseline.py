@@ -17,14 +17,14 @@ from modelzoo.architectures.pretrained import Pretrained, checked_tasks
 
 
 class Baseline(Pretrained):
-    """A trunk up to the first pooling, then the rest: what all baselines have in common.
+    """A trunk up to the first pooling, then the rest; the base class of the baselines.
 
     Args:
         trunk: The shift-equivariant part, (B, 4, L) -> (B, channels, positions).
         rest: From its maps to (B, features).
         length: Positions L of the windows it is made for.
         tasks: Names of the outputs.
-        config: More of what the class is constructed with.
+        config: The other arguments of the class.
     """
 
     def __init__(

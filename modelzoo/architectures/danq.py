@@ -22,8 +22,8 @@ from modelzoo.architectures.pretrained import register
 class DanQ(Baseline):
     """A convolution, then two bidirectional LSTM layers over its pooled maps.
 
-    The defaults are smaller than the paper's, which are 320, 320 and 925: of that size it cannot be
-    trained in the time that the other baselines take.
+    The defaults are smaller than the paper's 320, 320 and 925: a model of that size cannot
+    be trained in the time that the other baselines take.
 
     Args:
         filters: Number of filters.
@@ -57,14 +57,14 @@ class DanQ(Baseline):
 
 @register
 class DanQExpert(Expert):
-    """One factor's DanQ, far smaller than the paper's, of windows of any length.
+    """A DanQ of one factor, far smaller than the paper's; it reads windows of any length.
 
     Args:
         filters: Number of filters.
         width: Positions that each of them spans; odd.
         pool: Positions of the maps that are pooled into one step of the recurrent layers.
         state: Size of each LSTM direction's state.
-        pooling: ``"max"`` or ``"max+mean"``, over all steps and both strands.
+        pooling: `"max"` or `"max+mean"`, over all steps and both strands.
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.

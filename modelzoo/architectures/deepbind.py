@@ -18,7 +18,7 @@ class DeepBind(Expert):
     Args:
         filters: Number of filters of each convolution, first to last.
         widths: Width of each convolution's filters, in positions; odd.
-        pooling: ``"max"`` or ``"max+mean"``, over all positions and both strands.
+        pooling: `"max"` or `"max+mean"`, over all positions and both strands.
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.
@@ -44,7 +44,7 @@ class DeepBind(Expert):
     ) -> None:
         if len(filters) != len(widths) or not filters:
             raise ValueError(
-                f"filters, widths: expected one of each a convolution, got {filters} and {widths}"
+                f"filters, widths: expected one of each per convolution, got {filters} and {widths}"
             )
         layers: list[nn.Module] = []
         channels, fill = 4, UNKNOWN

@@ -20,7 +20,7 @@ class Expert(Pretrained):
     Args:
         trunk: The shift-equivariant part, (B, 4, L) -> (B, channels, L).
         channels: Channels of its maps, in an order that reverse complementing flips.
-        pooling: ``"max"`` or ``"max+mean"``.
+        pooling: `"max"` or `"max+mean"`.
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.

@@ -53,7 +53,7 @@ class StrandConv1d(nn.Module):
 class StrandNorm(nn.Module):
     """Batch norm with one scale, one bias and one pair of running statistics for both strands.
 
-    A batch in training is normalised by what each channel has in that batch, which differs a
+    A batch in training is normalised by each channel's statistics in that batch, which differ a
     little between the strands; the running statistics are the mean of the two.
 
     Args:
@@ -126,17 +126,17 @@ def dense(hidden: int, dropout: float = 0.3) -> list[nn.Module]:
 
 
 def as_input(x: Tensor, like: Tensor) -> Tensor:
-    """Return ``x`` in the dtype of ``like`` after checking that it is (B, 4, L) with L >= 1."""
+    """Return `x` in the dtype of `like` after checking that it is (B, 4, L) with L >= 1."""
     if x.dim() != 3 or x.shape[1] != 4 or x.shape[2] < 1:
         raise ValueError(f"x: expected the shape (B, 4, L) with L >= 1, got {tuple(x.shape)}")
     return x.to(like.dtype)
 
 
 def windowed(x: Tensor, length: int) -> Tensor:
-    """Return the central window of ``x``, (B, 4, L) -> (B, 4, length).
+    """Return the central window of `x`, (B, 4, L) -> (B, 4, length).
 
     A longer input loses its ends; a shorter one is padded with 0.25 on both sides, any base being
-    as likely. A model that was trained on windows around peaks is so asked about the middle.
+    as likely. So a model that was trained on windows around peaks sees the middle.
     """
     missing = length - x.shape[-1]
     if missing == 0:

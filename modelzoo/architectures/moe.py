@@ -22,7 +22,7 @@ from modelzoo.architectures.pretrained import Pretrained, checked_tasks, registe
 
 
 class Experts(nn.ModuleDict):
-    """The experts by name; as a module, the feature maps of all of them side by side."""
+    """The experts by name; calling it gives the feature maps of all of them side by side."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the experts' feature maps, (B, 4, L) -> (B, sum of their channels, L)."""
@@ -30,7 +30,7 @@ class Experts(nn.ModuleDict):
 
 
 class Mixture(nn.Module):
-    """What is trained when the experts are frozen: from their embeddings to logits.
+    """The part that is trained while the experts are frozen: from their embeddings to logits.
 
     Args:
         experts: Number n of experts.
@@ -63,9 +63,9 @@ class MixtureOfExperts(Pretrained):
     """A gate over frozen experts, of one architecture or several, that all see the whole input.
 
     Args:
-        experts: The experts' configurations, by factor: each with its
-            `"architecture"`, which is `"deepbind"` where it is not said, and what the class
-            is constructed with. :meth:`from_experts` takes trained experts instead.
+        experts: The experts' configurations, by factor: each an `"architecture"`, by default
+            `"deepbind"`, with the arguments of its class. `from_experts` takes trained experts
+            instead.
         tasks: Names of the outputs.
     """
 

@@ -13,7 +13,7 @@ from modelzoo.architectures.pretrained import register
 
 
 class Residual(nn.Module):
-    """What a dilated convolution adds to its maps; nothing, before training.
+    """A dilated convolution that is added to its input; it adds nothing before training.
 
     Args:
         channels: Channels of the maps, in an order that reverse complementing flips.
@@ -41,7 +41,7 @@ class Tower(Expert):
         stem: Width of the first convolution's filters, in positions; odd.
         width: Positions that each filter of the other convolutions looks at; odd.
         dilations: Step between those positions, one for each of the other convolutions.
-        pooling: ``"max"`` or ``"max+mean"``, over all positions and both strands.
+        pooling: `"max"` or `"max+mean"`, over all positions and both strands.
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.

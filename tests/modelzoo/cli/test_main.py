@@ -67,7 +67,7 @@ def test_no_command_shows_help_and_is_a_wrong_call(shiftsmooth):
         (["predict", "absent.fa", "-m", "tiny-gata3"], "no such file: 'absent.fa'"),
         (["predict", "-", "-m", "tiny-gata4"], "did you mean 'tiny-gata3'?"),
         (["predict", "-", "-m", "tiny-gata3", "--device", "tpu"], "'tpu' is not one of"),
-        (["models", "--architecture", "x"], "architecture is 'x'; expected one of deepbind"),
+        (["models", "--architecture", "x"], "architecture: expected one of deepbind, got 'x'"),
         (["publish", "tiny-gata3", "--repo-id", "mine"], "'mine'; expected OWNER/REPO"),
         (["evaluate", "argminn", "-m", "tiny-gata3"], "argminn takes --quick, --seed"),
         (["evaluate", "argmin"], "'argmin' is not one of"),

@@ -95,15 +95,6 @@ def test_a_batch_is_its_rows(model):
     assert torch.allclose(model(x), torch.cat([model(row[None]) for row in x]), atol=1e-5)
 
 
-def test_cnn1exp_is_cnn1_with_the_exponential():
-    plain, exp = BASELINES["cnn1"](tasks=TASKS).eval(), BASELINES["cnn1exp"](tasks=TASKS).eval()
-    exp.load_state_dict(plain.state_dict())
-    x = sequences(101)
-    before = plain.trunk[:2](x)
-    assert torch.equal(plain.activations(x), before.relu())
-    assert torch.equal(exp.activations(x), before.exp())
-
-
 def test_the_trunk_can_be_shared_by_the_shifts(model):
     x = sequences(101, 101).double()
     try:
