@@ -344,7 +344,7 @@ def train_argminn(
         FileExistsError: `out` is there already.
         ValueError: `source` is none of the things it can be, or a run with other arguments, or on
             other data, was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     if initialisations < 1:
         raise ValueError(f"initialisations: expected at least 1, got {initialisations}")

@@ -164,7 +164,7 @@ def train_expert(
         FileExistsError: `out` is there already.
         ValueError: `source` is neither a data set nor a file of peaks, or a run with other
             arguments, or of other peaks, was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     task = task_of(source)
     params, config = Recipe.found(task, architecture) if recipe is None else recipe

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from modelzoo.errors import WorkError
 from modelzoo.training import checkpoints
 from modelzoo.training.batches import Batches
 
@@ -108,7 +109,7 @@ def fit(
 
     Raises:
         ValueError: `checkpoint` is damaged or belongs to another run.
-        RuntimeError: No epoch's score is a number.
+        WorkError: No epoch's score is a number.
     """
     history = History()
     best = copy.deepcopy(model.state_dict())
@@ -140,7 +141,7 @@ def fit(
             if after_epoch is not None:
                 after_epoch(history)
     if history.best_epoch is None and any(score is not None for score in history.scores):
-        raise RuntimeError(
+        raise WorkError(
             f"no score of {len(history.scores)} epochs is a number: the training diverged; try a"
             " lower learning rate"
         )

@@ -182,7 +182,7 @@ def train_moe(
         FileExistsError: `out` is there already.
         ValueError: A source is neither a data set nor a file of peaks, or a run with other
             arguments, experts or peaks was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     if sources is None:
         sources = list(dict.fromkeys(expert.tasks[0] for expert in experts.values()))

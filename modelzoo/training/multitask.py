@@ -91,7 +91,7 @@ def train_multitask(
     Raises:
         FileExistsError: `out` is there already.
         ValueError: A run with other arguments, or on other data, was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     validation = Validation(data, params.loss, strands=2)
     with seeded(seed):

@@ -28,6 +28,7 @@ import torch
 
 from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.datasets.examples import Examples
+from modelzoo.errors import WorkError
 from modelzoo.files import sha256, write_atomically
 from modelzoo.training import checkpoints
 from modelzoo.training.fit import History
@@ -40,9 +41,9 @@ _IDENTITY = "run.json"
 class Run:
     """A training on its way to a folder. The work is what is done inside `with`.
 
-    Everything that can be wrong with a call is found before: a `ValueError` or `TypeError` inside
-    becomes a `RuntimeError`. The working folder, `out` with `.partial` behind its name, is made at
-    the beginning of the work. It stays where the work fails after an epoch, to resume from.
+    Everything that can be wrong with a call is found before: a `ValueError` inside becomes a
+    `WorkError`. The working folder, `out` with `.partial` behind its name, is made at the beginning
+    of the work. It stays where the work fails after an epoch, to resume from.
 
     Args:
         out: The folder to make.
@@ -80,8 +81,8 @@ class Run:
             (self.folder / _IDENTITY).unlink(missing_ok=True)
             with suppress(OSError):  # it holds something else
                 self.folder.rmdir()
-        if isinstance(error, ValueError | TypeError):
-            raise RuntimeError(str(error)) from error
+        if isinstance(error, ValueError):
+            raise WorkError(str(error)) from error
 
     def finish(
         self,
