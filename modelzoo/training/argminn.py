@@ -9,13 +9,12 @@ the L1 norms in it are means over a filter's weights; docs/argminn.md says how t
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,11 @@ from modelzoo.datasets.peaks import Peaks
 from modelzoo.datasets.planted.simulation import Simulation
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Batches, Doubled
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.losses import filter_overlap
 from modelzoo.training.params import TrainingParams
-from modelzoo.training.run_folder import Run, data_digest, identity
+from modelzoo.training.run_folder import Run, identity
 from modelzoo.training.schedules import falling, ramp
 from modelzoo.training.validation import Validation
 
@@ -203,8 +203,7 @@ def fit_one(
     seed: int,
     params: Params = Params(),
     regularised: bool = False,
-    checkpoint: Path | None = None,
-    known_as: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> tuple[Any, History]:
     """Train one initialisation; return the network and its history, by validation AUC.
@@ -227,33 +226,36 @@ def fit_one(
         seed: Decides weights, order, sequences, shuffles and dropout.
         params: How long, how fast.
         regularised: With ARGMINN's regularisers on `network.scanners`, a convolution.
-        checkpoint: File to resume from; those of the candidates are beside it until one is chosen.
-        known_as: The identity of the run that `checkpoint` belongs to.
+        checkpoint: What to resume from; those of the candidates are beside it until one is chosen.
         progress: Show a bar.
     """
-    own = {"initialisation": seed, "regularised": regularised, **dataclasses.asdict(params)}
-    own |= known_as or {"data": data_digest(data, seed)}
+    own = {"initialisation": seed, "regularised": regularised, **asdict(params)}
     validate = Validation(data)
     with tempfile.TemporaryDirectory() as temporary:
-        path = checkpoint or Path(temporary) / "checkpoint.safetensors"
-        racing = [path.with_suffix(f".{i}{path.suffix}") for i in range(params.candidates)]
+        if checkpoint is None:
+            checkpoint = Checkpoint(Path(temporary) / "checkpoint.safetensors", {})
+        chosen = Checkpoint(checkpoint.path, {**own, **checkpoint.identity})
+        racing = [
+            replace(chosen, path=chosen.path.with_suffix(f".{i}{chosen.path.suffix}"))
+            for i in range(params.candidates)
+        ]
 
-        def resume(candidate: int, path: Path, epochs: int) -> tuple[Any, History]:
-            with seeded(seed, candidate):
+        def resume(number: int, candidate: Checkpoint, epochs: int) -> tuple[Any, History]:
+            with seeded(seed, number):
                 model = build()
             objective = Objective(model, model.scanners if regularised else None, params.epochs)
-            return model, _fit(objective, data, validate, path, epochs, seed, params, own, progress)
+            return model, _fit(objective, data, validate, candidate, epochs, seed, params, progress)
 
-        if not path.exists():
+        if not chosen.path.exists():
             scores = []
-            for i, candidate in enumerate(racing):
-                model, history = resume(i, candidate, params.race)
+            for number, candidate in enumerate(racing):
+                model, history = resume(number, candidate, params.race)
                 last = history.scores[-1]
                 scores.append(validate(model) if last is None else last)
-            os.replace(racing[int(np.argmax(np.nan_to_num(scores)))], path)
+            os.replace(racing[int(np.argmax(np.nan_to_num(scores)))].path, chosen.path)
         for loser in racing:
-            loser.unlink(missing_ok=True)
-        model, history = resume(0, path, params.epochs)  # its weights are the checkpoint's
+            loser.path.unlink(missing_ok=True)
+        model, history = resume(0, chosen, params.epochs)  # its weights are the checkpoint's
     last_layer = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     codes, labels = data.held_out
     logits = in_batches(model, codes)[:, 0].numpy()
@@ -266,11 +268,10 @@ def _fit(
     objective: Objective,
     data: Examples,
     validate: Validation,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     epochs: int,
     seed: int,
     params: Params,
-    known_as: Mapping[str, Any],
     progress: bool,
 ) -> History:
     """Train in place for the first epochs of a run, or resume it."""
@@ -296,7 +297,6 @@ def _fit(
         seed=seed,
         precision=params.dtype,
         checkpoint=checkpoint,
-        identity=known_as,
         before_epoch=prepare,
         progress=progress,
     )
@@ -360,8 +360,7 @@ def train_argminn(
                     seed=own,
                     params=params,
                     regularised=True,
-                    checkpoint=run.folder / f"{own}.safetensors",
-                    known_as=run.identity,
+                    checkpoint=replace(run.checkpoint, path=run.folder / f"{own}.safetensors"),
                     progress=progress,
                 )
                 for own in range(seed * initialisations, (seed + 1) * initialisations)

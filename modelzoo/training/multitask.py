@@ -115,7 +115,6 @@ def train_multitask(
             seed=seed,
             precision=params.dtype,
             checkpoint=run.checkpoint,
-            identity=run.identity,
             progress=progress,
         )
         score = "validation_auc" if params.loss in CLASSIFYING else "validation_correlation"

@@ -34,6 +34,7 @@ from modelzoo.studies.planted import measures as planted
 from modelzoo.studies.planted.measures import TEST_SEED, TEST_SIZE
 from modelzoo.studies.planted.report import SETS, show
 from modelzoo.training.argminn import Params, examples, fit_one
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.workers import one_thread
 
 ATTRIBUTED = ("deep-lift-shap", "integrated-gradients", "gradient", "shiftsmooth-5")
@@ -185,7 +186,9 @@ def trained(folder: Path, settings: Settings, name: str, kind: str, seed: int) -
         seed=seed,
         params=settings.params,
         regularised=chosen.regularised,
-        checkpoint=folder / "models" / f"{_file(name, kind)}-{seed}.safetensors",
+        checkpoint=Checkpoint(
+            folder / "models" / f"{_file(name, kind)}-{seed}.safetensors", {"set": name}
+        ),
         progress=False,
     )
     return model, history.best_score

@@ -25,7 +25,7 @@ def test_a_run_ends_in_a_folder_with_the_model_and_how_it_was_made(tmp_path, dat
     out = tmp_path / "a" / "b"
     with Run(out, {"seed": 3}) as run:
         assert files(run.folder) == {"run.json"}
-        run.checkpoint.touch()
+        run.checkpoint.path.touch()
         history = History([0.5, 0.7], [1.0, 3.0])
         model = untrained("toy", SMALL)
         told = {"command": "make it", "seed": 3, "validation_auc": 0.7}
@@ -60,7 +60,7 @@ def test_an_error_of_the_work_is_no_error_of_the_call(tmp_path):
 
 def test_work_that_failed_leaves_what_it_can_resume_from_alone(tmp_path):
     with pytest.raises(KeyboardInterrupt), Run(tmp_path / "a", {"seed": 1}) as run:
-        run.checkpoint.touch()
+        run.checkpoint.path.touch()
         raise KeyboardInterrupt
     assert files(tmp_path / "a.partial") == {"checkpoint.safetensors", "run.json"}
     with pytest.raises(ValueError, match=r"a\.partial belongs to another run.*: seed; remove it"):
