@@ -2,6 +2,7 @@
 
     python -m modelzoo.studies.shipped train RUNS              # then weights and recipes
     python -m modelzoo.studies.shipped judge RUNS [NAME ...]   # their scores, into the recipes
+    python -m modelzoo.studies.shipped candidates RUNS         # models that are not shipped yet
 
 Weights of baselines are not shipped, so that the wheel stays below 10 MB: they stay in RUNS and go
 to the Hub from there.
@@ -26,7 +27,7 @@ from torch import nn
 from modelzoo.architectures import registered
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.expert import Expert
-from modelzoo.datasets.chipseq import FACTORS
+from modelzoo.datasets.chipseq import FACTORS, sets
 from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.files import sha256, write_atomically
 from modelzoo.studies.peaks.scores import logits, task_score
@@ -69,6 +70,12 @@ def trainings() -> dict[str, Callable[..., Path]]:
     return every
 
 
+def candidates() -> dict[str, Callable[..., Path]]:
+    """Return the trainings of models that the catalog does not hold yet, by name."""
+    further = [name for name in sets("train") if name not in FACTORS]
+    return {model_name("deepbind", name): partial(train_expert, name) for name in further}
+
+
 def _train_mixture(architectures: Sequence[str], params: GateParams, *, out: Path) -> Path:
     names = [model_name(kind, factor) for kind in architectures for factor in FACTORS]
     experts: list[Expert] = [load(out.parent / name) for name in names]  # type: ignore[misc]
@@ -78,9 +85,20 @@ def _train_mixture(architectures: Sequence[str], params: GateParams, *, out: Pat
 def train(runs: Path) -> None:
     """Train the models into `runs`, where they are not yet, and ship them."""
     for name, training in trainings().items():
-        if not (runs / name).exists():
-            training(out=runs / name)
+        _train_once(training, runs / name)
         ship(runs / name)
+
+
+def train_candidates(runs: Path) -> None:
+    """Train the models that the catalog does not hold yet into `runs`; print their scores."""
+    for name, training in candidates().items():
+        folder = _train_once(training, runs / name)
+        noted = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        print(name, f"validation AUC {noted['validation_auc']:.4f}", sep="\t", flush=True)
+
+
+def _train_once(training: Callable[..., Path], folder: Path) -> Path:
+    return folder if folder.exists() else training(out=folder)
 
 
 def ship(folder: Path, *, weights: bool | None = None) -> None:
@@ -175,19 +193,22 @@ def _write(name: str, recipe: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run one of the two steps."""
+    """Run one of the steps."""
     parser = argparse.ArgumentParser(
         prog="python -m modelzoo.studies.shipped", description=main.__doc__
     )
     steps = parser.add_subparsers(dest="step", required=True)
     steps.add_parser("train", help="train and ship").add_argument("runs", type=Path)
+    further = steps.add_parser("candidates", help="train models that are not shipped yet")
+    further.add_argument("runs", type=Path)
     score = steps.add_parser("judge", help="score the models on the test files")
     score.add_argument("runs", type=Path, help="the folder of the weights that are not shipped")
     score.add_argument("names", nargs="*", metavar="NAME", help="all by default")
     arguments = parser.parse_args()
     if arguments.step == "train":
-        train(arguments.runs)
-        return
+        return train(arguments.runs)
+    if arguments.step == "candidates":
+        return train_candidates(arguments.runs)
     for row in judge(arguments.runs, arguments.names):
         print(row.pop("model"), *(f"{name} {value:.3f}" for name, value in row.items()), sep="\t")
 

@@ -9,13 +9,12 @@ the L1 norms in it are means over a filter's weights; docs/argminn.md says how t
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,11 @@ from modelzoo.datasets.peaks import Peaks
 from modelzoo.datasets.planted.simulation import Simulation
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Batches, Doubled
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.losses import filter_overlap
 from modelzoo.training.params import TrainingParams
-from modelzoo.training.run_folder import Run, data_digest, identity
+from modelzoo.training.run_folder import Run, identity
 from modelzoo.training.schedules import falling, ramp
 from modelzoo.training.validation import Validation
 
@@ -49,9 +49,9 @@ class Params(TrainingParams):
     Epochs, and what an epoch sees, are the paper's (appendix B.3): there, in 100 batches of 128.
 
     Attributes:
-        batches: Of an epoch; half of each is reverse complements of the other half.
-        candidates: First weights: the best after an eighth of the epochs go on.
-        held_out: Sequences of a simulation to validate by.
+        batches: The batches of an epoch. One half of each is the reverse complements of the other.
+        candidates: The networks to begin with; the best after an eighth of the epochs is kept.
+        held_out: The sequences of a simulation to validate by.
     """
 
     learning_rate: float = 2e-3  # at first
@@ -83,8 +83,8 @@ class Objective(nn.Module):
 
     Args:
         model: The network.
-        scanners: Its convolution to regularise, if any: one that sees the sequence, with a ReLU.
-        epochs: Of the whole run.
+        scanners: The convolution to regularise, if any: one that sees the sequence, with a ReLU.
+        epochs: The number of epochs of the whole run.
     """
 
     def __init__(self, model: nn.Module, scanners: nn.Conv1d | None, epochs: int) -> None:
@@ -121,7 +121,7 @@ class Objective(nn.Module):
         return not self._scanners or self.epoch >= last
 
     def release(self) -> None:
-        """Leave the model as if it had never been watched."""
+        """Remove the hooks from the model."""
         for hook in self._hooks:
             hook.remove()
 
@@ -131,12 +131,12 @@ class Objective(nn.Module):
 
 @torch.no_grad()
 def centre_filters(weight: Tensor) -> None:
-    """Move what each filter looks for to its middle, in place, so that nothing is cut off.
+    """Move each filter's pattern to the middle of the filter, in place, so that none is cut off.
 
-    A filter that found the end of a motif first would have to unlearn it to see the rest: it stays
-    where it is. Gibbs samplers of motifs shift theirs for the same reason (Lawrence et al. 1993).
-    Positions at either end count as blank where they weigh, less their mean over the letters, at
-    most a quarter of the filter's heaviest; what is shifted in is 0.
+    A filter that has found one end of a motif at its own edge would have to unlearn it to see the
+    rest. Gibbs samplers shift motifs for the same reason (Lawrence et al. 1993). A position at
+    either end counts as blank if its weights, less their mean over the letters, are at most a
+    quarter of those of the filter's heaviest position. Zeros are shifted in.
 
     Args:
         weight: (filters, 4, width).
@@ -151,15 +151,15 @@ def centre_filters(weight: Tensor) -> None:
 
 @torch.no_grad()
 def mirror_filters(model: ARGMINN, x: Tensor, y: Tensor) -> None:
-    """Turn the lesser half of the filters into reverse complements of the others, in place.
+    """Turn the less useful half of the filters into reverse complements of the others, in place.
 
-    DNA has two strands, and batches hold both. A filter that found a motif is of as much use for
-    the other strand, but nothing makes another filter find it there. What attention asks of the
-    copy, and takes from it, is what it does for the original.
+    Motifs lie on both strands of DNA. A filter that has found a motif would be as useful for the
+    other strand, but nothing makes another filter find it there. Attention treats the copy of a
+    filter as it treats the filter.
 
     Args:
-        model: Whose filters; of an odd number, the middle one stays as it is.
-        x: Sequences to see on how much the loss rises without a filter, (B, 4, L).
+        model: The model to change. Of an odd number of filters, the middle one stays as it is.
+        x: Sequences (B, 4, L) on which to measure how much the loss rises without a filter.
         y: Their labels, (B, 1).
     """
     weight, bias = model.scanners.weight, model.scanners.bias
@@ -203,23 +203,23 @@ def fit_one(
     seed: int,
     params: Params = Params(),
     regularised: bool = False,
-    checkpoint: Path | None = None,
-    known_as: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> tuple[Any, History]:
     """Train one initialisation; return the network and its history, by validation AUC.
 
-    It is the best of a few candidates, all of which are trained for an eighth of the epochs. Most
-    networks that fail here never begin: they are at chance then, and others far above it.
+    A few candidates are trained for an eighth of the epochs, and the best one is trained further.
+    Most networks that fail on these tasks never begin to learn: after an eighth of the epochs they
+    are still at chance, and the others are far above it.
 
-    Of a regularised network only epochs in which the regularisers have their last weights are
-    judged, and the candidates after their last epoch. Until the regularisers come, filters are
-    centred before every epoch but the first (`centre_filters`); ARGMINN's are mirrored once, when
-    the candidates have been compared (`mirror_filters`).
+    A regularised network is judged only in epochs in which the regularisers have their last
+    weights; candidates are judged after their last epoch. Before the regularisers set in, filters
+    are centred before every epoch but the first (`centre_filters`). ARGMINN's filters are mirrored
+    once, when the candidates have been compared (`mirror_filters`).
 
-    At the end the last layer's bias is moved so that a probability of one half is where the
-    validation set is told apart with the fewest errors: attention has more scores than in training,
-    where some are dropped, and the logits move with that.
+    At the end the last layer's bias is moved so that a probability of one half separates the
+    validation set with the fewest errors. In training some attention scores are dropped, so logits
+    are shifted without dropout.
 
     Args:
         build: Makes the untrained network. Its last linear layer gives the logits.
@@ -227,33 +227,36 @@ def fit_one(
         seed: Decides weights, order, sequences, shuffles and dropout.
         params: How long, how fast.
         regularised: With ARGMINN's regularisers on `network.scanners`, a convolution.
-        checkpoint: File to resume from; those of the candidates are beside it until one is chosen.
-        known_as: The identity of the run that `checkpoint` belongs to.
+        checkpoint: What to resume from; those of the candidates are beside it until one is chosen.
         progress: Show a bar.
     """
-    own = {"initialisation": seed, "regularised": regularised, **dataclasses.asdict(params)}
-    own |= known_as or {"data": data_digest(data, seed)}
+    own = {"initialisation": seed, "regularised": regularised, **asdict(params)}
     validate = Validation(data)
     with tempfile.TemporaryDirectory() as temporary:
-        path = checkpoint or Path(temporary) / "checkpoint.safetensors"
-        racing = [path.with_suffix(f".{i}{path.suffix}") for i in range(params.candidates)]
+        if checkpoint is None:
+            checkpoint = Checkpoint(Path(temporary) / "checkpoint.safetensors", {})
+        chosen = Checkpoint(checkpoint.path, {**own, **checkpoint.identity})
+        racing = [
+            replace(chosen, path=chosen.path.with_suffix(f".{i}{chosen.path.suffix}"))
+            for i in range(params.candidates)
+        ]
 
-        def resume(candidate: int, path: Path, epochs: int) -> tuple[Any, History]:
-            with seeded(seed, candidate):
+        def resume(number: int, candidate: Checkpoint, epochs: int) -> tuple[Any, History]:
+            with seeded(seed, number):
                 model = build()
             objective = Objective(model, model.scanners if regularised else None, params.epochs)
-            return model, _fit(objective, data, validate, path, epochs, seed, params, own, progress)
+            return model, _fit(objective, data, validate, candidate, epochs, seed, params, progress)
 
-        if not path.exists():
+        if not chosen.path.exists():
             scores = []
-            for i, candidate in enumerate(racing):
-                model, history = resume(i, candidate, params.race)
+            for number, candidate in enumerate(racing):
+                model, history = resume(number, candidate, params.race)
                 last = history.scores[-1]
                 scores.append(validate(model) if last is None else last)
-            os.replace(racing[int(np.argmax(np.nan_to_num(scores)))], path)
+            os.replace(racing[int(np.argmax(np.nan_to_num(scores)))].path, chosen.path)
         for loser in racing:
-            loser.unlink(missing_ok=True)
-        model, history = resume(0, path, params.epochs)  # its weights are the checkpoint's
+            loser.path.unlink(missing_ok=True)
+        model, history = resume(0, chosen, params.epochs)  # its weights are the checkpoint's
     last_layer = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     codes, labels = data.held_out
     logits = in_batches(model, codes)[:, 0].numpy()
@@ -266,11 +269,10 @@ def _fit(
     objective: Objective,
     data: Examples,
     validate: Validation,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     epochs: int,
     seed: int,
     params: Params,
-    known_as: Mapping[str, Any],
     progress: bool,
 ) -> History:
     """Train in place for the first epochs of a run, or resume it."""
@@ -296,7 +298,6 @@ def _fit(
         seed=seed,
         precision=params.dtype,
         checkpoint=checkpoint,
-        identity=known_as,
         before_epoch=prepare,
         progress=progress,
     )
@@ -305,7 +306,7 @@ def _fit(
 
 
 def best_threshold(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the number above which logits of label 1 lie, with the fewest errors.
+    """Return the threshold that separates logits of label 1 from others with the fewest errors.
 
     Args:
         logits: (N,).
@@ -314,7 +315,7 @@ def best_threshold(logits: np.ndarray, labels: np.ndarray) -> float:
     order = np.argsort(logits)
     ordered = logits[order].astype(float)
     signs = np.where(labels[order] == 1, -1, 1)
-    gained = np.concatenate([[0], signs.cumsum()])  # over calling all 1, by calling the first n 0
+    gained = np.concatenate([[0], signs.cumsum()])  # by calling the first n 0, and all others 1
     cuts = np.concatenate([[ordered[0] - 1], (ordered[1:] + ordered[:-1]) / 2, [ordered[-1] + 1]])
     return float(cuts[gained.argmax()])
 
@@ -344,7 +345,7 @@ def train_argminn(
         FileExistsError: `out` is there already.
         ValueError: `source` is none of the things it can be, or a run with other arguments, or on
             other data, was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     if initialisations < 1:
         raise ValueError(f"initialisations: expected at least 1, got {initialisations}")
@@ -360,8 +361,7 @@ def train_argminn(
                     seed=own,
                     params=params,
                     regularised=True,
-                    checkpoint=run.folder / f"{own}.safetensors",
-                    known_as=run.identity,
+                    checkpoint=replace(run.checkpoint, path=run.folder / f"{own}.safetensors"),
                     progress=progress,
                 )
                 for own in range(seed * initialisations, (seed + 1) * initialisations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +19,58 @@ from modelzoo.files import write_atomically
 Scores = list[float | None]
 
 
-def write(
-    path: Path,
-    identity: Mapping[str, Any],
-    model: nn.Module,
-    best: Mapping[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    scores: Scores,
-) -> None:
-    """Write weights, the best weights so far, the optimizer's state and the scores."""
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    tensors |= {f"best.{key}": value for key, value in best.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {
-            f"optimizer.{index}.{key}": torch.as_tensor(value)
-            for key, value in state.items()
-            if value is not None
-        }
-    # safetensors refuses tensors that share memory
-    tensors = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
-    metadata = {"identity": json.dumps(identity), "scores": json.dumps(scores)}
-    write_atomically(path, save(tensors, metadata))
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file to resume a run from, and all that the run's result depends on.
 
-
-def read(
-    path: Path,
-    identity: Mapping[str, Any],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> tuple[Scores, dict[str, Tensor]]:
-    """Load weights and the optimizer's state; return the scores and the best weights.
-
-    Raises:
-        ValueError: The file is damaged, or belongs to another run.
+    Attributes:
+        path: The file.
+        identity: What tells the run from others; anything JSON-able.
     """
-    with _opened(path) as file:
-        metadata = file.metadata()
-        refuse_other(path, json.loads(metadata["identity"]), identity)
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    model.load_state_dict(_under("model.", tensors))
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under("optimizer.", tensors).items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-    return json.loads(metadata["scores"]), _under("best.", tensors)
+
+    path: Path
+    identity: Mapping[str, Any]
+
+    def write(
+        self,
+        model: nn.Module,
+        best: Mapping[str, Tensor],
+        optimizer: torch.optim.Optimizer,
+        scores: Scores,
+    ) -> None:
+        """Write weights, the best weights so far, the optimizer's state and the scores."""
+        tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+        tensors |= {f"best.{key}": value for key, value in best.items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {
+                f"optimizer.{index}.{key}": torch.as_tensor(value)
+                for key, value in state.items()
+                if value is not None
+            }
+        # safetensors refuses tensors that share memory
+        tensors = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
+        metadata = {"identity": json.dumps(self.identity), "scores": json.dumps(scores)}
+        write_atomically(self.path, save(tensors, metadata))
+
+    def read(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[Scores, dict[str, Tensor]]:
+        """Load weights and the optimizer's state; return the scores and the best weights.
+
+        Raises:
+            ValueError: The file is damaged, or belongs to another run.
+        """
+        with _opened(self.path) as file:
+            metadata = file.metadata()
+            refuse_other(self.path, json.loads(metadata["identity"]), self.identity)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        model.load_state_dict(_under("model.", tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under("optimizer.", tensors).items():
+            index, _, name = key.partition(".")
+            state.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+        return json.loads(metadata["scores"]), _under("best.", tensors)
 
 
 def refuse_damaged(path: Path) -> None:

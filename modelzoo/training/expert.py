@@ -19,6 +19,7 @@ from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.examples import Examples
 from modelzoo.datasets.peaks import Peaks, task_of
 from modelzoo.training import batches
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.params import TrainingParams
 from modelzoo.training.run_folder import Run, identity
@@ -98,8 +99,7 @@ def fit_expert(
     params: ExpertParams = ExpertParams(),
     *,
     seed: int = 0,
-    checkpoint: Path | None = None,
-    known_as: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
     after_epoch: Callable[[History], None] | None = None,
     progress: bool = True,
 ) -> History:
@@ -110,8 +110,7 @@ def fit_expert(
         data: What to train on and validate by.
         params: Hyper-parameters.
         seed: Decides order, shuffles and dropout.
-        checkpoint: File to resume from.
-        known_as: The identity of the run that `checkpoint` belongs to.
+        checkpoint: What to resume from.
         after_epoch: Called after every epoch; may raise to end the run.
         progress: Show a bar.
     """
@@ -132,7 +131,6 @@ def fit_expert(
         seed=seed,
         precision=params.dtype,
         checkpoint=checkpoint,
-        identity=known_as,
         after_epoch=after_epoch,
         progress=progress,
     )
@@ -164,7 +162,7 @@ def train_expert(
         FileExistsError: `out` is there already.
         ValueError: `source` is neither a data set nor a file of peaks, or a run with other
             arguments, or of other peaks, was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     task = task_of(source)
     params, config = Recipe.found(task, architecture) if recipe is None else recipe
@@ -178,7 +176,6 @@ def train_expert(
             params,
             seed=seed,
             checkpoint=run.checkpoint,
-            known_as=run.identity,
             progress=progress,
         )
         return run.finish(

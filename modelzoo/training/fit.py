@@ -10,11 +10,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from modelzoo.training import checkpoints
+from modelzoo.errors import WorkError
 from modelzoo.training.batches import Batches
+from modelzoo.training.checkpoints import Checkpoint
 
 
 @dataclass
@@ -75,8 +74,7 @@ def fit(
     schedule: Callable[[float], float] | None = None,
     seed: int = 0,
     precision: torch.dtype = torch.float32,
-    checkpoint: Path | None = None,
-    identity: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
     before_epoch: Callable[[int, Batches], None] | None = None,
     after_epoch: Callable[[History], None] | None = None,
     progress: bool = True,
@@ -99,8 +97,7 @@ def fit(
         seed: With the epoch's number, decides dropout.
         precision: `torch.bfloat16` runs the forward pass in half precision: about 1.6 times as
             fast on processors that have it.
-        checkpoint: File to write after every epoch, and to resume from where it exists.
-        identity: All that the result depends on; a checkpoint of another run is refused.
+        checkpoint: What to write after every epoch, and to resume from where it exists.
         before_epoch: Called with the number and the batches of an epoch, before it is trained; may
             change the model.
         after_epoch: Called after every epoch; may raise to end the run.
@@ -108,12 +105,12 @@ def fit(
 
     Raises:
         ValueError: `checkpoint` is damaged or belongs to another run.
-        RuntimeError: No epoch's score is a number.
+        WorkError: No epoch's score is a number.
     """
     history = History()
     best = copy.deepcopy(model.state_dict())
-    if checkpoint is not None and checkpoint.exists():
-        history.scores, best = checkpoints.read(checkpoint, identity or {}, model, optimizer)
+    if checkpoint is not None and checkpoint.path.exists():
+        history.scores, best = checkpoint.read(model, optimizer)
     bar = tqdm(total=epochs, initial=len(history.scores), unit="epoch", disable=not progress)
     with bar:
         while len(history.scores) < epochs and not history.exhausted(patience):
@@ -130,9 +127,7 @@ def fit(
             if history.best_epoch in (epoch, None):
                 best = copy.deepcopy(model.state_dict())
             if checkpoint is not None:
-                checkpoints.write(
-                    checkpoint, identity or {}, model, best, optimizer, history.scores
-                )
+                checkpoint.write(model, best, optimizer, history.scores)
             history.seconds.append(time.process_time() - started)
             bar.update()
             if history.best_epoch is not None:
@@ -140,7 +135,7 @@ def fit(
             if after_epoch is not None:
                 after_epoch(history)
     if history.best_epoch is None and any(score is not None for score in history.scores):
-        raise RuntimeError(
+        raise WorkError(
             f"no score of {len(history.scores)} epochs is a number: the training diverged; try a"
             " lower learning rate"
         )

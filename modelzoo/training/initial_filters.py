@@ -1,8 +1,8 @@
-"""Filters to start an ExplaiNN from: JASPAR's motifs, resized, without redundancy, both strands.
+"""Filters to start an ExplaiNN from: motifs of JASPAR that differ, of one width, on both strands.
 
-Redundancy is removed by farthest-point sampling: from the motif that resembles the others least, on
-to the one that resembles those already taken least, by Tomtom (Novakovsky et al. 2023,
-"Plug-and-play").
+Motifs are chosen by farthest-point sampling. The first is the motif that is least like the others,
+and each further one is the motif that is least like those already chosen. Tomtom's p-values measure
+the likeness (Novakovsky et al. 2023, "Plug-and-play").
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def jaspar_filters(
     first, in the same order.
 
     Args:
-        count: How many motifs.
+        count: The number of motifs.
         width: Width of the filters, in positions.
-        database: Where the motifs are from; JASPAR's vertebrates by default.
+        database: The motifs to choose from; JASPAR's vertebrates by default.
     """
     database = profiles() if database is None else database
     chosen = [database[i] for i in farthest(dissimilarity(database), count)]
@@ -44,7 +44,7 @@ def jaspar_filters(
 def resized(matrix: np.ndarray, width: int) -> np.ndarray:
     """Return a matrix (4, w) as one of (4, width).
 
-    A narrower one is put in the middle of columns that say nothing; of a wider one the most
+    A narrower matrix is put in the middle of uninformative columns. Of a wider matrix, the most
     informative stretch is kept.
     """
     spare = width - matrix.shape[1]
@@ -57,9 +57,9 @@ def resized(matrix: np.ndarray, width: int) -> np.ndarray:
 
 
 def dissimilarity(motifs: Sequence[Motif]) -> np.ndarray:
-    """Return how little motifs resemble each other, (n, n): the mean of both ways' log p-values.
+    """Return how unlike motifs are, (n, n): their log p-value, the mean of comparing either way.
 
-    0 is most unlike; the more alike, the lower.
+    0 is most unlike. The more alike two motifs are, the lower the number.
     """
     logs = np.log10(tomtom(motifs, motifs).p_values.clip(1e-30, 1))
     return (logs + logs.T) / 2
@@ -71,7 +71,7 @@ def farthest(distances: np.ndarray, count: int) -> list[int]:
     Args:
         distances: Symmetric, (n, n). The first point is the one that is farthest from the others
             on average.
-        count: How many, up to n.
+        count: The number of points, up to n.
     """
     if not 1 <= count <= len(distances):
         raise ValueError(f"count: expected 1 to {len(distances)}, got {count}")

@@ -105,5 +105,5 @@ LOSSES: dict[str, Loss] = {
 def _over_known(loss: Loss, outputs: Tensor, labels: Tensor) -> Tensor:
     known = ~labels.isnan()
     if not known.any():
-        return outputs.sum() * 0  # keeps the graph, so that a step is a step of nothing
+        return outputs.sum() * 0  # zero, but attached to the graph, so that backward() works
     return loss(outputs[known], labels[known])

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets.peaks import Peaks
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Minibatches
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.params import TrainingParams
 from modelzoo.training.run_folder import Run, identity
@@ -108,8 +108,7 @@ def fit_gate(
     params: GateParams = GateParams(),
     *,
     seed: int = 0,
-    checkpoint: Path | None = None,
-    known_as: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> History:
     """Train the gate and what follows it in place; the experts are not touched.
@@ -119,8 +118,7 @@ def fit_gate(
         data: Its experts' view of the peaks.
         params: Hyper-parameters.
         seed: Decides the order.
-        checkpoint: File to resume from.
-        known_as: The identity of the run that `checkpoint` belongs to.
+        checkpoint: What to resume from.
         progress: Show a bar.
     """
     return fit(
@@ -138,7 +136,6 @@ def fit_gate(
         patience=params.patience,
         seed=seed,
         checkpoint=checkpoint,
-        identity=known_as,
         progress=progress,
     )
 
@@ -182,7 +179,7 @@ def train_moe(
         FileExistsError: `out` is there already.
         ValueError: A source is neither a data set nor a file of peaks, or a run with other
             arguments, experts or peaks was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     if sources is None:
         sources = list(dict.fromkeys(expert.tasks[0] for expert in experts.values()))
@@ -201,7 +198,6 @@ def train_moe(
             params,
             seed=seed,
             checkpoint=run.checkpoint,
-            known_as=run.identity,
             progress=progress,
         )
         return run.finish(

@@ -91,7 +91,7 @@ def train_multitask(
     Raises:
         FileExistsError: `out` is there already.
         ValueError: A run with other arguments, or on other data, was stopped on its way to `out`.
-        RuntimeError: The training failed.
+        WorkError: The training failed.
     """
     validation = Validation(data, params.loss, strands=2)
     with seeded(seed):
@@ -115,7 +115,6 @@ def train_multitask(
             seed=seed,
             precision=params.dtype,
             checkpoint=run.checkpoint,
-            identity=run.identity,
             progress=progress,
         )
         score = "validation_auc" if params.loss in CLASSIFYING else "validation_correlation"
@@ -187,9 +186,9 @@ def train_explainn(
         data: A table, or factors and files of peaks, see `modelzoo.datasets.examples.examples`.
         out: The folder to make.
         units: How many units.
-        filters: What the filters start as: `"random"`; `"jaspar"`, motifs of JASPAR in both
-            strands, that training may change; or `"jaspar-frozen"`, that it may not. Their names
-            are written down.
+        filters: What the filters start as: `"random"`; `"jaspar"`, motifs of JASPAR on both
+            strands, which training changes; or `"jaspar-frozen"`, which stay. `training.json` names
+            the motifs.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
         progress: Show a bar.
@@ -235,7 +234,7 @@ def train_model_units(
     seed: int = 0,
     progress: bool = True,
 ) -> Path:
-    """Train what follows trained models in the place of units, see `train_multitask`.
+    """Train the layers after trained models that take the place of units, see `train_multitask`.
 
     Args:
         models: Models of the zoo by name; they stay as they are.

@@ -28,8 +28,9 @@ import torch
 
 from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.datasets.examples import Examples
+from modelzoo.errors import WorkError
 from modelzoo.files import sha256, write_atomically
-from modelzoo.training import checkpoints
+from modelzoo.training.checkpoints import Checkpoint, refuse_damaged, refuse_other
 from modelzoo.training.fit import History
 from modelzoo.training.params import TrainingParams
 
@@ -40,9 +41,9 @@ _IDENTITY = "run.json"
 class Run:
     """A training on its way to a folder. The work is what is done inside `with`.
 
-    Everything that can be wrong with a call is found before: a `ValueError` or `TypeError` inside
-    becomes a `RuntimeError`. The working folder, `out` with `.partial` behind its name, is made at
-    the beginning of the work. It stays where the work fails after an epoch, to resume from.
+    Everything that can be wrong with a call is found before: a `ValueError` inside becomes a
+    `WorkError`. The working folder, `out` with `.partial` behind its name, is made at the beginning
+    of the work. It stays where the work fails after an epoch, to resume from.
 
     Args:
         out: The folder to make.
@@ -54,20 +55,20 @@ class Run:
     """
 
     def __init__(self, out: str | Path, identity: Mapping[str, Any]) -> None:
-        self.out, self.identity = Path(out), identity
+        self.out = Path(out)
         self.folder = partial(self.out)
-        self.checkpoint = self.folder / "checkpoint.safetensors"
+        self.checkpoint = Checkpoint(self.folder / "checkpoint.safetensors", identity)
         note = self.folder / _IDENTITY
         if note.exists():
-            checkpoints.refuse_other(self.folder, _read_json(note), identity)
+            refuse_other(self.folder, _read_json(note), identity)
         elif foreign := [p for p in self.folder.glob("*") if p.suffix != ".part"]:
             raise ValueError(f"out: expected no file of something else, got {foreign[0]}")
         for path in self._checkpoints(self.folder):
-            checkpoints.refuse_damaged(path)
+            refuse_damaged(path)
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / _IDENTITY, _json(self.identity))
+        write_atomically(self.folder / _IDENTITY, _json(self.checkpoint.identity))
         return self
 
     def __exit__(
@@ -80,8 +81,8 @@ class Run:
             (self.folder / _IDENTITY).unlink(missing_ok=True)
             with suppress(OSError):  # it holds something else
                 self.folder.rmdir()
-        if isinstance(error, ValueError | TypeError):
-            raise RuntimeError(str(error)) from error
+        if isinstance(error, ValueError):
+            raise WorkError(str(error)) from error
 
     def finish(
         self,

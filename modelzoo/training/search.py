@@ -20,6 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from modelzoo.datasets.peaks import Peaks
+from modelzoo.errors import working
 from modelzoo.files import write_atomically
 from modelzoo.training.checkpoints import refuse_other
 from modelzoo.training.expert import ExpertParams, Recipe, fit_expert, untrained
@@ -97,13 +98,13 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     done = sum(t.state.is_finished() for t in study.trials)
     study.sampler = _sampler(seed + done)  # a resumed search must not draw the same trials again
-    study.optimize(objective, n_trials=max(trials - done, 0), show_progress_bar=progress)
-
-    if not _finalists(study):
-        raise RuntimeError(f"none of {trials} trials was trained to the end")
-    for trial in _finalists(study):
-        if _final(trial) not in study.user_attrs:
-            study.set_user_attr(_final(trial), _score(_recipe(trial.params), task, peaks, seed))
+    with working():
+        study.optimize(objective, n_trials=max(trials - done, 0), show_progress_bar=progress)
+        if not _finalists(study):
+            raise ValueError(f"none of {trials} trials was trained to the end")
+        for trial in _finalists(study):
+            if _final(trial) not in study.user_attrs:
+                study.set_user_attr(_final(trial), _score(_recipe(trial.params), task, peaks, seed))
     best = _recipe(max(_finalists(study), key=lambda t: study.user_attrs[_final(t)]).params)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets.planted.simulation import Simulation
 from modelzoo.studies.planted.settings import SETS, Settings
 from modelzoo.training.argminn import examples, fit_one
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.workers import Part
 
 UNITS = 8
@@ -86,7 +87,9 @@ def trained(folder: Path, settings: Settings, name: str, kind: str, seed: int) -
         seed=seed,
         params=settings.params,
         regularised=chosen.regularised,
-        checkpoint=folder / "models" / f"{_file(name, kind)}-{seed}.safetensors",
+        checkpoint=Checkpoint(
+            folder / "models" / f"{_file(name, kind)}-{seed}.safetensors", {"set": name}
+        ),
         progress=False,
     )
     return model, history.best_score

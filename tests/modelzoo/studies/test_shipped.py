@@ -106,6 +106,12 @@ def test_every_model_of_the_catalog_has_a_training_and_no_other():
     assert set(MODELS) == set(catalog.list_models())
 
 
+def test_every_data_set_has_an_expert_in_the_catalog_or_on_its_way_there():
+    names = {f"deepbind-{name.lower()}" for name in chipseq.sets("train")}
+    assert names <= {*release.trainings(), *release.candidates()}
+    assert not set(release.trainings()) & set(release.candidates())
+
+
 @pytest.mark.parametrize("name", catalog.list_models())
 def test_shipped_recipes_say_how_the_weights_were_made(name):
     recipe = catalog.info(name).recipe

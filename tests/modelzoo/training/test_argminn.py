@@ -26,6 +26,7 @@ from modelzoo.training.argminn import (
     mirror_filters,
     train_argminn,
 )
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.losses import filter_overlap
 from modelzoo.training.validation import Validation
 from tests.support.peaks import fasta, planted
@@ -90,9 +91,7 @@ def test_filters_are_centred_before_the_regularisers_come_and_mirrored_once(data
     monkeypatch.setattr(argminn, "centre_filters", lambda weight: events.append(weight.shape))
     monkeypatch.setattr(argminn, "mirror_filters", lambda model, x, y: events.append((len(x), y)))
     monkeypatch.setattr(work, "epoch", lambda *a: [events.append(a[0]), drawn(*a)][1])
-    fit_one(
-        ARGMINN, work, seed=0, params=params, regularised=True, known_as={"a": 1}, progress=False
-    )
+    fit_one(ARGMINN, work, seed=0, params=params, regularised=True, progress=False)
     shape, y = (8, 4, 10), torch.tensor([[0.0], [1.0], [0.0], [1.0]])
     (mirrored,) = [event for event in events if isinstance(event, tuple) and event[0] == 4]
     assert events.index(mirrored) == 5 and torch.equal(mirrored[1], y)
@@ -259,8 +258,8 @@ def test_a_stopped_training_resumes_to_the_same_weights(data, tmp_path, killed, 
 
     whole, scores = run(None)
     with killed(stop):
-        run(tmp_path / "c.safetensors")
-    resumed, again = run(tmp_path / "c.safetensors")
+        run(Checkpoint(tmp_path / "c.safetensors", {}))
+    resumed, again = run(Checkpoint(tmp_path / "c.safetensors", {}))
     assert scores == again and len(scores) == 3
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["c.safetensors"]

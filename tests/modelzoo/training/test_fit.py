@@ -7,6 +7,7 @@ from safetensors import safe_open
 from torch import nn
 
 from modelzoo.training.batches import Minibatches
+from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.schedules import one_cycle
 
@@ -99,7 +100,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, killed_after, momentum
     arguments = {"optimizer": optimizer, "schedule": one_cycle}
     whole = build()
     expected = run(whole, **arguments)
-    checkpoint = tmp_path / "checkpoint.safetensors"
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors", {})
     with pytest.raises(KeyboardInterrupt):
         run(build(), checkpoint=checkpoint, after_epoch=kill, **arguments)
     resumed = build(seed=77)  # its weights come from the checkpoint
@@ -108,22 +109,22 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, killed_after, momentum
 
 
 def test_a_finished_run_is_taken_from_its_checkpoint(tmp_path):
-    path, first, second = tmp_path / "c", build(), build(seed=8)
-    run(first, checkpoint=path)
-    run(second, Scripted(), checkpoint=path)
+    checkpoint, first, second = Checkpoint(tmp_path / "c", {}), build(), build(seed=8)
+    run(first, checkpoint=checkpoint)
+    run(second, Scripted(), checkpoint=checkpoint)
     assert same(first, second)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     path = tmp_path / "c"
-    run(build(), checkpoint=path, identity={"task": "GATA3", "seed": 1})
+    run(build(), checkpoint=Checkpoint(path, {"task": "GATA3", "seed": 1}))
     with pytest.raises(ValueError, match=r"c belongs to another run, which differs in: task;"):
-        run(build(), checkpoint=path, identity={"task": "FOXM1", "seed": 1})
+        run(build(), checkpoint=Checkpoint(path, {"task": "FOXM1", "seed": 1}))
 
 
 def test_a_checkpoint_holds_tensors_and_text_alone(tmp_path):
     path = tmp_path / "c"
-    history = run(build(), checkpoint=path)
+    history = run(build(), checkpoint=Checkpoint(path, {}))
     with safe_open(path, framework="pt") as file:
         assert json.loads(file.metadata()["scores"]) == history.scores
         assert {key.partition(".")[0] for key in file.keys()} == {"model", "best", "optimizer"}  # noqa: SIM118
@@ -188,10 +189,10 @@ def test_the_model_may_be_changed_before_an_epoch_with_its_batches_at_hand():
 @pytest.mark.parametrize("keep", [4, 100, 2000])
 def test_a_damaged_checkpoint_is_named(tmp_path, keep):
     path = tmp_path / "c"
-    run(build(), checkpoint=path)
+    run(build(), checkpoint=Checkpoint(path, {}))
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match="c: expected a checkpoint, got a damaged file"):
-        run(build(), checkpoint=path)
+        run(build(), checkpoint=Checkpoint(path, {}))
 
 
 def test_a_seed_is_not_negative():

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets.peaks import Peaks
+from modelzoo.errors import WorkError
 from modelzoo.training import mixture as gate
 from modelzoo.training.expert import untrained
 from modelzoo.training.mixture import EmbeddedPeaks, GateParams, train_moe
@@ -108,7 +109,7 @@ def test_the_work_that_fails_was_no_wrong_call_and_leaves_nothing(train, tmp_pat
         raise ValueError("a library's")
 
     monkeypatch.setattr(gate, "embed", fail)
-    with pytest.raises(RuntimeError, match="a library's"):
+    with pytest.raises(WorkError, match="a library's"):
         train("a")
     assert not list(tmp_path.iterdir())
 

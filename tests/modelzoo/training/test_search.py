@@ -53,8 +53,9 @@ def test_a_search_goes_on_where_it_ended(run, tmp_path):
 
 
 def test_one_seed_is_one_search(run):
-    assert run(2, "one")[1] == run(2, "two")[1]
-    assert run(2, "other", seed=1)[1] != run(2, "one again")[1]
+    _, rows, _ = run(2, "one")
+    assert run(2, "two")[1] == rows
+    assert run(1, "other", seed=1)[1][0]["learning_rate"] != rows[0]["learning_rate"]
 
 
 def test_the_journal_of_another_search_is_refused(run, tmp_path):
