@@ -7,13 +7,12 @@ give logits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.layers import as_input, windowed
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.pretrained import Pretrained
 
 
 class Baseline(Pretrained):
@@ -24,7 +23,6 @@ class Baseline(Pretrained):
         rest: From its maps to (B, features).
         length: Positions L of the windows it is made for.
         tasks: Names of the outputs.
-        config: The other arguments of the class.
     """
 
     def __init__(
@@ -33,12 +31,10 @@ class Baseline(Pretrained):
         rest: nn.Module,
         length: int,
         tasks: Sequence[str],
-        **config: Any,
     ) -> None:
         super().__init__()
-        self.tasks = checked_tasks(tasks)
+        self.tasks = tuple(tasks)
         self.length = length
-        self.config: dict[str, Any] = {"length": length, "tasks": list(tasks), **config}
         self.trunk, self.rest = trunk, rest
         self.eval()  # so that no running statistics move
         try:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import nn
 
+from modelzoo.architectures.arguments import Names, Positions
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.layers import convolution, dense
 from modelzoo.architectures.pretrained import register
@@ -22,7 +21,7 @@ class DeepCNN(Baseline):
 
     architecture = "deepcnn"
 
-    def __init__(self, length: int = 101, tasks: Sequence[str] = ("binding",)) -> None:
+    def __init__(self, length: Positions = 101, tasks: Names = ("binding",)) -> None:
         trunk = nn.Sequential(nn.Conv1d(4, 100, 19), nn.BatchNorm1d(100), nn.ReLU())
         rest = nn.Sequential(
             nn.MaxPool1d(3),

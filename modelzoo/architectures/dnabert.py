@@ -11,7 +11,7 @@ N the mean over bases, and any attribution to letters works.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modelzoo.architectures.arguments import Names, Probability
 from modelzoo.architectures.layers import as_input, windowed
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
+from modelzoo.architectures.pretrained import Pretrained, register
 
 HUB = "zhihan1996/DNA_bert_6"
 K = 6
@@ -56,8 +57,8 @@ class DNABERT(Pretrained):
         self,
         bert: Mapping[str, Any],
         letters: str = "ATCG",
-        dropout: float = 0.37,
-        tasks: Sequence[str] = ("binding",),
+        dropout: Probability = 0.37,
+        tasks: Names = ("binding",),
     ) -> None:
         super().__init__()
         try:
@@ -66,13 +67,7 @@ class DNABERT(Pretrained):
             raise ImportError("DNABERT needs transformers: pip install transformers") from error
         if sorted(letters) != sorted("ACGT"):
             raise ValueError(f"letters: expected A, C, G and T in some order, got {letters!r}")
-        self.tasks = checked_tasks(tasks)
-        self.config: dict[str, Any] = {
-            "bert": dict(bert),
-            "letters": letters,
-            "dropout": dropout,
-            "tasks": list(tasks),
-        }
+        self.tasks = tuple(tasks)
         size = BertConfig(vocab_size=len(SPECIAL) + 4**K, **bert)
         #: The frozen BERT.
         self.bert = BertModel(size, add_pooling_layer=False)
@@ -84,7 +79,7 @@ class DNABERT(Pretrained):
         self.output = nn.Linear(size.hidden_size, len(self.tasks))
 
     @classmethod
-    def from_bert(cls, source: str | Path = HUB, tasks: Sequence[str] = ("binding",)) -> DNABERT:
+    def from_bert(cls, source: str | Path = HUB, tasks: Names = ("binding",)) -> DNABERT:
         """Return a model with a trained BERT; the layers after it are untrained.
 
         Args:

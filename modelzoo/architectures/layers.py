@@ -32,10 +32,6 @@ class StrandConv1d(nn.Module):
         self, in_channels: int, filters: int, width: int, fill: float = 0.0, dilation: int = 1
     ) -> None:
         super().__init__()
-        if width < 1 or width % 2 == 0:
-            raise ValueError(f"widths: expected odd numbers, got {width}")
-        if filters < 1:
-            raise ValueError(f"filters: expected at least 1, got {filters}")
         self.fill, self.dilation = fill, dilation
         self.weight = nn.Parameter(torch.empty(filters, in_channels, width))
         self.bias = nn.Parameter(torch.zeros(filters))
