@@ -27,7 +27,7 @@ from modelzoo.architectures.arguments import (
     Probability,
     Width,
 )
-from modelzoo.architectures.layers import UNKNOWN, as_input, sinusoids
+from modelzoo.architectures.layers import UNKNOWN, as_input, pooled, sinusoids
 from modelzoo.architectures.pretrained import Pretrained, register
 
 
@@ -256,10 +256,8 @@ class PlainCNN(Pretrained):
         self, length: Positions = 500, filters: Count = 8, tasks: Names = ("binding",)
     ) -> None:
         super().__init__()
-        windows = (length - sum(self.WIDTHS) + len(self.WIDTHS)) // self.POOL
-        if windows < 1:
-            least = self.POOL + sum(self.WIDTHS) - len(self.WIDTHS)
-            raise ValueError(f"length: expected at least {least}, got {length}")
+        first, second, third = self.WIDTHS
+        windows = pooled(length, (first, 1), (second, 1), (third, self.POOL))
         self.tasks = tuple(tasks)
         self.length = length
         layers: list[nn.Module] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.layers import as_input, windowed
@@ -21,6 +20,7 @@ class Baseline(Pretrained):
     Args:
         trunk: The shift-equivariant part, (B, 4, L) -> (B, channels, positions).
         rest: From its maps to (B, features).
+        features: Size of the output of `rest`.
         length: Positions L of the windows it is made for.
         tasks: Names of the outputs.
     """
@@ -29,6 +29,7 @@ class Baseline(Pretrained):
         self,
         trunk: nn.Module,
         rest: nn.Module,
+        features: int,
         length: int,
         tasks: Sequence[str],
     ) -> None:
@@ -36,15 +37,6 @@ class Baseline(Pretrained):
         self.tasks = tuple(tasks)
         self.length = length
         self.trunk, self.rest = trunk, rest
-        self.eval()  # so that no running statistics move
-        try:
-            with torch.no_grad():  # the lazy layers find their sizes here
-                features = rest(trunk(torch.zeros(1, 4, length))).shape[1]
-        except RuntimeError as error:
-            raise ValueError(
-                f"length: {length} positions are too few for {self.architecture}: {error}"
-            ) from error
-        self.train()
         self.output = nn.Linear(features, len(self.tasks))
 
     def forward(self, x: Tensor) -> Tensor:

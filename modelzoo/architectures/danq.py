@@ -21,7 +21,7 @@ from modelzoo.architectures.arguments import (
 )
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.expert import Expert
-from modelzoo.architectures.layers import UNKNOWN, Recurrent, StrandConv1d
+from modelzoo.architectures.layers import UNKNOWN, Recurrent, StrandConv1d, pooled
 from modelzoo.architectures.pretrained import register
 
 
@@ -56,10 +56,10 @@ class DanQ(Baseline):
             nn.MaxPool1d(13),
             Recurrent(filters, state),
             nn.Flatten(),
-            nn.LazyLinear(hidden),
+            nn.Linear(2 * state * pooled(length, (26, 13)), hidden),
             nn.ReLU(),
         )
-        super().__init__(trunk, rest, length, tasks)
+        super().__init__(trunk, rest, hidden, length, tasks)
 
 
 @register

@@ -6,7 +6,7 @@ from torch import nn
 
 from modelzoo.architectures.arguments import Names, Positions
 from modelzoo.architectures.baseline import Baseline
-from modelzoo.architectures.layers import convolution, dense
+from modelzoo.architectures.layers import convolution, dense, pooled
 from modelzoo.architectures.pretrained import register
 
 
@@ -28,7 +28,7 @@ class DeepCNN(Baseline):
             *convolution(100, 200, 7, pool=3),
             *convolution(200, 200, 4, pool=3),
             nn.Flatten(),
-            *dense(1000),
-            *dense(1000),
+            *dense(200 * pooled(length, (19, 3), (7, 3), (4, 3)), 1000),
+            *dense(1000, 1000),
         )
-        super().__init__(trunk, rest, length, tasks)
+        super().__init__(trunk, rest, 1000, length, tasks)

@@ -29,7 +29,7 @@ from modelzoo.architectures.arguments import (
     length,
     whole,
 )
-from modelzoo.architectures.layers import Exp, as_input, windowed
+from modelzoo.architectures.layers import Exp, as_input, pooled, windowed
 from modelzoo.architectures.pretrained import (
     ARCHITECTURES,
     Pretrained,
@@ -98,12 +98,6 @@ class ExplaiNN(Pretrained):
         tasks: Names = ("binding",),
     ) -> None:
         super().__init__()
-        pooled = (length - width + 1) // POOL
-        if hidden and pooled < 1:
-            raise ValueError(
-                f"length: expected at least {width + POOL - 1}, for a filter of {width} positions "
-                f"and pooling over {POOL}; got {length}"
-            )
         self.tasks = tuple(tasks)
         self.width, self.length = width, length
         #: The shift-equivariant part, (B, 4, L) -> (B, U, L - width + 1).
@@ -112,7 +106,9 @@ class ExplaiNN(Pretrained):
             nn.BatchNorm1d(units),
             Exp(),
         )
-        self.heads = UnitHeads(units, pooled, hidden, dropout) if hidden else None
+        self.heads = None
+        if hidden:
+            self.heads = UnitHeads(units, pooled(length, (width, POOL)), hidden, dropout)
         #: The weight of every unit for every task, (tasks, U), and the tasks' biases.
         self.final = nn.Linear(units, len(self.tasks))
 
