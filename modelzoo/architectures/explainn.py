@@ -182,7 +182,7 @@ class ModelUnits(Pretrained):
 
     def __init__(
         self,
-        models: Annotated[Mapping[Name, Any], length(1, 100)],
+        models: Annotated[Mapping[Name, Any], length(1, 64)],
         outputs: Mapping[str, Count] | None = None,
         hidden: Annotated[int, whole(0, 65_536)] = 0,
         dropout: Probability = 0.3,

@@ -74,7 +74,7 @@ class MixtureOfExperts(Pretrained):
 
     def __init__(
         self,
-        experts: Annotated[Mapping[Name, Mapping[str, Any]], length(1, 100)],
+        experts: Annotated[Mapping[Name, Mapping[str, Any]], length(1, 64)],
         tasks: Names = ("binding",),
     ) -> None:
         super().__init__()

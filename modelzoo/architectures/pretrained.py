@@ -17,6 +17,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from modelzoo.architectures.arguments import checked
+from modelzoo.architectures.weights import CONFIG_FILE, fill
 
 
 class Pretrained(nn.Module, PyTorchModelHubMixin):
@@ -34,7 +35,12 @@ class Pretrained(nn.Module, PyTorchModelHubMixin):
         super()._save_pretrained(save_directory)
         config = {"architecture": self.architecture, **self.config}
         text = json.dumps(config, indent=2) + "\n"
-        (save_directory / "config.json").write_text(text, encoding="utf-8")
+        (save_directory / CONFIG_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def _load_as_safetensor(cls, model: Any, model_file: str, device: str, strict: bool) -> Any:
+        fill(model, Path(model_file), model_file)
+        return model.to(device).eval()
 
     @classmethod
     def _load_as_pickle(cls, model: Any, model_file: str, *args: Any, **kwargs: Any) -> Any:

@@ -42,6 +42,7 @@ from modelzoo.training.expert import VALIDATION_SEED, predict
 from modelzoo.training.fit import History, Minibatches, checked_precision, fit, seeded
 from modelzoo.training.losses import LOSSES
 from modelzoo.zoo.catalog import RECIPES
+from modelzoo.zoo.hub import bert_folder
 
 TABLES = (".tsv", ".csv", ".txt")
 MISSING = ("", "NA", "NaN", "nan", ".")
@@ -345,7 +346,7 @@ def train_baseline(
 
     def build(tasks: Sequence[str], length: int) -> nn.Module:
         if name == "dnabert":
-            return DNABERT.from_bert(bert or HUB, tasks)
+            return DNABERT.from_bert(bert_folder(bert or HUB), tasks)
         return registered(Baseline)[name](tasks=tasks, length=length, **config)
 
     return train_multitask(

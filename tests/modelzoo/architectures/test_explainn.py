@@ -259,5 +259,5 @@ def test_any_module_may_be_a_unit_but_has_no_name_to_be_saved_by(tmp_path):
 def test_a_plain_module_must_say_how_many_outputs_it_has():
     with pytest.raises(ValueError, match="outputs: expected the number of outputs of 'gc'"):
         ModelUnits({"gc": CountsGC()})
-    with pytest.raises(ValueError, match="models: expected 1 to 100 values"):
+    with pytest.raises(ValueError, match="models: expected 1 to 64 values"):
         ModelUnits({})
