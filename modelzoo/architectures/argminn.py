@@ -11,15 +11,24 @@ need not be computed per token: q . W_k x = (W_k' q) . x, and sum_t a_t W_v x_t 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.layers import UNKNOWN, as_input, sinusoids
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
+from modelzoo.architectures.arguments import (
+    Count,
+    Even,
+    Layers,
+    Names,
+    Positions,
+    Probability,
+    Width,
+)
+from modelzoo.architectures.layers import UNKNOWN, as_input, pooled, sinusoids
+from modelzoo.architectures.pretrained import Pretrained, register
 
 
 class Trace(NamedTuple):
@@ -67,7 +76,7 @@ class MemoryAttention(nn.Module):
 
     def __init__(self, token_size: int, stream_size: int, heads: int, dropout: float) -> None:
         super().__init__()
-        if heads < 1 or token_size % heads:
+        if token_size % heads:
             raise ValueError(
                 f"heads: expected a divisor of the token's size {token_size}, got {heads}"
             )
@@ -139,34 +148,17 @@ class ARGMINN(Pretrained):
 
     def __init__(
         self,
-        filters: int = 8,
-        width: int = 10,
-        position_size: int = 16,
-        stream_size: int = 128,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
-        tasks: Sequence[str] = ("binding",),
+        filters: Count = 8,
+        width: Width = 10,
+        position_size: Even = 16,
+        stream_size: Count = 128,
+        layers: Layers = 2,
+        heads: Count = 4,
+        dropout: Probability = 0.1,
+        tasks: Names = ("binding",),
     ) -> None:
         super().__init__()
-        if min(filters, width, stream_size, layers) < 1:
-            raise ValueError(
-                "filters, width, stream_size, layers: expected at least 1 each, got"
-                f" {filters}, {width}, {stream_size} and {layers}"
-            )
-        if position_size < 2 or position_size % 2:
-            raise ValueError(f"position_size: expected an even number, got {position_size}")
-        self.tasks = checked_tasks(tasks)
-        self.config: dict[str, Any] = {
-            "filters": filters,
-            "width": width,
-            "position_size": position_size,
-            "stream_size": stream_size,
-            "layers": layers,
-            "heads": heads,
-            "dropout": dropout,
-            "tasks": list(tasks),
-        }
+        self.tasks = tuple(tasks)
         self.width, self.position_size, self.stream_size = width, position_size, stream_size
         #: The motif scanners; their weights (filters, 4, width) are the motifs.
         self.scanners = nn.Conv1d(4, filters, width)
@@ -261,15 +253,12 @@ class PlainCNN(Pretrained):
     HIDDEN = (10, 5)
 
     def __init__(
-        self, length: int = 500, filters: int = 8, tasks: Sequence[str] = ("binding",)
+        self, length: Positions = 500, filters: Count = 8, tasks: Names = ("binding",)
     ) -> None:
         super().__init__()
-        windows = (length - sum(self.WIDTHS) + len(self.WIDTHS)) // self.POOL
-        if windows < 1:
-            least = self.POOL + sum(self.WIDTHS) - len(self.WIDTHS)
-            raise ValueError(f"length: expected at least {least}, got {length}")
-        self.tasks = checked_tasks(tasks)
-        self.config: dict[str, Any] = {"length": length, "filters": filters, "tasks": list(tasks)}
+        first, second, third = self.WIDTHS
+        windows = pooled(length, (first, 1), (second, 1), (third, self.POOL))
+        self.tasks = tuple(tasks)
         self.length = length
         layers: list[nn.Module] = []
         channels = 4

@@ -7,13 +7,11 @@ give logits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.layers import as_input, windowed
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.pretrained import Pretrained
 
 
 class Baseline(Pretrained):
@@ -22,33 +20,23 @@ class Baseline(Pretrained):
     Args:
         trunk: The shift-equivariant part, (B, 4, L) -> (B, channels, positions).
         rest: From its maps to (B, features).
+        features: Size of the output of `rest`.
         length: Positions L of the windows it is made for.
         tasks: Names of the outputs.
-        config: The other arguments of the class.
     """
 
     def __init__(
         self,
         trunk: nn.Module,
         rest: nn.Module,
+        features: int,
         length: int,
         tasks: Sequence[str],
-        **config: Any,
     ) -> None:
         super().__init__()
-        self.tasks = checked_tasks(tasks)
+        self.tasks = tuple(tasks)
         self.length = length
-        self.config: dict[str, Any] = {"length": length, "tasks": list(tasks), **config}
         self.trunk, self.rest = trunk, rest
-        self.eval()  # so that no running statistics move
-        try:
-            with torch.no_grad():  # the lazy layers find their sizes here
-                features = rest(trunk(torch.zeros(1, 4, length))).shape[1]
-        except RuntimeError as error:
-            raise ValueError(
-                f"length: {length} positions are too few for {self.architecture}: {error}"
-            ) from error
-        self.train()
         self.output = nn.Linear(features, len(self.tasks))
 
     def forward(self, x: Tensor) -> Tensor:

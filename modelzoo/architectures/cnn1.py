@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import nn
 
+from modelzoo.architectures.arguments import Names, Positions
 from modelzoo.architectures.baseline import Baseline
-from modelzoo.architectures.layers import Exp, dense
+from modelzoo.architectures.layers import Exp, dense, pooled
 from modelzoo.architectures.pretrained import register
 
 
@@ -23,10 +22,13 @@ class CNN1(Baseline):
     architecture = "cnn1"
     activation: type[nn.Module] = nn.ReLU
 
-    def __init__(self, length: int = 101, tasks: Sequence[str] = ("binding",)) -> None:
+    def __init__(self, length: Positions = 101, tasks: Names = ("binding",)) -> None:
         trunk = nn.Sequential(nn.Conv1d(4, 100, 19), nn.BatchNorm1d(100), self.activation())
-        rest = nn.Sequential(nn.MaxPool1d(7), nn.Flatten(), *dense(1000), *dense(1000))
-        super().__init__(trunk, rest, length, tasks)
+        features = 100 * pooled(length, (19, 7))
+        rest = nn.Sequential(
+            nn.MaxPool1d(7), nn.Flatten(), *dense(features, 1000), *dense(1000, 1000)
+        )
+        super().__init__(trunk, rest, 1000, length, tasks)
 
 
 @register

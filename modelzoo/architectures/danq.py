@@ -6,15 +6,22 @@ with the same weights, and its hidden layer pools over the two: both strands hav
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modelzoo.architectures.arguments import (
+    Count,
+    Names,
+    Odd,
+    Pooling,
+    Positions,
+    Probability,
+    Width,
+)
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.expert import Expert
-from modelzoo.architectures.layers import UNKNOWN, Recurrent, StrandConv1d
+from modelzoo.architectures.layers import UNKNOWN, Recurrent, StrandConv1d, pooled
 from modelzoo.architectures.pretrained import register
 
 
@@ -37,11 +44,11 @@ class DanQ(Baseline):
 
     def __init__(
         self,
-        filters: int = 128,
-        state: int = 64,
-        hidden: int = 128,
-        length: int = 101,
-        tasks: Sequence[str] = ("binding",),
+        filters: Count = 128,
+        state: Count = 64,
+        hidden: Count = 128,
+        length: Positions = 101,
+        tasks: Names = ("binding",),
     ) -> None:
         trunk = nn.Sequential(nn.Conv1d(4, filters, 26), nn.ReLU())
         rest = nn.Sequential(
@@ -49,10 +56,10 @@ class DanQ(Baseline):
             nn.MaxPool1d(13),
             Recurrent(filters, state),
             nn.Flatten(),
-            nn.LazyLinear(hidden),
+            nn.Linear(2 * state * pooled(length, (26, 13)), hidden),
             nn.ReLU(),
         )
-        super().__init__(trunk, rest, length, tasks, filters=filters, state=state, hidden=hidden)
+        super().__init__(trunk, rest, hidden, length, tasks)
 
 
 @register
@@ -74,33 +81,21 @@ class DanQExpert(Expert):
 
     def __init__(
         self,
-        filters: int = 64,
-        width: int = 25,
-        pool: int = 13,
-        state: int = 32,
-        pooling: str = "max+mean",
-        dropout: float = 0.15,
-        embedding_size: int = 32,
-        tasks: Sequence[str] = ("binding",),
+        filters: Count = 64,
+        width: Odd = 25,
+        pool: Width = 13,
+        state: Count = 32,
+        pooling: Pooling = "max+mean",
+        dropout: Probability = 0.15,
+        embedding_size: Count = 32,
+        tasks: Names = ("binding",),
     ) -> None:
-        if min(pool, state) < 1:
-            raise ValueError(f"pool, state: expected at least 1 each, got {pool} and {state}")
         trunk = nn.Sequential(StrandConv1d(4, filters, width, UNKNOWN), nn.ReLU())
         super().__init__(trunk, 2 * filters, pooling, dropout, embedding_size, tasks)
         self.pool = pool
         self.recurrent = Recurrent(2 * filters, state)
         # the recurrent layers' states are pooled, not the trunk's maps
         self.hidden = nn.Linear(2 * state * len(pooling.split("+")), embedding_size)
-        self.config = {
-            "filters": filters,
-            "width": width,
-            "pool": pool,
-            "state": state,
-            "pooling": pooling,
-            "dropout": dropout,
-            "embedding_size": embedding_size,
-            "tasks": list(tasks),
-        }
 
     def embed_maps(self, maps: Tensor) -> Tensor:
         """Return the embedding of feature maps, (B, channels, L) -> (B, embedding_size)."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import nn
 
+from modelzoo.architectures.arguments import Count, Counts, Names, Odds, Pooling, Probability
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import UNKNOWN, StrandConv1d
 from modelzoo.architectures.pretrained import register
@@ -35,14 +34,14 @@ class DeepBind(Expert):
 
     def __init__(
         self,
-        filters: Sequence[int] = (128,),
-        widths: Sequence[int] = (21,),
-        pooling: str = "max+mean",
-        dropout: float = 0.1,
-        embedding_size: int = 32,
-        tasks: Sequence[str] = ("binding",),
+        filters: Counts = (128,),
+        widths: Odds = (21,),
+        pooling: Pooling = "max+mean",
+        dropout: Probability = 0.1,
+        embedding_size: Count = 32,
+        tasks: Names = ("binding",),
     ) -> None:
-        if len(filters) != len(widths) or not filters:
+        if len(filters) != len(widths):
             raise ValueError(
                 f"filters, widths: expected one of each per convolution, got {filters} and {widths}"
             )
@@ -52,11 +51,3 @@ class DeepBind(Expert):
             layers += [StrandConv1d(channels, count, width, fill), nn.ReLU()]
             channels, fill = 2 * count, 0.0
         super().__init__(nn.Sequential(*layers), channels, pooling, dropout, embedding_size, tasks)
-        self.config = {
-            "filters": list(filters),
-            "widths": list(widths),
-            "pooling": pooling,
-            "dropout": dropout,
-            "embedding_size": embedding_size,
-            "tasks": list(tasks),
-        }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import nn
 
+from modelzoo.architectures.arguments import Names, Positions
 from modelzoo.architectures.baseline import Baseline
-from modelzoo.architectures.layers import convolution, dense
+from modelzoo.architectures.layers import convolution, dense, pooled
 from modelzoo.architectures.pretrained import register
 
 
@@ -22,14 +21,14 @@ class DeepCNN(Baseline):
 
     architecture = "deepcnn"
 
-    def __init__(self, length: int = 101, tasks: Sequence[str] = ("binding",)) -> None:
+    def __init__(self, length: Positions = 101, tasks: Names = ("binding",)) -> None:
         trunk = nn.Sequential(nn.Conv1d(4, 100, 19), nn.BatchNorm1d(100), nn.ReLU())
         rest = nn.Sequential(
             nn.MaxPool1d(3),
             *convolution(100, 200, 7, pool=3),
             *convolution(200, 200, 4, pool=3),
             nn.Flatten(),
-            *dense(1000),
-            *dense(1000),
+            *dense(200 * pooled(length, (19, 3), (7, 3), (4, 3)), 1000),
+            *dense(1000, 1000),
         )
-        super().__init__(trunk, rest, length, tasks)
+        super().__init__(trunk, rest, 1000, length, tasks)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import nn
 
+from modelzoo.architectures.arguments import Names, Positions
 from modelzoo.architectures.baseline import Baseline
-from modelzoo.architectures.layers import convolution, dense
+from modelzoo.architectures.layers import convolution, dense, pooled
 from modelzoo.architectures.pretrained import register
 
 
@@ -24,7 +23,7 @@ class DeepSTARR(Baseline):
 
     architecture = "deepstarr"
 
-    def __init__(self, length: int = 101, tasks: Sequence[str] = ("binding",)) -> None:
+    def __init__(self, length: Positions = 101, tasks: Names = ("binding",)) -> None:
         trunk = nn.Sequential(nn.Conv1d(4, 256, 7, padding=3), nn.BatchNorm1d(256), nn.ReLU())
         rest = nn.Sequential(
             nn.MaxPool1d(2),
@@ -32,7 +31,7 @@ class DeepSTARR(Baseline):
             *convolution(60, 60, 5, pool=2, padding=2),
             *convolution(60, 120, 3, pool=2, padding=1),
             nn.Flatten(),
-            *dense(256, dropout=0.4),
-            *dense(256, dropout=0.4),
+            *dense(120 * pooled(length, *[(1, 2)] * 4), 256, dropout=0.4),
+            *dense(256, 256, dropout=0.4),
         )
-        super().__init__(trunk, rest, length, tasks)
+        super().__init__(trunk, rest, 256, length, tasks)

@@ -11,29 +11,57 @@ N the mean over bases, and any attribution to letters works.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypedDict
 
 import torch
 from torch import Tensor, nn
 
+from modelzoo.architectures.arguments import (
+    Count,
+    Expected,
+    Layers,
+    Names,
+    Probability,
+    check,
+    one_of,
+    whole,
+)
 from modelzoo.architectures.layers import as_input, windowed
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
+from modelzoo.architectures.pretrained import Pretrained, register
+from modelzoo.architectures.weights import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    WeightsError,
+    read_bounded,
+    read_config,
+    read_tensors,
+    without_numbers,
+)
 
 HUB = "zhihan1996/DNA_bert_6"
 K = 6
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # tokens before the first 6-mer
-CONFIG = (  # what of a BERT's configuration decides what it computes
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "hidden_act",
-    "layer_norm_eps",
-)
+VOCABULARY_FILE = "vocab.txt"
+
+
+class Bert(TypedDict, total=False):
+    """The arguments of `transformers.BertConfig` that a BERT here may have.
+
+    Others are refused: some let `transformers` fetch code from the Hub and run it, such as
+    `attn_implementation` and `auto_map`.
+    """
+
+    hidden_size: Annotated[
+        int, Expected("a multiple of 4 up to 8192", lambda n: n in range(4, 8193, 4))
+    ]
+    num_hidden_layers: Layers
+    num_attention_heads: Annotated[int, whole(1, 128)]
+    intermediate_size: Count
+    max_position_embeddings: Annotated[int, whole(3, 65_536)]
+    hidden_act: Annotated[str, one_of("gelu", "gelu_new", "relu", "silu")]
+    layer_norm_eps: Annotated[float, Expected("a number from 0 to 1", lambda e: 0 < e <= 1)]
 
 
 @register
@@ -44,7 +72,7 @@ class DNABERT(Pretrained):
     six positions is padded; of a sequence longer than BERT's positions the middle is read.
 
     Args:
-        bert: Arguments of `transformers.BertConfig`, without the size of the vocabulary.
+        bert: Arguments of `transformers.BertConfig`, of those in `Bert`.
         letters: The order of the bases in which the vocabulary lists the 6-mers.
         dropout: Dropout probability of the encoder layer.
         tasks: Names of the outputs.
@@ -54,29 +82,28 @@ class DNABERT(Pretrained):
 
     def __init__(
         self,
-        bert: Mapping[str, Any],
-        letters: str = "ATCG",
-        dropout: float = 0.37,
-        tasks: Sequence[str] = ("binding",),
+        bert: Bert,
+        letters: Annotated[
+            str, Expected("A, C, G and T in some order", lambda t: sorted(t) == list("ACGT"))
+        ] = "ATCG",
+        dropout: Probability = 0.37,
+        tasks: Names = ("binding",),
     ) -> None:
         super().__init__()
         try:
             from transformers import BertConfig, BertModel
         except ImportError as error:
             raise ImportError("DNABERT needs transformers: pip install transformers") from error
-        if sorted(letters) != sorted("ACGT"):
-            raise ValueError(f"letters: expected A, C, G and T in some order, got {letters!r}")
-        self.tasks = checked_tasks(tasks)
-        self.config: dict[str, Any] = {
-            "bert": dict(bert),
-            "letters": letters,
-            "dropout": dropout,
-            "tasks": list(tasks),
-        }
+        self.tasks = tuple(tasks)
         size = BertConfig(vocab_size=len(SPECIAL) + 4**K, **bert)
         #: The frozen BERT.
         self.bert = BertModel(size, add_pooling_layer=False)
         self.bert.requires_grad_(False).eval()
+        # Not part of the weights, so they must have numbers even where the rest has none.
+        places = torch.arange(size.max_position_embeddings, device="cpu")[None]
+        self.bert.embeddings.register_buffer("position_ids", places, persistent=False)
+        types = torch.zeros_like(places)
+        self.bert.embeddings.register_buffer("token_type_ids", types, persistent=False)
         self.longest = size.max_position_embeddings - 2 + K - 1  # bases; [CLS] and [SEP] take two
         self.encoder = nn.TransformerEncoderLayer(
             size.hidden_size, nhead=4, dim_feedforward=2048, dropout=dropout, batch_first=True
@@ -84,27 +111,25 @@ class DNABERT(Pretrained):
         self.output = nn.Linear(size.hidden_size, len(self.tasks))
 
     @classmethod
-    def from_bert(cls, source: str | Path = HUB, tasks: Sequence[str] = ("binding",)) -> DNABERT:
+    def from_bert(cls, folder: str | Path, tasks: Names = ("binding",)) -> DNABERT:
         """Return a model with a trained BERT; the layers after it are untrained.
 
         Args:
-            source: A folder with a BERT as `transformers` saves it and its `vocab.txt`, or a
-                repository on the Hub.
+            folder: A BERT of 6-mers as `transformers` saves it: `config.json`,
+                `model.safetensors` and `vocab.txt`. `modelzoo.zoo.hub.bert_folder` downloads one.
             tasks: Names of the outputs.
 
         Raises:
-            ValueError: The vocabulary is not that of 6-mers.
-            OSError: There is no such folder, or the Hub cannot be reached.
+            WeightsError: A file is missing, is of another model or lacks tensors.
         """
-        from transformers import BertModel
-
-        bert = BertModel.from_pretrained(source, add_pooling_layer=False)
-        model = cls(
-            {name: getattr(bert.config, name) for name in CONFIG},
-            letters=_letters(_vocabulary(source)),
-            tasks=tasks,
-        )
-        model.bert.load_state_dict(bert.state_dict())
+        folder = Path(folder)
+        options, letters = bert_options(folder), _letters(folder / VOCABULARY_FILE)
+        with without_numbers():
+            expected = cls(options, letters, tasks=tasks).bert.state_dict()
+        weights = folder / WEIGHTS_FILE
+        tensors = read_tensors(weights, expected, str(weights), prefix="bert.")
+        model = cls(options, letters, tasks=tasks)
+        model.bert.load_state_dict(tensors)
         return model
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,23 +163,37 @@ class DNABERT(Pretrained):
         return weights
 
 
-def _vocabulary(source: str | Path) -> Path:
-    if Path(source).is_dir():
-        path = Path(source) / "vocab.txt"
-        if not path.is_file():
-            raise ValueError(f"source: expected vocab.txt in {source}, which is not there")
-        return path
-    from huggingface_hub import hf_hub_download
+def bert_options(folder: Path) -> Bert:
+    """Return the arguments of the BERT in a folder, from the `config.json` of `transformers`.
 
-    return Path(hf_hub_download(str(source), "vocab.txt"))
+    Raises:
+        WeightsError: It is no BERT, or asks for code or numbers that are not its own.
+    """
+    path = folder / CONFIG_FILE
+    config = read_config(path, str(path))
+    expected = {
+        "model_type": ("bert",),
+        "position_embedding_type": ("absolute", None),
+        "is_decoder": (False, None),
+        "auto_map": (None,),
+        "quantization_config": (None,),
+    }
+    for key, values in expected.items():
+        if (found := config.get(key)) not in values:
+            raise WeightsError(f"{path}: {key}: expected {values[0]}, got {found!r}")
+    options = {key: config[key] for key in Bert.__annotations__ if key in config}
+    try:
+        return check("bert", options, Bert)
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error
 
 
 def _letters(path: Path) -> str:
     """Return the order of the bases in a vocabulary of 6-mers."""
-    tokens = path.read_text(encoding="utf-8").split()
+    tokens = read_bounded(path, str(path)).decode(errors="replace").split()
     letters = "".join(token[-1] for token in tokens[len(SPECIAL) : len(SPECIAL) + 4])
     if tokens != [*SPECIAL, *map("".join, product(letters, repeat=K))]:
-        raise ValueError(
+        raise WeightsError(
             f"{path}: expected {', '.join(SPECIAL)} and all {4**K} {K}-mers in order, got "
             f"{len(tokens)} tokens beginning {' '.join(tokens[:7])}"
         )

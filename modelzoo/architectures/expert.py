@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modelzoo.architectures.layers import as_input
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
-
-POOLINGS = ("max", "max+mean")
+from modelzoo.architectures.pretrained import Pretrained
 
 
 class Expert(Pretrained):
@@ -26,8 +23,6 @@ class Expert(Pretrained):
         tasks: Names of the outputs.
     """
 
-    config: dict[str, Any]
-
     def __init__(
         self,
         trunk: nn.Module,
@@ -38,12 +33,10 @@ class Expert(Pretrained):
         tasks: Sequence[str],
     ) -> None:
         super().__init__()
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling: expected one of {POOLINGS}, got {pooling!r}")
         self.trunk, self.channels = trunk, channels
         self.pooling = pooling
         self.embedding_size = embedding_size
-        self.tasks = checked_tasks(tasks)
+        self.tasks = tuple(tasks)
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(channels // 2 * len(pooling.split("+")), embedding_size)
         self.output = nn.Linear(embedding_size, len(self.tasks))

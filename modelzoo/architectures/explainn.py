@@ -12,18 +12,27 @@ but are computed together.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.layers import Exp, as_input, windowed
+from modelzoo.architectures.arguments import (
+    Count,
+    Name,
+    Names,
+    Positions,
+    Probability,
+    Width,
+    length,
+    whole,
+)
+from modelzoo.architectures.layers import Exp, as_input, pooled, windowed
 from modelzoo.architectures.pretrained import (
     ARCHITECTURES,
     Pretrained,
-    checked_tasks,
     register,
 )
 
@@ -81,34 +90,15 @@ class ExplaiNN(Pretrained):
 
     def __init__(
         self,
-        units: int = 100,
-        width: int = 19,
-        hidden: int = 100,
-        dropout: float = 0.3,
-        length: int = 101,
-        tasks: Sequence[str] = ("binding",),
+        units: Count = 100,
+        width: Width = 19,
+        hidden: Annotated[int, whole(0, 65_536)] = 100,
+        dropout: Probability = 0.3,
+        length: Positions = 101,
+        tasks: Names = ("binding",),
     ) -> None:
         super().__init__()
-        if units < 1 or width < 1 or hidden < 0:
-            raise ValueError(
-                "units, width, hidden: expected at least 1, 1 and 0, "
-                f"got {units}, {width} and {hidden}"
-            )
-        pooled = (length - width + 1) // POOL
-        if hidden and pooled < 1:
-            raise ValueError(
-                f"length: expected at least {width + POOL - 1}, for a filter of {width} positions "
-                f"and pooling over {POOL}; got {length}"
-            )
-        self.tasks = checked_tasks(tasks)
-        self.config: dict[str, Any] = {
-            "units": units,
-            "width": width,
-            "hidden": hidden,
-            "dropout": dropout,
-            "length": length,
-            "tasks": list(tasks),
-        }
+        self.tasks = tuple(tasks)
         self.width, self.length = width, length
         #: The shift-equivariant part, (B, 4, L) -> (B, U, L - width + 1).
         self.trunk = nn.Sequential(
@@ -116,7 +106,9 @@ class ExplaiNN(Pretrained):
             nn.BatchNorm1d(units),
             Exp(),
         )
-        self.heads = UnitHeads(units, pooled, hidden, dropout) if hidden else None
+        self.heads = None
+        if hidden:
+            self.heads = UnitHeads(units, pooled(length, (width, POOL)), hidden, dropout)
         #: The weight of every unit for every task, (tasks, U), and the tasks' biases.
         self.final = nn.Linear(units, len(self.tasks))
 
@@ -190,16 +182,14 @@ class ModelUnits(Pretrained):
 
     def __init__(
         self,
-        models: Mapping[str, Any],
-        outputs: Mapping[str, int] | None = None,
-        hidden: int = 0,
-        dropout: float = 0.3,
-        tasks: Sequence[str] = ("binding",),
+        models: Annotated[Mapping[Name, Any], length(1, 64)],
+        outputs: Mapping[str, Count] | None = None,
+        hidden: Annotated[int, whole(0, 65_536)] = 0,
+        dropout: Probability = 0.3,
+        tasks: Names = ("binding",),
     ) -> None:
         super().__init__()
-        if not models:
-            raise ValueError("models: expected at least one, got none")
-        self.tasks = checked_tasks(tasks)
+        self.tasks = tuple(tasks)
         built = {name: _module(model) for name, model in models.items()}
         #: The frozen models, by name; torch allows no dots in names.
         self.models = nn.ModuleDict({name.replace(".", "_"): m for name, m in built.items()})
@@ -211,12 +201,9 @@ class ModelUnits(Pretrained):
             for name, size in sizes.items()
             for column in range(size)
         )
-        self.config: dict[str, Any] = {
+        self.config |= {
             "models": {name: _config(model) for name, model in built.items()},
             "outputs": dict(outputs or {}),
-            "hidden": hidden,
-            "dropout": dropout,
-            "tasks": list(tasks),
         }
         count = len(self.unit_names)
         self.heads = UnitHeads(count, 1, hidden, dropout) if hidden else None
@@ -245,7 +232,6 @@ class ModelUnits(Pretrained):
                 f"models: expected models of the zoo to save, whose classes a folder can name; "
                 f"{plain} are not. Save the state dict instead"
             )
-        self._hub_mixin_config = self.config
         super()._save_pretrained(save_directory)
 
 

@@ -32,10 +32,6 @@ class StrandConv1d(nn.Module):
         self, in_channels: int, filters: int, width: int, fill: float = 0.0, dilation: int = 1
     ) -> None:
         super().__init__()
-        if width < 1 or width % 2 == 0:
-            raise ValueError(f"widths: expected odd numbers, got {width}")
-        if filters < 1:
-            raise ValueError(f"filters: expected at least 1, got {filters}")
         self.fill, self.dilation = fill, dilation
         self.weight = nn.Parameter(torch.empty(filters, in_channels, width))
         self.bias = nn.Parameter(torch.zeros(filters))
@@ -120,9 +116,26 @@ def convolution(
     ]
 
 
-def dense(hidden: int, dropout: float = 0.3) -> list[nn.Module]:
-    """Return a fully connected layer of any input size, with batch norm, ReLU and dropout."""
-    return [nn.LazyLinear(hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Dropout(dropout)]
+def pooled(length: int, *layers: tuple[int, int]) -> int:
+    """Return how many positions of a window are left after convolutions and poolings.
+
+    Args:
+        length: Positions of the window.
+        layers: Of each pooling, its size, after the width of the unpadded convolution before it.
+    """
+    left, least = length, 1
+    for width, pool in layers:
+        left = (left - width + 1) // pool
+    if left < 1:
+        for width, pool in reversed(layers):
+            least = least * pool + width - 1
+        raise ValueError(f"length: expected at least {least}, got {length}")
+    return left
+
+
+def dense(features: int, hidden: int, dropout: float = 0.3) -> list[nn.Module]:
+    """Return a fully connected layer with batch norm, ReLU and dropout."""
+    return [nn.Linear(features, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Dropout(dropout)]
 
 
 def as_input(x: Tensor, like: Tensor) -> Tensor:

@@ -9,16 +9,17 @@ o = m W_class + b_class                (9)  probability = sigmoid(o), (10)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
+from modelzoo.architectures.arguments import Name, Names, length
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import as_input
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register, registered
+from modelzoo.architectures.pretrained import Pretrained, register, registered
 
 
 class Experts(nn.ModuleDict):
@@ -72,12 +73,12 @@ class MixtureOfExperts(Pretrained):
     architecture = "moe"
 
     def __init__(
-        self, experts: Mapping[str, Mapping[str, Any]], tasks: Sequence[str] = ("binding",)
+        self,
+        experts: Annotated[Mapping[Name, Mapping[str, Any]], length(1, 64)],
+        tasks: Names = ("binding",),
     ) -> None:
         super().__init__()
-        if not experts:
-            raise ValueError("experts: expected at least one, got none")
-        self.tasks = checked_tasks(tasks)
+        self.tasks = tuple(tasks)
         #: The frozen experts, by factor.
         self.experts = Experts({name: _built(**config) for name, config in experts.items()})
         sizes = {name: expert.embedding_size for name, expert in self._named_experts()}
@@ -85,14 +86,11 @@ class MixtureOfExperts(Pretrained):
             raise ValueError(f"experts: expected embeddings of one size, got {sizes}")
         self.experts.requires_grad_(False).eval()
         self.mixture = Mixture(len(sizes), next(iter(sizes.values())), len(self.tasks))
-        self.config: dict[str, Any] = {
-            "experts": {name: _described(expert) for name, expert in self._named_experts()},
-            "tasks": list(tasks),
-        }
+        self.config["experts"] = {n: _described(expert) for n, expert in self._named_experts()}
 
     @classmethod
     def from_experts(
-        cls, experts: Mapping[str, Expert], tasks: Sequence[str] = ("binding",)
+        cls, experts: Mapping[str, Expert], tasks: Names = ("binding",)
     ) -> MixtureOfExperts:
         """Return a mixture of copies of trained experts, its gate untrained."""
         model = cls({name: _described(expert) for name, expert in experts.items()}, tasks)

@@ -10,12 +10,14 @@ A class registers itself where it is defined, and `registered` tells which there
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
+
+from modelzoo.architectures.arguments import checked
+from modelzoo.architectures.weights import CONFIG_FILE, fill
 
 
 class Pretrained(nn.Module, PyTorchModelHubMixin):
@@ -23,17 +25,22 @@ class Pretrained(nn.Module, PyTorchModelHubMixin):
 
     Attributes:
         architecture: The class's key in `ARCHITECTURES`, in `config.json` and in the catalog.
+        config: The arguments that rebuild the model, as `config.json` holds them.
     """
 
     architecture: ClassVar[str]
     config: dict[str, Any]
-    _hub_mixin_config: dict[str, Any]
 
     def _save_pretrained(self, save_directory: Path) -> None:
         super()._save_pretrained(save_directory)
-        config = {"architecture": self.architecture, **self._hub_mixin_config}
+        config = {"architecture": self.architecture, **self.config}
         text = json.dumps(config, indent=2) + "\n"
-        (save_directory / "config.json").write_text(text, encoding="utf-8")
+        (save_directory / CONFIG_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def _load_as_safetensor(cls, model: Any, model_file: str, device: str, strict: bool) -> Any:
+        fill(model, Path(model_file), model_file)
+        return model.to(device).eval()
 
     @classmethod
     def _load_as_pickle(cls, model: Any, model_file: str, *args: Any, **kwargs: Any) -> Any:
@@ -48,7 +55,12 @@ ARCHITECTURES: dict[str, type[Pretrained]] = {}
 
 
 def register(cls: type[Model]) -> type[Model]:
-    """Add a class to `ARCHITECTURES` under its own name; a class decorator."""
+    """Add a class to `ARCHITECTURES` under its own name; a class decorator.
+
+    From then on its constructor checks its arguments by its annotations: see `arguments`.
+    """
+    if "__init__" in vars(cls):
+        cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
     if cls.architecture in ARCHITECTURES:
         raise ValueError(f"architecture: expected a new name, got {cls.architecture!r}")
     ARCHITECTURES[cls.architecture] = cls
@@ -62,10 +74,3 @@ def registered(kind: type[Model]) -> dict[str, type[Model]]:
         kind: The base class, such as `expert.Expert` or `baseline.Baseline`.
     """
     return {name: cls for name, cls in ARCHITECTURES.items() if issubclass(cls, kind)}
-
-
-def checked_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of a model's outputs after checking that they are some."""
-    if isinstance(tasks, str) or not tasks:
-        raise ValueError(f"tasks: expected names, at least one, got {tasks!r}")
-    return tuple(tasks)

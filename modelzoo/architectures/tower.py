@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from modelzoo.architectures.arguments import Count, Names, Odd, Pooling, Probability, Width, length
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import UNKNOWN, StrandConv1d, StrandNorm
 from modelzoo.architectures.pretrained import register
@@ -51,17 +53,15 @@ class Tower(Expert):
 
     def __init__(
         self,
-        filters: int = 48,
-        stem: int = 19,
-        width: int = 5,
-        dilations: Sequence[int] = (1, 2, 4),
-        pooling: str = "max+mean",
-        dropout: float = 0.15,
-        embedding_size: int = 32,
-        tasks: Sequence[str] = ("binding",),
+        filters: Count = 48,
+        stem: Odd = 19,
+        width: Odd = 5,
+        dilations: Annotated[Sequence[Width], length(0, 100)] = (1, 2, 4),
+        pooling: Pooling = "max+mean",
+        dropout: Probability = 0.15,
+        embedding_size: Count = 32,
+        tasks: Names = ("binding",),
     ) -> None:
-        if any(dilation < 1 for dilation in dilations):
-            raise ValueError(f"dilations: expected at least 1 each, got {list(dilations)}")
         channels = 2 * filters
         trunk = nn.Sequential(
             StrandConv1d(4, filters, stem, UNKNOWN),
@@ -70,13 +70,3 @@ class Tower(Expert):
             nn.ReLU(),
         )
         super().__init__(trunk, channels, pooling, dropout, embedding_size, tasks)
-        self.config = {
-            "filters": filters,
-            "stem": stem,
-            "width": width,
-            "dilations": list(dilations),
-            "pooling": pooling,
-            "dropout": dropout,
-            "embedding_size": embedding_size,
-            "tasks": list(tasks),
-        }

@@ -32,6 +32,7 @@ from modelzoo.training.params import TrainingParams
 from modelzoo.training.run_folder import Run, identity
 from modelzoo.training.validation import CLASSIFYING, Validation
 from modelzoo.zoo.catalog import RECIPES
+from modelzoo.zoo.hub import bert_folder
 
 Filters = Literal["random", "jaspar", "jaspar-frozen"]
 Build = Callable[[Sequence[str], int], Pretrained]  # from tasks and length to an untrained model
@@ -155,7 +156,7 @@ def train_baseline(
 
     def build(tasks: Sequence[str], length: int) -> Pretrained:
         if name == "dnabert":
-            return DNABERT.from_bert(bert or HUB, tasks)
+            return DNABERT.from_bert(bert_folder(bert or HUB), tasks)
         return registered(Baseline)[name](tasks=tasks, length=length, **config)
 
     return train_multitask(

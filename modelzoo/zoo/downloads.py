@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -16,6 +17,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import tqdm
+
+from modelzoo.architectures.weights import CONFIG_FILE, WEIGHTS_FILE, printable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -25,11 +29,30 @@ CacheDir = str | Path | None
 class HubError(OSError):
     """The Hub could not be reached, or refused a request, or lacks what was asked for."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
-def download(repo_id: str, file: str, revision: str | None, cache_dir: CacheDir) -> Path:
-    """Return the path of a repository's file in the cache; it is downloaded if it must be."""
+
+def download(
+    repo_id: str, file: str, revision: str | None, cache_dir: CacheDir, limit: int
+) -> Path:
+    """Return the path of a repository's file in the cache; it is downloaded if it must be.
+
+    Args:
+        repo_id: `"owner/repo"`.
+        file: A file of it.
+        revision: A branch, tag or commit; the main branch by default.
+        cache_dir: The folder of downloads; the client's own cache by default.
+        limit: The most bytes that are downloaded.
+
+    Raises:
+        HubError: There is no such file, it is larger, or the Hub cannot be reached.
+    """
     try:
-        return Path(hf_hub_download(repo_id, file, revision=revision, cache_dir=cache_dir))
+        path = hf_hub_download(
+            repo_id, file, revision=revision, cache_dir=cache_dir, tqdm_class=_bounded(limit)
+        )
+        return Path(path)
     # The client's errors depend on the HTTP library below it, and have no common base.
     except Exception as error:
         raise _failed(error, repo_id, file, revision) from error
@@ -38,6 +61,27 @@ def download(repo_id: str, file: str, revision: str | None, cache_dir: CacheDir)
 def commit_of(path: Path) -> str:
     """Return the commit that a file in the cache is of."""
     return path.parent.name
+
+
+def _bounded(limit: int) -> type[tqdm]:
+    """Return a progress bar that ends a download which is, or says it is, larger than a limit."""
+
+    class Bounded(tqdm):
+        def __init__(self, *args: Any, total: int | None = None, **kwargs: Any) -> None:
+            self.received = 0.0
+            self.allow(total or 0)
+            super().__init__(*args, total=total, **kwargs)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.received += n or 0
+            self.allow(self.received)
+            return super().update(n)
+
+        def allow(self, count: float) -> None:
+            if count > limit:
+                raise OSError(f"expected at most {limit} bytes, got more")
+
+    return Bounded
 
 
 def cached(repo_id: str, file: str, revision: str, cache_dir: CacheDir) -> Path | None:
@@ -70,7 +114,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, LocalEntryNotFoundError):
         return f"it is not in the cache and the Hub cannot be reached ({_first_line(error)})"
     if isinstance(error, EntryNotFoundError):
-        return "no such file (a model is config.json and model.safetensors; nothing is unpickled)"
+        return f"no such file (a model is {CONFIG_FILE} and {WEIGHTS_FILE}; nothing is unpickled)"
     if isinstance(error, RevisionNotFoundError):
         return "no such revision"
     if isinstance(error, RepositoryNotFoundError):

@@ -1,26 +1,37 @@
 """From a name to verified weights, and from the zoo to the Hugging Face Hub.
 
 Weights are found in this order: a folder given, the files shipped in the wheel, the Hub's cache,
-the Hub. A file is checked before it is used and only safetensors are read: nothing is unpickled.
+the Hub. Files are checked before they are used and only safetensors are read: nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import safetensors.torch
 import torch
 from huggingface_hub import HfApi
-from safetensors import SafetensorError
 from torch import nn
 
 from modelzoo.architectures import ARCHITECTURES
-from modelzoo.files import sha256
+from modelzoo.architectures.dnabert import VOCABULARY_FILE, bert_options
+from modelzoo.architectures.weights import (
+    CONFIG_FILE,
+    CONFIG_LIMIT,
+    WEIGHTS_FILE,
+    WEIGHTS_LIMIT,
+    WeightsError,
+    fill,
+    read_config,
+    size,
+    without_numbers,
+)
 from modelzoo.zoo import catalog
 from modelzoo.zoo.card import model_card
 from modelzoo.zoo.downloads import (
@@ -36,15 +47,9 @@ from modelzoo.zoo.downloads import (
 
 Source = Literal["auto", "shipped", "hub"]
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-
-
-class WeightsError(ValueError):
-    """A model's files are not what they should be; none of them was used."""
 
 
 def load(
@@ -69,7 +74,8 @@ def load(
 
     Raises:
         UnknownModelError: The name is no catalog name, folder or `"owner/repo"`.
-        WeightsError: A file does not match its sum, its architecture or its shapes.
+        WeightsError: A file does not match its checksum, its architecture or its shapes, or has
+            numbers that are not finite.
         HubError: The Hub cannot be reached or does not have the file.
 
     Example:
@@ -88,12 +94,12 @@ def load(
         model = _load_catalog(models[name], source, revision, cache_dir)
     elif source == "shipped":
         raise catalog.UnknownModelError(name, models)
-    elif Path(name).is_dir():
+    elif os.path.isdir(name):
         if revision is not None or source == "hub":
             raise ValueError(
                 f"revision, source: expected neither for a folder, got {revision!r} and {source!r}"
             )
-        model = _load_folder(Path(name), origin=name)
+        model = _load_folder(Path(name))
     elif _REPO_ID.fullmatch(name):
         model = _load_repository(name, revision, cache_dir)
     else:
@@ -102,7 +108,7 @@ def load(
 
 
 def publish(name: str, repo_id: str, *, private: bool = False) -> str:
-    """Upload a catalog model's configuration, weights and card; returns the commit's address.
+    """Upload a catalog model's configuration, weights and card; return the commit's address.
 
     The commit gets the tag that the catalog pins, so that these bytes can be loaded whatever is
     published after them.
@@ -138,13 +144,30 @@ def export(name: str, folder: str | Path, *, repo_id: str | None = None) -> None
         repo_id: The repository that the card tells readers to load; by default the catalog's.
     """
     info = catalog.info(name)
-    weights = _shipped(info)
+    _load_catalog(info, "shipped", None, None)  # checks the weights
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = {"architecture": info.architecture, **info.config}
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / WEIGHTS_FILE).write_bytes(weights)
+    shutil.copyfile(info.weights, folder / WEIGHTS_FILE)
     model_card(info, repo_id).save(folder / CARD_FILE)
+
+
+def bert_folder(source: str | Path, *, cache_dir: str | Path | None = None) -> Path:
+    """Return the folder of a BERT of 6-mers, for `DNABERT.from_bert`.
+
+    Args:
+        source: The folder itself, or a repository on the Hub, whose files are downloaded.
+        cache_dir: Where downloads are kept; the Hub's own cache by default.
+    """
+    if os.path.isdir(source):
+        return Path(source)
+    repo_id = str(source)
+    config = download(repo_id, CONFIG_FILE, None, cache_dir, CONFIG_LIMIT)
+    bert_options(config.parent)
+    for file, limit in ((VOCABULARY_FILE, CONFIG_LIMIT), (WEIGHTS_FILE, WEIGHTS_LIMIT)):
+        download(repo_id, file, commit_of(config), cache_dir, limit)
+    return config.parent
 
 
 def _load_catalog(
@@ -153,118 +176,69 @@ def _load_catalog(
     revision: str | None,
     cache_dir: str | Path | None,
 ) -> nn.Module:
+    model = _unfilled({"architecture": info.architecture, **info.config}, info.name)
     # A revision is something only the Hub has.
-    if source == "shipped" or (source == "auto" and revision is None and info.weights.is_file()):
-        return _build(info.architecture, info.config, _shipped(info), info.file)
+    if source == "shipped" or (source == "auto" and revision is None and info.shipped):
+        if not info.shipped:
+            raise WeightsError(
+                f"{info.file} is not shipped with this installation; load it with source='hub'"
+            )
+        fill(model, info.weights, info.file, info.sha256)
+        return model.eval()
     pin = revision or info.revision
     # The sum makes a cached file as good as the Hub's, so the Hub is not asked whether it changed.
     path = cached(info.repo_id, WEIGHTS_FILE, pin, cache_dir)
     if path is None:
-        path = download(info.repo_id, WEIGHTS_FILE, pin, cache_dir)
+        path = download(info.repo_id, WEIGHTS_FILE, pin, cache_dir, size(model))
     origin = f"{address(info.repo_id)}, revision {pin}"
-    weights = _verified(path, info.sha256, origin, cache_dir)
-    return _build(info.architecture, info.config, weights, origin)
+    return _filled(model, path, origin, info.sha256, cache_dir)
 
 
 def _load_repository(repo_id: str, revision: str | None, cache_dir: str | Path | None) -> nn.Module:
-    config = download(repo_id, CONFIG_FILE, revision, cache_dir)
+    config = download(repo_id, CONFIG_FILE, revision, cache_dir, CONFIG_LIMIT)
     # Both files of one commit, even if the branch moves between the two downloads.
     commit = commit_of(config)
-    weights = download(repo_id, WEIGHTS_FILE, commit, cache_dir)
     origin = f"{address(repo_id)}, revision {revision or commit}"
-    data = _verified(weights, checksum(weights), origin, cache_dir)
-    return _build(*_parse_config(config, origin), data, origin)
+    model = _unfilled(read_config(config, f"{origin}, {CONFIG_FILE}"), origin)
+    weights = download(repo_id, WEIGHTS_FILE, commit, cache_dir, size(model))
+    return _filled(model, weights, origin, checksum(weights), cache_dir)
 
 
-def _load_folder(folder: Path, origin: str) -> nn.Module:
+def _load_folder(folder: Path) -> nn.Module:
     for file in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (folder / file).is_file():
+        if not os.path.isfile(folder / file):
             raise WeightsError(
-                f"{origin} has no {file}; a model is a folder with {CONFIG_FILE} and"
+                f"{folder} has no {file}; a model is a folder with {CONFIG_FILE} and"
                 f" {WEIGHTS_FILE} (pickled weights are never loaded)"
             )
-    architecture, config = _parse_config(folder / CONFIG_FILE, origin)
-    return _build(architecture, config, (folder / WEIGHTS_FILE).read_bytes(), origin)
-
-
-def _shipped(info: catalog.ModelInfo) -> bytes:
-    if not info.weights.is_file():
-        raise WeightsError(
-            f"{info.file} is not shipped with this installation; load it with source='hub'"
-        )
-    data = info.weights.read_bytes()
-    _check_sum(data, info.sha256, info.file)
-    return data
-
-
-def _verified(path: Path, sha256: str | None, origin: str, cache_dir: str | Path | None) -> bytes:
-    """Return a downloaded file's bytes; a file that does not match its sum leaves the cache."""
-    data = path.read_bytes()
-    if sha256 is not None:
-        try:
-            _check_sum(data, sha256, origin)
-        except WeightsError:
-            evict(path, cache_dir)
-            raise
-    return data
-
-
-def _check_sum(data: bytes, expected: str, origin: str) -> None:
-    found = sha256(data)
-    if found != expected:
-        raise WeightsError(
-            f"{origin}: {WEIGHTS_FILE} has sha256 {found}, expected {expected}; it was not used"
-        )
-
-
-def _parse_config(path: Path, origin: str) -> tuple[str, dict[str, Any]]:
-    try:
-        config = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise WeightsError(f"{origin}: {CONFIG_FILE} is not JSON: {error}") from error
-    if not isinstance(config, dict) or "architecture" not in config:
-        raise WeightsError(f"{origin}: {CONFIG_FILE} names no architecture; {_architectures()}")
-    return config.pop("architecture"), config
-
-
-def _build(architecture: str, config: Mapping[str, Any], weights: bytes, origin: str) -> nn.Module:
-    """Return the model that a configuration and the bytes of its weights describe."""
-    if architecture not in ARCHITECTURES:
-        raise WeightsError(f"{origin}: architecture is {architecture!r}; {_architectures()}")
-    try:
-        # The initial weights are thrown away, so drawing them must not move the caller's seed.
-        with torch.random.fork_rng(devices=[]):
-            model = ARCHITECTURES[architecture](**config)
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{origin}: configuration of {architecture}: {error}") from error
-    try:
-        tensors = safetensors.torch.load(weights)
-    except SafetensorError as error:
-        raise WeightsError(f"{origin}: {WEIGHTS_FILE} is not safetensors: {error}") from error
-    _check_tensors(tensors, model.state_dict(), origin)
-    model.load_state_dict(tensors)
+    model = _unfilled(read_config(folder / CONFIG_FILE, str(folder / CONFIG_FILE)), str(folder))
+    fill(model, folder / WEIGHTS_FILE, str(folder / WEIGHTS_FILE))
     return model.eval()
 
 
-def _check_tensors(
-    found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], origin: str
-) -> None:
-    for problem, names in (
-        ("lacks", expected.keys() - found.keys()),
-        ("has, unexpected,", found.keys() - expected.keys()),
-    ):
-        if names:
-            raise WeightsError(
-                f"{origin}: {WEIGHTS_FILE} {problem} {', '.join(sorted(names))};"
-                f" expected {', '.join(expected)}"
-            )
-    for name, tensor in expected.items():
-        if found[name].shape != tensor.shape:
-            raise WeightsError(
-                f"{origin}: {name} has shape {tuple(found[name].shape)},"
-                f" expected {tuple(tensor.shape)}"
-            )
+def _filled(
+    model: nn.Module, path: Path, origin: str, sum_: str | None, cache_dir: str | Path | None
+) -> nn.Module:
+    """Return the model with the numbers of a download; a download that is bad leaves the cache."""
+    try:
+        fill(model, path, f"{origin}, {WEIGHTS_FILE}", sum_)
+    except WeightsError:
+        evict(path, cache_dir)
+        raise
+    return model.eval()
 
 
-def _architectures() -> str:
-    return f"expected one of {', '.join(ARCHITECTURES)}"
+def _unfilled(config: Mapping[str, Any], origin: str) -> nn.Module:
+    """Return the model that a configuration describes, without numbers."""
+    arguments = dict(config)
+    architecture = arguments.pop("architecture", None)
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise WeightsError(f"{origin}: architecture: expected one of {known}, got {architecture!r}")
+    try:
+        with without_numbers():
+            return ARCHITECTURES[architecture](**arguments)
+    # What is wrong with arguments beyond their types and ranges is found at many places, in PyTorch
+    # and transformers too; whatever they raise, the configuration describes no model.
+    except Exception as error:
+        raise WeightsError(f"{origin}: configuration of {architecture}: {error}") from error

@@ -231,10 +231,13 @@ def test_the_plain_network_takes_one_length():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ARGMINN(filters=0), "filters, width, .* got 0, 10, 128 and 2"),
-        (lambda: ARGMINN(position_size=5), "position_size: expected an even number, got 5"),
+        (lambda: ARGMINN(filters=0), "filters: expected a whole number from 1 to 65536, got 0"),
+        (
+            lambda: ARGMINN(position_size=5),
+            "position_size: expected an even number",
+        ),
         (lambda: ARGMINN(heads=5), "heads: expected a divisor of the token's size 24, got 5"),
-        (lambda: ARGMINN(tasks="one"), "tasks: expected names, at least one, got 'one'"),
+        (lambda: ARGMINN(tasks="one"), "tasks: expected a list, got 'one'"),
         (lambda: PlainCNN(length=50), "length: expected at least 57, got 50"),
         (lambda: ARGMINN()(torch.zeros(2, 5, 9)), r"x: expected the shape \(B, 4, L\)"),
     ],

@@ -63,9 +63,9 @@ def test_a_danq_expert_is_what_slow_steps_compute(pooling, length):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"pool": 0}, "pool, state: expected at least 1 each, got 0 and 32"),
-        ({"state": 0}, "pool, state: expected at least 1 each, got 13 and 0"),
-        ({"width": 4}, "widths: expected odd numbers, got 4"),
+        ({"pool": 0}, "pool: expected a whole number from 1 to 10000, got 0"),
+        ({"state": 0}, "state: expected a whole number from 1 to 65536, got 0"),
+        ({"width": 4}, "width: expected an odd number from 1 to 9999, got 4"),
         ({"pooling": "mean"}, "pooling: expected one of .* got 'mean'"),
     ],
 )

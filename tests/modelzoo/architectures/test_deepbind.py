@@ -63,12 +63,12 @@ def test_one_layer_is_deepbind_on_both_strands_by_loops():
     ("arguments", "message"),
     [
         ({"filters": [4, 4]}, "filters, widths: expected one of each"),
-        ({"filters": [], "widths": []}, "filters, widths: expected one of each"),
-        ({"widths": [8]}, "widths: expected odd numbers, got 8"),
-        ({"filters": [0]}, "filters: expected at least 1, got 0"),
+        ({"filters": [], "widths": []}, r"filters: expected 1 to 100 values, got \[\]"),
+        ({"widths": [8]}, "widths: expected an odd number from 1 to 9999, got 8"),
+        ({"filters": [0]}, "filters: expected a whole number from 1 to 65536, got 0"),
         ({"pooling": "mean"}, "pooling: expected one of .* got 'mean'"),
-        ({"tasks": "GATA3"}, "tasks: expected names, at least one, got 'GATA3'"),
-        ({"tasks": []}, "tasks: expected names"),
+        ({"tasks": "GATA3"}, "tasks: expected a list, got 'GATA3'"),
+        ({"tasks": []}, "tasks: expected 1 to 10000 values"),
     ],
 )
 def test_arguments_that_make_no_model_are_refused(arguments, message):

@@ -118,7 +118,7 @@ def test_another_vocabulary_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"all 4096 6-mers in order, got 4100 tokens"):
         DNABERT.from_bert(tmp_path)
     (tmp_path / "vocab.txt").unlink()
-    with pytest.raises(ValueError, match=r"source: expected vocab\.txt"):
+    with pytest.raises(ValueError, match=r"vocab\.txt: expected a file"):
         DNABERT.from_bert(tmp_path)
     with pytest.raises(ValueError, match="letters: expected A, C, G and T"):
         DNABERT(BERT, letters="ACGU")

@@ -158,10 +158,10 @@ def test_a_saved_model_is_read_back(tmp_path, hidden):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"units": 0}, "units, width, hidden: expected at least 1, 1 and 0, got 0, 19 and 7"),
+        ({"units": 0}, "units: expected a whole number from 1 to 65536, got 0"),
         ({"length": 24}, "length: expected at least 25.*got 24"),
-        ({"tasks": "GATA3"}, "tasks: expected names"),
-        ({"tasks": []}, "tasks: expected names"),
+        ({"tasks": "GATA3"}, "tasks: expected a list, got 'GATA3'"),
+        ({"tasks": []}, "tasks: expected 1 to 10000 values"),
     ],
 )
 def test_wrong_arguments_are_refused(config, message):
@@ -259,5 +259,5 @@ def test_any_module_may_be_a_unit_but_has_no_name_to_be_saved_by(tmp_path):
 def test_a_plain_module_must_say_how_many_outputs_it_has():
     with pytest.raises(ValueError, match="outputs: expected the number of outputs of 'gc'"):
         ModelUnits({"gc": CountsGC()})
-    with pytest.raises(ValueError, match="models: expected at least one"):
+    with pytest.raises(ValueError, match="models: expected 1 to 64 values"):
         ModelUnits({})

@@ -81,12 +81,12 @@ def test_before_training_a_residual_adds_nothing():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dilations": [1, 0]}, r"dilations: expected at least 1 each, got \[1, 0\]"),
-        ({"width": 4}, "widths: expected odd numbers, got 4"),
-        ({"stem": 0}, "widths: expected odd numbers, got 0"),
-        ({"filters": 0}, "filters: expected at least 1, got 0"),
+        ({"dilations": [1, 0]}, "dilations: expected a whole number from 1 to 10000, got 0"),
+        ({"width": 4}, "width: expected an odd number from 1 to 9999, got 4"),
+        ({"stem": 0}, "stem: expected an odd number from 1 to 9999, got 0"),
+        ({"filters": 0}, "filters: expected a whole number from 1 to 65536, got 0"),
         ({"pooling": "mean"}, "pooling: expected one of .* got 'mean'"),
-        ({"tasks": "GATA3"}, "tasks: expected names, at least one, got 'GATA3'"),
+        ({"tasks": "GATA3"}, "tasks: expected a list, got 'GATA3'"),
     ],
 )
 def test_arguments_that_make_no_model_are_refused(arguments, message):
