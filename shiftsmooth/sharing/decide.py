@@ -100,6 +100,39 @@ class Sharer:
             return SummedGradient(call, self.forward_func)
         return SharedGradient(call, self, plan.at_once)
 
+    def outputs(self, call: Arguments, forward_func: Callable[..., Any]) -> list[Tensor] | None:
+        """What a model gives for all copies of a call, (S * B, ...), chunk after chunk.
+
+        The outputs can be differentiated, with respect to the inputs too.
+
+        Args:
+            call: The call.
+            forward_func: A model that does the same as the one that this decides about, and may
+                give more outputs per row.
+
+        Returns:
+            The outputs, or None if the call does not share.
+        """
+        differentiable = torch.is_grad_enabled()
+        shifts, found = call.shifts.values, []
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                plan = self._plan(call)
+                self.told = plan.told
+                if not plan.told.shared:
+                    return None
+                for start in range(0, len(shifts), plan.at_once):
+                    copies = Copies(call, shifts[start : start + plan.at_once])
+                    run = _following(forward_func, call)
+                    output = _followed(run, forward_func, copies, Copies.run, call.inputs)
+                    found.append(output if differentiable else output.detach())
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            self.failed(call, error)
+            return None
+        return found
+
     def not_shared(self, reason: str) -> None:
         """Tells why a call shares nothing."""
         self.told = Sharing(False, reason=reason)
@@ -272,6 +305,19 @@ def shared_gradient(
     Raises:
         NotShareable: If the model does what cannot be followed.
     """
+    leaves = _leaves(copies)
+    output = _followed(run, forward_func, copies, Copies.output, leaves)
+    return output.detach(), copies.differentiated(output, leaves)
+
+
+def _followed(
+    run: Following,
+    forward_func: Callable[..., Any],
+    copies: Copies,
+    take: Callable[[Copies, Callable[..., Any], Tensors], Tensor],
+    tensors: Tensors,
+) -> Tensor:
+    """What `take` makes of a model that runs on windows of `tensors`."""
     count = len(copies.call.inputs)
 
     def followed(*values: Any) -> Any:
@@ -279,11 +325,10 @@ def shared_gradient(
             output = forward_func(*_windows(run, copies, values[:count]), *values[count:])
             return tree_map(lambda x: x.write_out() if isinstance(x, Windows) else x, output)
 
-    leaves = _leaves(copies)
     try:
-        output = copies.output(followed, leaves)
+        output = take(copies, followed, tensors)
         run.finish()
-        return output.detach(), torch.autograd.grad(output.sum(), leaves)
+        return output
     except Exception as error:
         # The frames that the error remembers hold windows that the model itself has let go.
         failure = error.with_traceback(None)
@@ -366,7 +411,7 @@ def _compare(forward_func: Callable[..., Any], copies: Copies) -> bool:
     torch.set_rng_state(state)
     leaves = _leaves(copies)
     expected = copies.output(forward_func, copies.inputs(leaves))
-    wanted = torch.autograd.grad(expected.sum(), leaves)
+    wanted = copies.differentiated(expected, leaves)
     rounding = torch.finfo(expected.dtype).eps
     output, expected = output.double(), expected.detach().double()
     spread = float(expected.max() - expected.min())
