@@ -1,7 +1,8 @@
 """Torch's private attributes under names of our own: only this file is to mend when they move."""
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ __all__ = [
     "name_of",
     "plainly",
     "transforms_active",
-    "untracked",
+    "undisturbed",
 ]
 
 _FORWARD = ("_forward_hooks", "_forward_pre_hooks")
@@ -63,17 +64,20 @@ def global_hooks() -> bool:
 
 
 @contextmanager
-def untracked() -> Iterator[None]:
-    """Take away the hooks by which torch's counter of operations names modules, and give them back.
+def undisturbed() -> Iterator[None]:
+    """A context in which models run as Python wrote them.
 
-    What it counts in this time belongs to no module.
+    Compiled functions run uncompiled, and torch's counter of operations does not name modules,
+    which it does by hooks: what it counts belongs to no module.
     """
     removed = [(hooks, dict(hooks)) for hooks in _EVERYWHERE if hooks]
     for hooks, entries in removed:
         for key in [key for key, hook in entries.items() if _tracks(hook)]:
             del hooks[key]
+    compiles = "torch._dynamo" in sys.modules
     try:
-        yield
+        with torch.compiler.set_stance("force_eager") if compiles else nullcontext():
+            yield
     finally:
         for hooks, entries in removed:
             hooks.clear()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 from .. import _torch
 from ..arguments import Arguments, Tensors
-from ..chunks import CPU_BYTES, Chunks, over
+from ..chunks import CPU_BYTES, Chunks, first, over
 from ..copies import Chunk, Copies, sum_type
 from ..shifts import Shifts
 from ..steps import Step, SummedGradient
@@ -91,6 +92,7 @@ class Sharer:
         self._plans: dict[Any, _Plan] = {}
         self._checked: set[Any] = set()
         self._warned = False
+        self._modules: dict[Module, str] = {}
 
     def step(self, call: Arguments) -> Step:
         """The gradients of a call, shifted back and summed: shared or once per shift."""
@@ -123,7 +125,7 @@ class Sharer:
                     return None
                 for start in range(0, len(shifts), plan.at_once):
                     copies = Copies(call, shifts[start : start + plan.at_once])
-                    run = _following(forward_func, call)
+                    run = self.following(call)
                     output = _followed(run, forward_func, copies, Copies.run, call.inputs)
                     found.append(output if differentiable else output.detach())
         except torch.OutOfMemoryError:
@@ -147,7 +149,7 @@ class Sharer:
     def _plan(self, call: Arguments) -> _Plan:
         if self.share is False:
             return _Plan(Sharing(False, reason="`share=False`"))
-        modules = refusals.modules_of(self.forward_func)
+        self._modules = modules = refusals.modules_of(self.forward_func)
         norm = refusals.trained_norm(modules)
         if norm is not None:
             reason = f"batch norm '{norm}' is in training mode; call eval() on the model"
@@ -167,32 +169,35 @@ class Sharer:
         return self._plans[key]
 
     def _tried(self, call: Arguments) -> _Plan:
+        shifts = call.shifts.values
+        at_once = call.shifts_per_eval or len(shifts)
+        decide = partial(self._decide, call)
         try:
-            return self._decide(call)
+            return first(decide, shifts, at_once, halve=call.shifts_per_eval is None)[0]
         except torch.OutOfMemoryError:
             reason = "memory ran out when sharing was tried on one example"
             return _Plan(Sharing(False, reason=reason), final=False)
         except Exception as error:
             return self._refused(call, error)
 
-    def _decide(self, call: Arguments) -> _Plan:
-        shifts = call.shifts.values
-        at_once = min(call.shifts_per_eval or len(shifts), len(shifts))
+    def _decide(self, call: Arguments, shifts: Chunk) -> _Plan:
+        """The plan, tried with `shifts`, as many as may run at once."""
+        at_once, count = len(shifts), len(call.shifts.values)
         one = call.examples([0])
-        run, cost = self._counted(one, shifts[:at_once])
+        run, cost = self._counted(one, shifts)
         ended: tuple[str | None, str | None] = run.ended[0] if run.ended else (None, None)
         if not run.followed:
             reason = f"`{ended[0]}`, the first function, cannot be followed"
             return _Plan(Sharing(False, 0.0, *ended, reason))
         if call.shifts_per_eval is None:
-            at_once, cost = self._fitting(call, one, cost)
+            at_once, cost = self._fitting(call, one, shifts, cost)
         signature = (tuple(run.followed), tuple(run.ended), call.inputs[0].dtype)
         if signature not in self._checked:
-            if not self._check(call):
+            if not self._check(call, at_once):
                 reason = "outputs do not depend on these inputs, so that nothing can be checked"
                 return _Plan(Sharing(False, reason=reason), final=False)
             self._checked.add(signature)
-        shared = cost.times(call.batch, len(shifts) / at_once)
+        shared = cost.times(call.batch, count / at_once)
         apart = self._apart(call, one)
         saved = 1 - shared.operations / apart.operations if apart.operations else 0.0
         device = call.inputs[0].device
@@ -205,7 +210,7 @@ class Sharer:
 
     def _counted(self, one: Arguments, shifts: Chunk) -> tuple[Following, Cost]:
         """A shared run of one example, and its cost."""
-        run = _following(self.forward_func, one)
+        run = self.following(one)
         with Counter() as counter:
             shared_gradient(run, self.forward_func, Copies(one, shifts))
         return run, counter.cost
@@ -218,17 +223,20 @@ class Sharer:
         at_once = self.chunks.size(SummedGradient(call, self.forward_func))
         return counter.cost.times(call.batch * at_once, count / at_once)
 
-    def _fitting(self, call: Arguments, one: Arguments, cost: Cost) -> tuple[int, Cost]:
+    def _fitting(
+        self, call: Arguments, one: Arguments, shifts: Chunk, cost: Cost
+    ) -> tuple[int, Cost]:
         """How many shifts to run at once so that a CPU's memory does not grow with N, and the cost.
 
         Args:
             call: The call.
             one: The same for one example.
-            cost: The cost of all shifts at once, for one example.
+            shifts: As many as may run at once.
+            cost: The cost of all these at once, for one example.
         """
-        shifts = call.shifts.values
         count = len(shifts)
-        if call.inputs[0].device.type != "cpu" or cost.kept * call.batch <= SHARED_BYTES:
+        fits = cost.kept * call.batch <= SHARED_BYTES
+        if call.inputs[0].device.type != "cpu" or fits or count == 2:
             return count, cost
         _, two = self._counted(one, shifts[:2])
         each = (cost.kept - two.kept) / (count - 2)
@@ -237,8 +245,12 @@ class Sharer:
         at_once = -(-count // runs)
         return at_once, cost.between(two, (at_once - 2) / (count - 2))
 
-    def _check(self, call: Arguments) -> bool:
+    def _check(self, call: Arguments, at_once: int) -> bool:
         """Compare a few shifts of a few examples both ways; False if nothing can be seen.
+
+        Args:
+            call: The call.
+            at_once: No more shifts than this.
 
         Raises:
             NotShareable: If they differ.
@@ -246,10 +258,16 @@ class Sharer:
         few = call.examples(sorted({0, call.batch // 2, call.batch - 1}))
         shifts = few.shifts.values
         reach = shifts.index(max(shifts, key=abs))
-        chosen = sorted({0, len(shifts) // 3, len(shifts) - 1, reach})
+        chosen = sorted({0, len(shifts) // 3, len(shifts) - 1, reach})[:at_once]
         copies = Copies(few, tuple(shifts[i] for i in chosen))
         double = _in_double(self.forward_func, copies)
-        return _compare(*double) if double else _compare(self.forward_func, copies)
+        forward_func, copies = double or (self.forward_func, copies)
+        return _compare(self.following(copies.call), forward_func, copies)
+
+    def following(self, call: Arguments) -> Following:
+        """A new run of the model for a call."""
+        constants = [x for x in (*call.args, call.target) if isinstance(x, Tensor)]
+        return Following(self._modules, constants)
 
     def _refused(self, call: Arguments, error: Exception) -> _Plan:
         if not isinstance(error, NotShareable):
@@ -278,7 +296,7 @@ class SharedGradient(Step):
         """The sum over `shifts`; without sharing if that fails."""
         if len(shifts) > 1 and self.sharer.told is not None and self.sharer.told.shared:
             try:
-                run = _following(self.forward_func, self.call)
+                run = self.sharer.following(self.call)
                 _, gradients = shared_gradient(run, self.forward_func, Copies(self.call, shifts))
                 return tuple(gradient[None] for gradient in gradients)
             except torch.OutOfMemoryError:
@@ -321,7 +339,7 @@ def _followed(
     count = len(copies.call.inputs)
 
     def followed(*values: Any) -> Any:
-        with _torch.untracked(), run:
+        with _torch.undisturbed(), run:
             output = forward_func(*_windows(run, copies, values[:count]), *values[count:])
             return tree_map(lambda x: x.write_out() if isinstance(x, Windows) else x, output)
 
@@ -335,11 +353,6 @@ def _followed(
         failure.__context__ = None
     run.finish()
     raise failure
-
-
-def _following(forward_func: Callable[..., Any], call: Arguments) -> Following:
-    constants = [x for x in (*call.args, call.target) if isinstance(x, Tensor)]
-    return Following(refusals.modules_of(forward_func), constants)
 
 
 def _leaves(copies: Copies) -> Tensors:
@@ -399,27 +412,33 @@ def _in_double(
     return (run, copies) if exact else None
 
 
-def _compare(forward_func: Callable[..., Any], copies: Copies) -> bool:
+def _compare(run: Following, forward_func: Callable[..., Any], copies: Copies) -> bool:
     """Whether outputs and gradients agree both ways; False if there is nothing to compare.
 
     Raises:
         NotShareable: If they differ.
     """
     state = torch.get_rng_state()
-    run = _following(forward_func, copies.call)
     output, gradients = shared_gradient(run, forward_func, copies)
+    draws = not torch.equal(state, torch.get_rng_state())
     torch.set_rng_state(state)
     leaves = _leaves(copies)
     expected = copies.output(forward_func, copies.inputs(leaves))
     wanted = copies.differentiated(expected, leaves)
+    shift, example = divmod(1, copies.call.batch)
+    one = Copies(copies.call.examples([example]), (copies.shifts[shift],))
+    alone = expected[1] if draws else one.output(forward_func, one.inputs())
     rounding = torch.finfo(expected.dtype).eps
     output, expected = output.double(), expected.detach().double()
     spread = float(expected.max() - expected.min())
     noise = 100 * rounding * float(expected.abs().max())
     if not expected.isfinite().all() or spread <= noise:
         return False
+    bound = max(noise, rounding**0.5 * spread)
+    if not float((alone - expected[1]).abs().max()) <= bound:
+        raise NotShareable("what an example gets depends on the others in its batch")
     difference = float((output - expected).abs().max())
-    if not difference <= max(noise, rounding**0.5 * spread):
+    if not difference <= bound:
         raise NotShareable(
             f"when it was tried, outputs differed by {difference:.3g}, where they spread over "
             f"{spread:.3g}"

@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from .. import _torch
 from .ops import OPERATIONS, Operation
-from .windows import Aliases, NotShareable, Windows, windows_in
+from .windows import NotShareable, Windows, windows_in
 
 
 class Following(TorchFunctionMode):
@@ -72,9 +72,9 @@ class Following(TorchFunctionMode):
         if len(windows) < len(kept):
             self.reason = self.reason or "the model keeps the places of largest values (`max`)"
         written = [x.write_out() for x in windows]
-        for x in windows:
-            x.aliases = Aliases()
         self._made.clear()  # weak references forbid a swap
+        for x in windows:
+            x.aliases.dissolve()
         for x, ordinary in zip(windows, written):
             torch.utils.swap_tensors(x, ordinary.view_as(ordinary))
         if self.reason is not None:
@@ -113,6 +113,12 @@ class Following(TorchFunctionMode):
             return self._follow(func, name, windows, args, kwargs)
         except NotShareable as error:
             self.refuse(str(error))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            # Also where the model would catch it: in an ordinary run there may be none.
+            self.reason = self.reason or f"`{name}` failed on shared tensors ({error})"
+            raise
 
     def _follow(
         self,
@@ -140,7 +146,7 @@ class Following(TorchFunctionMode):
             writes = operation.writes
             if bound is not None:
                 writes = writes or bool(bound.arguments.pop("inplace", False))
-                if not _trains(operation, bound.arguments):
+                if not _draws(operation, bound.arguments):
                     result = self._run(operation, windows, bound.args, bound.kwargs)
             elif kwargs.get("inplace"):
                 self.refuse(f"`{name}` is called in a way that is not known")
@@ -240,11 +246,12 @@ def _ordinary(value: Any) -> Any:
     return value.write_out() if isinstance(value, Windows) else value
 
 
-def _trains(operation: Operation, arguments: dict[str, Any]) -> bool:
-    """Whether a function such as dropout is asked to behave as in training."""
+def _draws(operation: Operation, arguments: dict[str, Any]) -> bool:
+    """Whether dropout is asked to drop."""
+    parameters = operation.signature.parameters
     for name in ("training", "train"):
-        if name in operation.signature.parameters:
-            return bool(arguments.get(name, operation.signature.parameters[name].default))
+        if name in parameters and "p" in parameters:
+            return bool(arguments.get(name, parameters[name].default))
     return False
 
 
@@ -289,7 +296,7 @@ _ESCAPES = (
     | _tensor_functions(
         "data numpy __array__ data_ptr untyped_storage storage __dlpack__ set_ resize_ resize_as_ "
         "register_hook register_post_accumulate_grad_hook retain_grad requires_grad_ detach_ "
-        "backward share_memory_ swapaxes_ as_strided_ _backward_hooks"
+        "backward share_memory_ as_strided_"
     )
     | {torch.autograd.grad, torch.autograd.backward}
 )
@@ -324,6 +331,7 @@ _IMPURE = {
     "unflatten_dense_tensors", "pin_memory", "record_stream", "data_ptr", "untyped_storage",
     "storage", "is_shared", "storage_type", "module_load", "apply_", "map_", "map2_",
     "batch_norm", "instance_norm", "native_batch_norm", "embedding_renorm_", "to_dlpack",
-    "__torch_dispatch__", "_make_subclass", "_make_wrapper_subclass", "set_",
+    "as_strided", "as_strided_copy", "as_strided_scatter", "storage_offset", "_make_subclass",
+    "_make_wrapper_subclass", "set_",
     "resize_as_sparse_", "const_data_ptr", "mutable_data_ptr",
 }  # fmt: skip

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from .windows import Windows, windows_in
+from .windows import NotShareable, Windows, windows_in
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,9 @@ def _batch_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Any:
-    if training or running_mean is None or input.axis == 1:
+    if training or running_mean is None:
+        raise NotShareable("batch norm in training mode looks at the whole batch at once")
+    if input.axis == 1:
         return NotImplemented
     return input.each(
         lambda part: F.batch_norm(part, running_mean, running_var, weight, bias, False, 0.0, eps)
@@ -1016,7 +1018,8 @@ def _getitem(input: Windows, indices: Any) -> Any:
         if not 0 <= along < input.width:
             return NotImplemented
         rest[at] = 0
-        return input.piece(along, along + 1)[tuple(rest)]
+        # A copy, since a piece may be a view of a part.
+        return input.piece(along, along + 1).clone()[tuple(rest)]
     if not all(bound is None or isinstance(bound, int) for bound in (along.start, along.stop)):
         return NotImplemented
     low, high, step = along.indices(input.width)
@@ -1103,8 +1106,6 @@ def _flatten(input: Windows, start_dim: int = 0, end_dim: int = -1) -> Any:
 def _unflatten(input: Windows, dim: int, sizes: Any) -> Any:
     shape = _shape(input)
     dim %= len(shape)
-    if not all(isinstance(size, int) for size in sizes) or -1 in sizes:
-        return NotImplemented
     return _reshaped(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 

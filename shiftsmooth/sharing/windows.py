@@ -16,7 +16,7 @@ differentiable tensor functions, so the result is exact.
 
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +31,9 @@ class Run(Protocol):
 
     def follow(self, func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         """The result of `func`, whose arguments hold windows."""
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Ends sharing."""
 
     def keep(self, windows: "Windows") -> None:
         """Notes that `windows` belong to this run."""
@@ -55,6 +58,10 @@ class Aliases:
     def write_out(self, tensor: Tensor) -> None:
         """Notes that the ordinary tensor `tensor` stands for a part of this memory."""
         self._outside.append((tensor, tensor._version))
+
+    def dissolve(self) -> None:
+        """Forget all windows, which then are of no use any more."""
+        self._members.clear()
 
     def check(self) -> None:
         """Refuses if an ordinary tensor that stands for this memory was written to."""
@@ -258,7 +265,7 @@ class Windows(Tensor):
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Reached only past `__torch_function__`, where parts cannot be followed."""
-        raise NotShareable(f"the model calls {func} in a way that cannot be followed")
+        next(windows_in((args, kwargs))).run.refuse(f"`{func}` is called past Python")
 
 
 def windows_in(value: Any) -> Iterator[Windows]:
