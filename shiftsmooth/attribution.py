@@ -23,15 +23,13 @@ from ._captum import takes
 from .arguments import Arguments, Dim, Inputs, Target, Targets, Tensors, check_model
 from .chunks import Chunks
 from .copies import Copies
-from .gradients import Gradients
+from .gradients import Gradients, checked_share
 from .paths import attribute_path, is_path
 from .reductions import reduction_of
 from .sharing import Share, Sharing
 from .shifts import Shifts
 from .steps import Method, Step, delta_of, on_other_strand
 from .warn import warn
-
-SHARE: Share = False  # what `share` is when it is not given
 
 
 class ShiftSmooth(GradientAttribution):
@@ -84,10 +82,8 @@ class ShiftSmooth(GradientAttribution):
         super().__init__(getattr(base, "forward_func", base))
         if trunk is not None:
             share = _share_of(trunk)
-        if share not in (True, False, "auto", None):
-            raise ValueError(f"share: expected True, False or 'auto', got {share!r}")
         self.chunks = Chunks()
-        self._gradients = Gradients(SHARE if share is None else share, self.chunks)
+        self._gradients = Gradients(checked_share(share), self.chunks)
 
     @overload
     def attribute(

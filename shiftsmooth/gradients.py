@@ -14,6 +14,15 @@ from .sharing import Share, Sharer, Sharing
 from .shifts import Dims
 from .steps import EachGradient, Step, on_other_strand
 
+SHARE: Share = False  # what `share` is when it is not given
+
+
+def checked_share(share: Share | None) -> Share:
+    """`share`, or what it is when it is not given."""
+    if share not in (True, False, "auto", None):
+        raise ValueError(f"share: expected True, False or 'auto', got {share!r}")
+    return SHARE if share is None else share
+
 
 class Gradients:
     """Gradients of one or several models, which share work between shifts where that pays.

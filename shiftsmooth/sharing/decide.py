@@ -427,7 +427,7 @@ def _compare(run: Following, forward_func: Callable[..., Any], copies: Copies) -
     wanted = copies.differentiated(expected, leaves)
     shift, example = divmod(1, copies.call.batch)
     one = Copies(copies.call.examples([example]), (copies.shifts[shift],))
-    alone = expected[1] if draws else one.output(forward_func, one.inputs())
+    alone = (expected[1] if draws else one.output(forward_func, one.inputs())).detach()
     rounding = torch.finfo(expected.dtype).eps
     output, expected = output.double(), expected.detach().double()
     spread = float(expected.max() - expected.min())

@@ -13,7 +13,7 @@ from tangermeme.variant_effect import substitution_effect
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from shiftsmooth import attribution
+from shiftsmooth import gradients
 from shiftsmooth.functional import shift_smooth
 
 
@@ -272,7 +272,7 @@ def test_it_shares_as_shiftsmooth_does(X, monkeypatch):
     net = nn.Sequential(nn.Conv1d(4, 64, 9, padding=4), nn.AdaptiveMaxPool1d(1), nn.Flatten())
     found, work = [], []
     for share in (False, True):
-        monkeypatch.setattr(attribution, "SHARE", share)
+        monkeypatch.setattr(gradients, "SHARE", share)
         with FlopCounterMode(display=False) as counter:
             found.append(shift_smooth(net, X.repeat(1, 1, 20), batch_size=2))
         work.append(counter.get_total_flops())
