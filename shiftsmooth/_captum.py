@@ -11,7 +11,7 @@ from captum._utils.common import (
     _run_forward,
     _select_targets,
 )
-from captum._utils.gradient import compute_layer_gradients_and_eval
+from captum._utils.gradient import compute_gradients, compute_layer_gradients_and_eval
 from captum._utils.progress import NullProgress, progress
 from captum.attr import Attribution
 from captum.attr._utils.common import _format_callable_baseline
@@ -24,6 +24,7 @@ __all__ = [
     "format_args",
     "format_output",
     "layer_gradients",
+    "plain_gradient",
     "progress_bar",
     "run_forward",
     "select",
@@ -85,6 +86,11 @@ def takes(method: Attribution, name: str) -> bool:
             return True
         method = getattr(method, "attribution_method", None)
     return False
+
+
+def plain_gradient(method: Attribution) -> bool:
+    """Whether `method` takes gradients as Captum does, and not those of hooks or of a layer."""
+    return getattr(method, "gradient_func", None) is compute_gradients
 
 
 def draw_baselines(baselines: Any, inputs: Tensor | tuple[Tensor, ...]) -> Any:

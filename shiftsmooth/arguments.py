@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from .warn import warn
 Tensors = tuple[Tensor, ...]
 Inputs = TypeVar("Inputs", Tensor, Tensors)
 Target = int | tuple[int, ...] | Tensor | list[int] | list[tuple[int, ...]] | None
+Targets = Sequence[int | tuple[int, ...]] | Literal["all"] | None
 Dim = int | None | Sequence[int | Sequence[int] | None]
 
 
@@ -30,6 +31,8 @@ class Arguments:
         dims: For each input the dimensions that are shifted.
         arg_dims: The same for those of `args` that are shifted, by position.
         shifts_per_eval: How many shifts to run at once, or None.
+        strands: 2 if each window is also seen from its other strand.
+        targets: Several outputs to explain, instead of `target`.
     """
 
     inputs: Tensors
@@ -40,6 +43,8 @@ class Arguments:
     dims: tuple[Dims, ...]
     arg_dims: dict[int, Dims]
     shifts_per_eval: int | None
+    strands: int
+    targets: tuple[int | tuple[int, ...], ...] | None = None
 
     @classmethod
     def of(
@@ -52,6 +57,7 @@ class Arguments:
         dim: Any = -1,
         roll_args: Iterable[int] | None = None,
         shifts_per_eval: int | None = None,
+        strands: int = 1,
     ) -> "Arguments":
         """Check the arguments of `attribute`; an error names the one that is bad."""
         is_tuple = isinstance(inputs, tuple)
@@ -72,6 +78,7 @@ class Arguments:
             dims,
             _arg_dims(args, roll_args, shifts, tensors, dims),
             _checked_size(shifts_per_eval),
+            _checked_strands(strands),
         )
 
     @property
@@ -113,7 +120,13 @@ class Arguments:
         return replace(self, inputs=inputs, target=target, args=args)
 
     def formatted(self, attributions: Tensors) -> Tensor | Tensors:
-        """`attributions` in the inputs' types; one tensor if one tensor came in."""
+        """`attributions` in the inputs' types; one tensor if one tensor came in.
+
+        Of several targets they come target after target, and are stacked.
+        """
+        count = len(self.inputs)
+        if self.targets is not None:
+            attributions = tuple(torch.stack(attributions[i::count]) for i in range(count))
         return _captum.format_output(
             self.is_tuple,
             tuple(
@@ -121,6 +134,19 @@ class Arguments:
                 for a, x in zip(attributions, self.inputs)
             ),
         )
+
+    def flips(self) -> tuple[Dims, ...]:
+        """For each input and argument the dimensions whose flip makes it the other strand's."""
+        flips: list[Dims] = []
+        for i, (x, dims) in enumerate(zip(self.inputs, self.dims)):
+            letters = tuple({-1, -2} - set(dims))
+            if dims and (x.dim() != 3 or len(dims) != 1 or x.size(letters[0]) != 4):
+                raise ValueError(
+                    "strands: expected 1 for inputs that are not DNA, (B, 4, L) in the order of "
+                    f"A, C, G, T, got 2 and inputs[{i}] of shape {tuple(x.shape)}"
+                )
+            flips.append((*letters, *dims) if dims else ())
+        return (*flips, *(self.arg_dims.get(i, ()) for i in range(len(self.args))))
 
 
 def check_model(name: str, model: Any, or_what: str = "") -> None:
@@ -153,6 +179,12 @@ def _checked_size(shifts_per_eval: int | None) -> int | None:
     if shifts_per_eval is not None and integer("shifts_per_eval", shifts_per_eval) < 1:
         raise ValueError(f"shifts_per_eval: expected None or 1 or more, got {shifts_per_eval}")
     return shifts_per_eval
+
+
+def _checked_strands(strands: int) -> int:
+    if strands not in (1, 2):
+        raise ValueError(f"strands: expected 1 or 2, got {strands!r}")
+    return strands
 
 
 def _usable(value: Any) -> Any:

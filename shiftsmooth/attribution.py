@@ -8,26 +8,28 @@ are made inside the autograd graph and one backward pass per chunk of shifts end
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, overload
 
 import torch
 from captum.attr import Attribution, GradientAttribution
 from captum.log import log_usage
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Module, ModuleList
 
 from ._captum import takes
-from .arguments import Arguments, Dim, Inputs, Target, Tensors, check_model
+from .arguments import Arguments, Dim, Inputs, Target, Targets, Tensors, check_model
 from .chunks import Chunks
 from .copies import Copies
+from .gradients import Gradients, checked_share
+from .paths import attribute_path, is_path
 from .reductions import reduction_of
-from .sharing import Share, Sharer, Sharing
+from .sharing import Share, Sharing
 from .shifts import Shifts
-from .steps import EachGradient, Method, Step
+from .steps import Method, Step, delta_of, on_other_strand
 from .warn import warn
-
-SHARE: Share = False  # what `share` is when it is not given
 
 
 class ShiftSmooth(GradientAttribution):
@@ -46,7 +48,7 @@ class ShiftSmooth(GradientAttribution):
 
     def __init__(
         self,
-        forward_func: Callable[..., Any] | Attribution,
+        forward_func: Callable[..., Any] | Attribution | Sequence[Callable[..., Any]],
         share: Share | None = None,
         *,
         trunk: Module | Literal["auto"] | None = None,
@@ -54,7 +56,8 @@ class ShiftSmooth(GradientAttribution):
         """
         Args:
             forward_func: The model or any function of the inputs, to smooth its (signed) gradient;
-                or another Captum attribution whose result has its input's shape, to smooth that:
+                a list of models, whose gradients are averaged; or another Captum attribution
+                whose result has its input's shape, to smooth that:
                 `ShiftSmooth(IntegratedGradients(model))`, `ShiftSmooth(NoiseTunnel(...))`.
             share: Whether shifts share what they have in common: the maps of convolutions, and
                 pooling right after them, so that the time of a convolutional model hardly grows
@@ -67,19 +70,20 @@ class ShiftSmooth(GradientAttribution):
                 module it is makes no difference: sharing goes as far as the model allows.
         """
         self.attribution_method = forward_func if isinstance(forward_func, Attribution) else None
-        if self.attribution_method is None:
+        several = isinstance(forward_func, list | tuple | ModuleList)
+        self._several: tuple[Any, ...] = tuple(forward_func) if several else ()  # type: ignore
+        if several and not self._several:
+            raise ValueError("forward_func: expected at least one model, got none")
+        for i, model in enumerate(self._several):
+            check_model(f"forward_func[{i}]", model)
+        if not several and self.attribution_method is None:
             check_model("forward_func", forward_func, " or a captum Attribution")
-        super().__init__(getattr(forward_func, "forward_func", forward_func))
+        base = partial(_mean_output, self._several) if several else forward_func
+        super().__init__(getattr(base, "forward_func", base))
         if trunk is not None:
             share = _share_of(trunk)
-        if share not in (True, False, "auto", None):
-            raise ValueError(f"share: expected True, False or 'auto', got {share!r}")
-        if share and self.attribution_method is not None:
-            raise ValueError(f"share: expected False with an Attribution inside, got {share!r}")
         self.chunks = Chunks()
-        if share is None:
-            share = SHARE if self.attribution_method is None else False
-        self._sharer = Sharer(self.forward_func, share, self.chunks)
+        self._gradients = Gradients(checked_share(share), self.chunks)
 
     @overload
     def attribute(
@@ -96,6 +100,8 @@ class ShiftSmooth(GradientAttribution):
         edges: str = "circular",
         reduction: str = "mean",
         abs: bool | None = None,
+        strands: int = 1,
+        targets: Targets = None,
         shifts_per_eval: int | None = None,
         show_progress: bool = False,
         return_convergence_delta: Literal[False] = False,
@@ -128,6 +134,8 @@ class ShiftSmooth(GradientAttribution):
         edges: str = "circular",
         reduction: str = "mean",
         abs: bool | None = None,
+        strands: int = 1,
+        targets: Targets = None,
         shifts_per_eval: int | None = None,
         show_progress: bool = False,
         **kwargs: Any,
@@ -161,10 +169,17 @@ class ShiftSmooth(GradientAttribution):
                 positions more on each side, the model sees windows that are `2 * max_shift`
                 shorter, and each position of the result averages the windows that contain it. A
                 position that no window contains gets 0.
-            reduction: "mean", as in the paper, "mean_square" or "variance" over shifts, as
-                NoiseTunnel's `smoothgrad`, `smoothgrad_sq` and `vargrad`.
+            reduction: "mean", as in the paper, "mean_square" or "variance", as NoiseTunnel's
+                `smoothgrad`, `smoothgrad_sq` and `vargrad`; "median"; or "mean_and_std", the mean
+                and the standard deviation, stacked: (2, B, ...). It is taken over shifts, strands
+                and models.
             abs: Average the absolute gradients. None keeps the sign, unlike Captum's Saliency. With
                 another attribution inside it is passed on, if that has such an argument.
+            strands: 2 averages over both strands of DNA, (B, 4, L) with the letters in the order of
+                A, C, G, T: the model sees each window and its reverse complement. The second strand
+                costs nothing where the model gives the same for both.
+            targets: Several outputs to explain instead of `target`, indices or tuples of indices,
+                or "all". The results are stacked, (T, B, ...), and come from one forward pass.
             shifts_per_eval: How many shifted copies of the batch the model sees at once. None takes
                 as many as is fast and fits. The result does not depend on it, the memory does.
             show_progress: Show a bar that counts shifts.
@@ -197,35 +212,108 @@ class ShiftSmooth(GradientAttribution):
             dim=dim,
             roll_args=roll_args,
             shifts_per_eval=shifts_per_eval,
+            strands=strands,
         )
-        reduced = reduction_of(reduction, call.shifts)
+        _check_names(kwargs, self.attribution_method)
         # The caller may be inside no_grad (NoiseTunnel is) or inference_mode.
         with torch.inference_mode(False), torch.enable_grad():
-            step = self._step(call, reduced.linear, abs, kwargs)
-            self.chunks.run(step, reduced.add, show_progress)
-        output = call.formatted(reduced.result(call.dims))
-        if isinstance(step, Method) and step.delta is not None:
-            return output, step.delta.result(((),))[0]
-        return output
+            call = self._with_targets(call, targets)
+            if self._is_path(call, reduction, abs, kwargs):
+                return self._path(call, abs, kwargs)
+            reduced = reduction_of(reduction, call.shifts)
+            steps = self._steps(call, reduced.linear, abs, kwargs)
+            for step in steps:
+                self.chunks.run(step, reduced.add, show_progress)
+        output = call.formatted(reduced.result(steps[0].dims, len(steps)))
+        return (output, delta_of(steps)) if kwargs.get("return_convergence_delta") else output
 
-    def _step(
-        self, call: Arguments, linear: bool, abs: bool | None, kwargs: dict[str, Any]
-    ) -> Step:
-        """What is done with a chunk of this call's shifts."""
-        _check_names(kwargs, self.attribution_method)
-        if self.attribution_method is not None:
-            self._sharer.not_shared("another attribution is smoothed, not the gradient of a model")
-            return Method(call, self.attribution_method, abs, kwargs)
-        call.require_floating()
-        if abs or not linear:  # only a plain mean of gradients is the gradient of something
-            self._sharer.not_shared("only a plain mean of signed gradients is shared")
-            return EachGradient(call, self.forward_func, bool(abs))
-        return self._sharer.step(call)
+    @property
+    def models(self) -> list[Callable[..., Any]]:
+        """The models whose gradients are averaged."""
+        return list(self._several or (self.forward_func,))
 
     @property
     def sharing(self) -> Sharing | None:
         """What became of sharing in the last call; None before the first."""
-        return self._sharer.told
+        return self._gradients.sharing
+
+    def _with_targets(self, call: Arguments, targets: Targets) -> Arguments:
+        """`call` with several targets in the place of one."""
+        if targets is None:
+            return call
+        if call.target is not None:
+            raise ValueError(f"targets: expected None where target is given, got {targets!r}")
+        if targets == "all":
+            one = Copies(call.examples([0]), call.shifts.values[:1])
+            with torch.no_grad():
+                output = one.run(self.models[0], one.inputs())
+            if output.dim() != 2:
+                raise ValueError(
+                    "targets: expected indices, since outputs have shape "
+                    f"{tuple(output.shape[1:])} per example, got 'all'"
+                )
+            targets = tuple(range(output.size(1)))
+        if isinstance(targets, str) or not isinstance(targets, Sequence) or not targets:
+            raise ValueError(f"targets: expected indices, 'all' or None, got {targets!r}")
+        return replace(call, targets=tuple(targets))  # type: ignore[arg-type]
+
+    def _steps(
+        self, call: Arguments, linear: bool, abs: bool | None, kwargs: dict[str, Any]
+    ) -> list[Step]:
+        """What is done with a chunk of shifts, for each strand of each model."""
+        method = self.attribution_method
+        if method is None:
+            call.require_floating()
+            return self._gradients.steps(self.models, call, linear, bool(abs))
+        self._gradients.not_shared("another attribution is smoothed, not the gradient of a model")
+        flips = (None,) if call.strands == 1 else (None, call.flips())
+        return [Method(call, method, abs, kwargs, strand) for strand in flips]
+
+    def _is_path(
+        self, call: Arguments, reduction: str, abs: bool | None, kwargs: dict[str, Any]
+    ) -> bool:
+        """Whether the call asks for an attribution of F, by a method that can give it."""
+        method = self.attribution_method
+        return method is not None and reduction == "mean" and is_path(method, call, abs, kwargs)
+
+    def _path(self, call: Arguments, abs: bool | None, kwargs: dict[str, Any]) -> Any:
+        """The attribution of F, and its delta if that was asked for."""
+        call.require_floating()
+        gradient = partial(self._gradients.mean, self.models)
+        found: Tensors = ()
+        for target in call.targets or (call.target,):
+            one = replace(call, target=target, targets=None)
+            found += attribute_path(self.attribution_method, one, gradient, abs, kwargs)
+        found = tuple(a.detach() for a in found)
+        output = call.formatted(found)
+        if not kwargs.get("return_convergence_delta"):
+            return output
+        return output, self._delta(call, found, kwargs.get("baselines"), call.inputs, call.target)
+
+    def _delta(
+        self,
+        call: Arguments,
+        attributions: Tensor | Tensors,
+        start: Any,
+        end: Any,
+        target: Any,
+    ) -> Tensor:
+        """How far `attributions` are from summing to F(end) - F(start)."""
+        flips = call.flips() if call.strands == 2 else None
+
+        def mean(*values: Any) -> Tensor:
+            count = len(call.inputs)
+            at = replace(call, inputs=values[:count], args=values[count:], target=None)
+            copies = [Copies(at, (n,)) for n in call.shifts.values]
+            outputs = [c.run(self.forward_func, c.inputs()) for c in copies]
+            if flips is not None:
+                other = partial(on_other_strand, self.forward_func, flips)
+                outputs += [c.run(other, c.inputs()) for c in copies]
+            return torch.stack(outputs).mean(0)
+
+        return GradientAttribution(mean).compute_convergence_delta(
+            attributions, start, end, target, call.args or None
+        )
 
     @log_usage(part_of_slo=True)
     def compute_convergence_delta(
@@ -261,24 +349,15 @@ class ShiftSmooth(GradientAttribution):
         Returns:
             One delta per example, shape (B,).
         """
-        count = len(end_point) if isinstance(end_point, tuple) else 1
-        plan = Shifts.of(max_shift, shifts, "circular", region)
-        rolled = None if roll_args is None else tuple(roll_args)
-
-        def mean_over_shifts(*values: Any) -> Tensor:
-            call = Arguments.of(
-                values[:count] if isinstance(end_point, tuple) else values[0],
-                additional_forward_args=values[count:],
-                shifts=plan,
-                dim=dim,
-                roll_args=rolled,
-            )
-            copies = [Copies(call, (n,)) for n in call.shifts.values]
-            return torch.stack([c.run(self.forward_func, c.inputs()) for c in copies]).mean(0)
-
-        return GradientAttribution(mean_over_shifts).compute_convergence_delta(
-            attributions, start_point, end_point, target, additional_forward_args
+        call = Arguments.of(
+            end_point,
+            target,
+            additional_forward_args,
+            shifts=Shifts.of(max_shift, shifts, "circular", region),
+            dim=dim,
+            roll_args=roll_args,
         )
+        return self._delta(call, attributions, start_point, end_point, target)
 
     def attribute_future(self) -> None:
         """Raise an error: not implemented, as in NoiseTunnel."""
@@ -318,3 +397,8 @@ def _check_names(kwargs: Mapping[str, Any], method: Attribution | None) -> None:
             f"{unknown[0]}: expected an argument of ShiftSmooth; others are passed on to a "
             "smoothed Attribution, and this ShiftSmooth takes the gradient of a model"
         )
+
+
+def _mean_output(models: Sequence[Callable[..., Any]], *args: Any) -> Tensor:
+    """The mean of the outputs of several models."""
+    return torch.stack([model(*args) for model in models]).mean(0)

@@ -55,11 +55,13 @@ class Copies:
         return _captum.expand_target(self.call.target, len(self.shifts))
 
     def run(self, forward_func: Callable[..., Any], inputs: Tensors) -> Tensor:
-        """Run the model on these copies and take its output at the target."""
+        """Run the model on these copies and take its output at the target, or at all targets."""
         output = _captum.run_forward(forward_func, inputs, self.args())
         if not isinstance(output, Tensor):
             raise TypeError(f"forward_func: expected a tensor as output, got {_other(output)}")
         try:
+            if self.call.targets is not None:
+                return torch.stack([_captum.select(output, t) for t in self.call.targets], -1)
             return _captum.select(output, self.target())
         except torch.OutOfMemoryError:
             raise
@@ -67,19 +69,21 @@ class Copies:
             raise AssertionError(
                 f"target: expected one index or tuple of indices into outputs of shape "
                 f"{tuple(output.shape[1:])}, or one per example, {self.call.batch}, got "
-                f"{self.call.target!r} ({error})"
+                f"{self.call.targets or self.call.target!r} ({error})"
             ) from error
 
     def output(self, forward_func: Callable[..., Any], inputs: Tensors) -> Tensor:
-        """The model's output at the target, one number per row; raise if it is not one."""
+        """The model's output, one number per row, or one per row and target; raise if it is not."""
         output = self.run(forward_func, inputs)
         if not output.dim() or output.size(0) != self.rows:
             raise ValueError(
                 f"forward_func: expected one row per example, {self.counted}, got an output of "
                 f"shape {tuple(output.shape)}"
             )
-        if output.numel() != self.rows:
-            raise AssertionError(_several(tuple(output.shape[1:]), self.call.target))
+        targets = self.call.targets or (self.call.target,)
+        if output.numel() != self.rows * len(targets):
+            shape = output.shape[1:-1] if self.call.targets else output.shape[1:]
+            raise AssertionError(_several(tuple(shape), targets[0]))
         return output
 
     def gradient(
@@ -93,7 +97,15 @@ class Copies:
                 "graph: does the model run under torch.no_grad, detach its output or return "
                 "integers?"
             )
-        return torch.autograd.grad(output.sum(), leaves)
+        return self.differentiated(output, leaves)
+
+    def differentiated(self, output: Tensor, leaves: Tensors) -> Tensors:
+        """The gradients of an `output` of these copies, target after target."""
+        if self.call.targets is None:
+            return torch.autograd.grad(output.sum(), leaves)
+        sums = output.reshape(-1, len(self.call.targets)).sum(0).unbind()
+        each = [torch.autograd.grad(s, leaves, retain_graph=s is not sums[-1]) for s in sums]
+        return tuple(gradient for gradients in each for gradient in gradients)
 
     def summed_gradient(
         self,

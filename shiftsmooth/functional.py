@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from itertools import chain
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +18,9 @@ from .attribution import ShiftSmooth
 __all__ = ["shift_smooth"]
 
 
+@overload
 def shift_smooth(
-    model: Callable[..., Tensor],
+    model: Callable[..., Tensor] | Sequence[Callable[..., Tensor]],
     X: Tensor,
     args: Sequence[Tensor] | None = None,
     target: Target = 0,
@@ -26,10 +29,52 @@ def shift_smooth(
     batch_size: int = 32,
     hypothetical: bool = False,
     gradient_correction: bool = True,
+    strands: int = 1,
+    spread: Literal[False] = False,
+    func: Callable[..., Tensor] | None = None,
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
     verbose: bool = False,
-) -> Tensor:
+) -> Tensor: ...
+
+
+@overload
+def shift_smooth(
+    model: Callable[..., Tensor] | Sequence[Callable[..., Tensor]],
+    X: Tensor,
+    args: Sequence[Tensor] | None = None,
+    target: Target = 0,
+    *,
+    max_shift: int | None = 5,
+    batch_size: int = 32,
+    hypothetical: bool = False,
+    gradient_correction: bool = True,
+    strands: int = 1,
+    spread: Literal[True],
+    func: Callable[..., Tensor] | None = None,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
+) -> tuple[Tensor, Tensor]: ...
+
+
+def shift_smooth(
+    model: Callable[..., Tensor] | Sequence[Callable[..., Tensor]],
+    X: Tensor,
+    args: Sequence[Tensor] | None = None,
+    target: Target = 0,
+    *,
+    max_shift: int | None = 5,
+    batch_size: int = 32,
+    hypothetical: bool = False,
+    gradient_correction: bool = True,
+    strands: int = 1,
+    spread: bool = False,
+    func: Callable[..., Tensor] | None = None,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
     """Attribute a model's prediction to the letters of sequences, averaged over small shifts.
 
     The result is gradient times input, with the gradient averaged over the windows up to
@@ -49,9 +94,9 @@ def shift_smooth(
     correction (Majdandzic et al., Genome Biology 2023) subtracts it.
 
     Args:
-        model: A module, or a function of X (and `args`), that returns (N, tasks). A module is
-            put in eval mode and on `device` for the call, and then back as it was; a module
-            on several devices stays where it is.
+        model: A module, or a function of X (and `args`), that returns (N, tasks), or a list of
+            them, to average. A module is put in eval mode and on `device` for the call, and then
+            back as it was; a module on several devices stays where it is.
         X: (N, 4, L) one-hot sequences, of any dtype: int8 saves memory, since only one batch at a
             time is cast and moved to `device`. The alphabet may have any number of letters.
         args: Further inputs of the model, each with N rows. Floating tensors are cast to `dtype`;
@@ -64,6 +109,9 @@ def shift_smooth(
         hypothetical: Return the (corrected) gradient itself, with a value for every possible letter
             of a position, as TF-MoDISco takes it; otherwise only that of the letter present.
         gradient_correction: Subtract the mean over the letters at each position.
+        strands: 2 averages over both strands; the letters are then A, C, G, T.
+        spread: Return the standard deviation over shifts, strands and models too.
+        func: Applied to the model's output before the target is chosen; must be differentiable.
         dtype: The type to compute in, `torch.bfloat16` or `"bfloat16"`; half precisions run under
             autocast. None takes the model's.
         device: Where to compute; None takes a CUDA device where there is one.
@@ -71,7 +119,8 @@ def shift_smooth(
 
     Returns:
         (N, 4, L), on the CPU, in `dtype`; with no sequences an empty one. Signed: a negative
-        contribution lowers the output. Zero at letters not present, unless `hypothetical`.
+        contribution lowers the output. Zero at letters not present, unless `hypothetical`. With
+        `spread` the pair (contributions, standard deviations).
 
     Example:
         >>> import torch
@@ -82,7 +131,9 @@ def shift_smooth(
         >>> shift_smooth(model, X, target=1, max_shift=2).shape
         torch.Size([1, 4, 6])
     """
-    check_model("model", model)
+    models: list[Any] = list(model) if isinstance(model, list | tuple) else [model]
+    for each in models or [None]:
+        check_model("model", each, " or a list of them")
     if not isinstance(X, Tensor):
         raise TypeError(f"X: expected a tensor, got {type(X).__name__}")
     if X.dim() != 3:
@@ -94,24 +145,45 @@ def shift_smooth(
         raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
     args = _checked_args(args, len(X))
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dtype = _checked_dtype(dtype) if dtype else _dtype_of(model)
+    dtype = _checked_dtype(dtype) if dtype else _dtype_of(models[0])
 
-    explainer = ShiftSmooth(model)
-    result = torch.empty(X.shape, dtype=dtype)
+    functions = [each if func is None else partial(_then, func, each) for each in models]
+    if spread and gradient_correction:  # before the statistics, which are not linear
+        functions = [partial(_corrected, each) for each in functions]
+    explainer = ShiftSmooth(functions if len(functions) > 1 else functions[0])
+    reduction = "mean_and_std" if spread else "mean"
+    result = torch.empty((1 + spread, *X.shape), dtype=dtype)
     bar = progress_bar("ShiftSmooth", len(X), verbose)
-    with _ready(model, device), _autocast(device, dtype), bar:
+    with ExitStack() as stack:
+        for context in (*(_ready(m, device) for m in models), _autocast(device, dtype), bar):
+            stack.enter_context(context)
         for start in range(0, len(X), batch_size):
             rows = slice(start, start + batch_size)
             x = X[rows].to(device).to(dtype)
-            extra = tuple(_batch(arg, rows, device, dtype) for arg in args)
             gradient = explainer.attribute(
-                x, _of_rows(target, rows, len(X)), extra or None, max_shift=max_shift, roll_args=()
+                x,
+                _of_rows(target, rows, len(X)),
+                tuple(_batch(arg, rows, device, dtype) for arg in args) or None,
+                max_shift=max_shift,
+                roll_args=(),
+                reduction=reduction,
+                strands=strands,
             )
-            if gradient_correction:
-                gradient = gradient - gradient.mean(1, keepdim=True)
-            result[rows] = gradient if hypothetical else gradient * x
+            gradient = gradient if spread else gradient[None]
+            if gradient_correction and not spread:
+                gradient = gradient - gradient.mean(2, keepdim=True)
+            result[:, rows] = gradient if hypothetical else gradient * x
             bar.update(len(x))
-    return result
+    return (result[0], result[1]) if spread else result[0]
+
+
+def _then(func: Callable[..., Tensor], model: Callable[..., Any], *args: Any) -> Tensor:
+    return func(model(*args))
+
+
+def _corrected(model: Callable[..., Tensor], x: Tensor, *args: Any) -> Tensor:
+    """The model's output; its gradient sums to zero over the letters of a position."""
+    return model(x - (x - x.detach()).mean(1, keepdim=True), *args)
 
 
 @contextmanager

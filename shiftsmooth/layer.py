@@ -1,19 +1,23 @@
 """LayerShiftSmooth: the same average for an embedding, or any layer that keeps the sequence."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from captum.attr import LayerAttribution
 from captum.log import log_usage
 from torch import Tensor
-from torch.nn import Module
+from torch.nn import Embedding, Module
 
 from .arguments import Arguments, Dim, Target, Tensors, check_model
 from .chunks import Chunks
+from .gradients import Gradients, checked_share
 from .reductions import reduction_of
+from .sharing import Share, Sharing
 from .shifts import Shifts
-from .steps import LayerGradient
+from .steps import LayerGradient, Step
 
 
 class LayerShiftSmooth(LayerAttribution):
@@ -29,17 +33,22 @@ class LayerShiftSmooth(LayerAttribution):
         forward_func: Callable[..., Any],
         layer: Module,
         device_ids: list[int] | None = None,
+        share: Share | None = None,
     ) -> None:
         """
         Args:
             forward_func: The model, or a function that runs it.
             layer: The layer inside it.
             device_ids: For a DataParallel model given as a function: its devices, in order.
+            share: Whether shifts share what they have in common, as for `ShiftSmooth`. It is
+                possible for an embedding of tokens (B, L).
         """
         check_model("forward_func", forward_func)
         _check_layer(layer, forward_func)
         super().__init__(forward_func, layer, device_ids)
         self.chunks = Chunks()
+        self._gradients = Gradients(checked_share(share), self.chunks)
+        self._from_embedding = partial(_from_embedding, forward_func, layer)
 
     @log_usage(part_of_slo=True)
     def attribute(
@@ -106,18 +115,78 @@ class LayerShiftSmooth(LayerAttribution):
             shifts_per_eval=shifts_per_eval,
         )
         reduced = reduction_of(reduction, call.shifts)
-        step = LayerGradient(
-            call,
-            self.forward_func,
-            self.layer,
-            layer_dim,
-            to_layer_input=attribute_to_layer_input,
-            device_ids=self.device_ids,
-            abs=abs,
-        )
         with torch.inference_mode(False), torch.enable_grad():
+            plain = reduced.linear and not abs and not attribute_to_layer_input
+            step = self._embedded(call, layer_dim) if plain else None
+            if step is None:
+                step = LayerGradient(
+                    call,
+                    self.forward_func,
+                    self.layer,
+                    layer_dim,
+                    to_layer_input=attribute_to_layer_input,
+                    device_ids=self.device_ids,
+                    abs=abs,
+                )
             self.chunks.run(step, reduced.add, show_progress)
-        return step.formatted(reduced.result(step.dims))
+        result = reduced.result(step.dims)
+        return step.formatted(result) if isinstance(step, LayerGradient) else result[0]
+
+    @property
+    def sharing(self) -> Sharing | None:
+        """What became of sharing in the last call; None before the first."""
+        return self._gradients.sharing
+
+    def _embedded(self, call: Arguments, layer_dim: Any) -> Step | None:
+        """The step of an embedding layer whose shifts share work; None where they cannot.
+
+        The embeddings of shifted tokens are the shifted embeddings, so the model is run from them.
+        """
+        layer, ids = self.layer, call.inputs[0]
+        if (
+            type(layer) is not Embedding
+            or layer.max_norm is not None
+            or len(call.inputs) != 1
+            or ids.is_floating_point()
+            or ids.dim() != 2
+            or call.dims != ((-1,),)
+            or layer_dim not in (None, 1, -2)
+            or self.device_ids is not None
+        ):
+            self._gradients.not_shared("only embeddings of tokens (B, L) are shared")
+            return None
+        with torch.no_grad():
+            embedded = layer(ids)
+        inner = replace(
+            call,
+            inputs=(embedded,),
+            is_tuple=False,
+            dims=((-2,),),
+            args=(ids, *call.args),
+            arg_dims={0: (-1,), **{i + 1: dims for i, dims in call.arg_dims.items()}},
+        )
+        (step,) = self._gradients.steps([self._from_embedding], inner)
+        return step if self.sharing is not None and self.sharing.shared else None
+
+
+def _from_embedding(
+    forward_func: Callable[..., Any], layer: Module, embedded: Tensor, ids: Tensor, *args: Any
+) -> Any:
+    """What the model gives where `layer` gives `embedded` for `ids`."""
+    used = False
+
+    def forward(given: Tensor) -> Tensor:
+        nonlocal used
+        if used or given is not ids:
+            raise ValueError("layer: expected one call with the model's inputs, got another")
+        used = True
+        return embedded
+
+    layer.forward = forward
+    try:
+        return forward_func(ids, *args)
+    finally:
+        del layer.forward
 
 
 def _check_layer(layer: Any, forward_func: Any) -> None:

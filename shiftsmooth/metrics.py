@@ -35,6 +35,7 @@ __all__ = [
     "evalattai",
     "faithfulness",
     "mutation_stability",
+    "pearson",
     "shift_stability",
     "top_k_hit_rate",
 ]
@@ -396,13 +397,20 @@ def top_k_hit_rate(attribution: Tensor, mask: Tensor, k: int | None = None) -> T
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Correlate (B, M) with (B, M), row by row; nan where a row is constant.
+    """Correlate two batches of values, example by example.
+
+    Args:
+        a: (B, M).
+        b: (B, M).
+
+    Returns:
+        (B,), in [-1, 1]; nan where the values of an example are constant.
 
     Example:
         >>> import torch
         >>> from shiftsmooth.metrics import pearson
-        >>> pearson(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[2.0, 4.0, 6.0]]))
-        tensor([1.], dtype=torch.float64)
+        >>> pearson(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[2.0, 1.0, 0.0]])).tolist()
+        [-1.0]
     """
     a, b = a.double(), b.double()
     # Compare the values: the variance of a constant row need not round to zero.

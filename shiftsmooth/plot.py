@@ -76,6 +76,7 @@ def plot_logos(
     attributions: Tensor | Mapping[str, Tensor],
     sequence: Tensor | str | None = None,
     *,
+    spread: Tensor | Mapping[str, Tensor] | None = None,
     motifs: Iterable[Motif] = (),
     window: tuple[int, int] | None = None,
     max_letters: int = 120,
@@ -100,6 +101,9 @@ def plot_logos(
         sequence: One-hot (A, L), or a string of L letters. With it only the letters present are
             drawn, which turns a gradient or a hypothetical attribution into the contributions
             of this sequence. Without it every letter is drawn, stacked at its position.
+        spread: Standard deviations, shaped like the attributions, one or {method: spread}, as
+            `shift_smooth(spread=True)` gives them; drawn as whiskers on the letters present. Needs
+            `sequence`.
         motifs: Stretches to box.
         window: (start, stop), the positions to draw in letters, as numbered on the axis.
         max_letters: The number of positions to draw in letters when `window` is None.
@@ -130,6 +134,7 @@ def plot_logos(
     _require_matplotlib()
     methods = {"": attributions} if isinstance(attributions, Tensor) else dict(attributions)
     logos = _logos(methods, sequence, alphabet)
+    spreads = _spreads(spread, methods, sequence, alphabet)
     whole = (first, first + logos[0].shape[1])
     shown = _window(logos, window, max_letters, whole)
     boxes = _Boxes(motifs)
@@ -142,7 +147,10 @@ def plot_logos(
         _draw_overview(sheet, methods, logos, whole, shown, boxes)
 
     letters = [logo[:, shown[0] - first : shown[1] - first] for logo in logos]
-    limits = [_limits(heights) for heights in letters]
+    whiskers = {
+        name: deviation[shown[0] - first : shown[1] - first] for name, deviation in spreads.items()
+    }
+    limits = [_limits(heights, whiskers.get(name)) for name, heights in zip(methods, letters)]
     if sharey:
         limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
     sheet.skip(boxes.header(shown, sheet.inner))
@@ -150,6 +158,8 @@ def plot_logos(
     for name, heights, limit in zip(methods, letters, limits):
         axes = sheet.axes(ROW, shown, name)
         _draw_letters(axes, heights, shown[0], alphabet)
+        if name in whiskers:
+            _draw_whiskers(axes, heights, whiskers[name], shown[0])
         _scale(axes, limit)
         boxes.draw(axes, shown, alpha=0.12, edge=0.7)
         rows.append(axes)
@@ -493,6 +503,14 @@ def _draw_letters(axes: Axes, heights: Tensor, first: int, alphabet: str) -> Non
         axes.add_artist(PathPatch(path, facecolor=color, lw=0, zorder=2))
 
 
+def _draw_whiskers(axes: Axes, heights: Tensor, spread: Tensor, first: int) -> None:
+    """A vertical line from one standard deviation below the height of a position to one above."""
+    net = heights.sum(0)
+    positions = torch.arange(first, first + len(net))
+    low, high = (net - spread).tolist(), (net + spread).tolist()
+    axes.vlines(positions.tolist(), low, high, color=INK, lw=0.7, zorder=3)
+
+
 @cache
 def _glyph(letter: str) -> Path:
     """The outline of a letter, stretched to fill the unit square."""
@@ -554,10 +572,14 @@ def _short(value: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _limits(heights: Tensor) -> tuple[float, float]:
-    """A range with a little air around the stacks of (A, L) letters."""
+def _limits(heights: Tensor, spread: Tensor | None = None) -> tuple[float, float]:
+    """A range with a little air around the stacks of (A, L) letters, and their whiskers."""
     high = heights.clamp(min=0).sum(0).max().item()
     low = heights.clamp(max=0).sum(0).min().item()
+    if spread is not None:
+        net = heights.sum(0)
+        high = max(high, (net + spread).max().item())
+        low = min(low, (net - spread).min().item())
     air = 0.04 * (high - low) or 1.0
     return low - air, high + air
 
@@ -589,7 +611,10 @@ def _window(logos: Sequence[Tensor], window: Span | None, max_letters: int, whol
 
 
 def _logos(
-    methods: Mapping[str, Tensor], sequence: Tensor | str | None, alphabet: str
+    methods: Mapping[str, Tensor],
+    sequence: Tensor | str | None,
+    alphabet: str,
+    names: tuple[str, str] = ("attribution", "attributions"),
 ) -> list[Tensor]:
     """The heights of letters, (A, L) in float64 on the CPU, of every method."""
     if not methods:
@@ -597,7 +622,7 @@ def _logos(
     present = None if sequence is None else _one_hot(sequence, alphabet)
     logos: list[Tensor] = []
     for name, attribution in methods.items():
-        what = f"attributions[{name!r}]" if name else "attribution"
+        what = f"{names[1]}[{name!r}]" if name else names[0]
         if not isinstance(attribution, Tensor):
             raise TypeError(f"{what}: expected a tensor, got {type(attribution).__name__}")
         heights = attribution.detach().cpu().double()
@@ -627,6 +652,34 @@ def _logos(
             )
         logos.append(heights if present is None else heights * present)
     return logos
+
+
+def _spreads(
+    spread: Tensor | Mapping[str, Tensor] | None,
+    methods: Mapping[str, Tensor],
+    sequence: Tensor | str | None,
+    alphabet: str,
+) -> dict[str, Tensor]:
+    """The standard deviation of the letter present at each position, (L,), by method."""
+    if spread is None:
+        return {}
+    if sequence is None:
+        raise ValueError("sequence: expected a sequence with spread, got None")
+    if isinstance(spread, Tensor):
+        if list(methods) != [""]:
+            raise ValueError("spread: expected {method: spread} per method, got a tensor")
+        spread = {"": spread}
+    found = {}
+    for name, deviation in spread.items():
+        if name not in methods:
+            raise ValueError(
+                f"spread: expected the names of methods, {list(methods)}, got {name!r}"
+            )
+        (heights,) = _logos({name: deviation}, sequence, alphabet, ("spread", "spread"))
+        if (heights < 0).any():
+            raise ValueError("spread: expected 0 or more, got negative values")
+        found[name] = heights.sum(0)
+    return found
 
 
 def _one_hot(sequence: Tensor | str, alphabet: str) -> Tensor:

@@ -135,16 +135,16 @@ class Shifts:
         """
         if self.edges == "circular" or not dims:
             return total / len(self.values)
-        starts = [self.reach - n for n in self.values]
-        lengths = [total.size(dim) - 2 * self.reach for dim in dims]
-        count = torch.zeros([total.size(dim) for dim in dims])
-        for start in starts:
-            count[tuple(slice(start, start + length) for length in lengths)] += 1
-        shape = [1] * total.dim()
-        for dim in dims:
-            shape[dim] = total.size(dim)
-        order = sorted(range(len(dims)), key=lambda i: dims[i])
-        return total / count.permute(order).reshape(shape).clamp_min(1).to(total)
+        return total / self.reached(total, dims).sum(0).clamp_min(1).to(total)
+
+    def reached(self, x: Tensor, dims: Dims) -> Tensor:
+        """Whether the window of each shift holds each position: (S, ...), broadcasting to `x`."""
+        shape = [x.size(d) if d in dims else 1 for d in range(-x.dim(), 0)]
+        if self.edges == "circular" or not dims:
+            return torch.ones(len(self.values), *shape, dtype=torch.bool, device=x.device)
+        inner = [n - 2 * self.reach * (d - x.dim() in dims) for d, n in enumerate(shape)]
+        window = torch.ones(inner, dtype=torch.bool, device=x.device)
+        return torch.stack([self.back(window, dims, n) for n in self.values])
 
     def _roll(self, x: Tensor, dims: Dims, n: int) -> Tensor:
         if self.region is None:

@@ -47,7 +47,7 @@ class Step(ABC):
     def __init__(self, call: Arguments, forward_func: Callable[..., Any]) -> None:
         self.call = call
         self.forward_func = forward_func
-        self.dims: tuple[Dims, ...] = call.dims
+        self.dims: tuple[Dims, ...] = call.dims * len(call.targets or (0,))
         self.alone = call.one_at_a_time
 
     @abstractmethod
@@ -141,9 +141,23 @@ class Method(Step):
     """
 
     def __init__(
-        self, call: Arguments, method: Attribution, abs: bool | None, kwargs: dict[str, Any]
+        self,
+        call: Arguments,
+        method: Attribution,
+        abs: bool | None,
+        kwargs: dict[str, Any],
+        flips: tuple[Dims, ...] | None = None,
     ) -> None:
+        """
+        Args:
+            call: The call's arguments.
+            method: The attribution.
+            abs: The argument of that name, if the method has it.
+            kwargs: Further arguments of the method.
+            flips: What makes inputs and arguments those of the other strand, to explain that.
+        """
         super().__init__(call, method.forward_func)
+        self.flips = flips
         self.method, self.name = method, method.get_name()
         self.delta = Mean(call.shifts) if kwargs.get("return_convergence_delta") else None
         self._check(abs)
@@ -159,26 +173,55 @@ class Method(Step):
     def __call__(self, shifts: Chunk) -> Tensors:
         """The attributions for `shifts`."""
         copies = Copies(self.call, shifts)
-        inputs = tuple(c.detach().requires_grad_(c.is_floating_point()) for c in copies.inputs())
+        count = len(self.call.inputs)
+        inputs = self._flipped(copies.inputs())
+        inputs = tuple(c.detach().requires_grad_(c.is_floating_point()) for c in inputs)
         arguments = dict(self.kwargs)
         for key in _SHIFTED_KWARGS & arguments.keys():
-            arguments[key] = _shifted_kwarg(copies, arguments[key])
-        if self.call.target is not None:
-            arguments["target"] = copies.target()
+            arguments[key] = self._shifted_kwarg(copies, arguments[key])
         if self.call.args:
-            arguments["additional_forward_args"] = copies.args()
-        with copies.explained(self.forward_func):
-            result = self.method.attribute(inputs if self.call.is_tuple else inputs[0], **arguments)
+            arguments["additional_forward_args"] = self._flipped(copies.args(), count)
+        back: list[Tensor] = []
         deltas: Tensors = ()
-        if self.delta is not None:
-            result, delta = result
-            deltas = (_deltas(copies, self.kwargs, delta),)
-        attributions = result if isinstance(result, tuple) else (result,)
-        self._check_shapes(copies, attributions, inputs)
-        back = copies.back(attributions, self.dims)
+        for target in self.call.targets or (copies.target(),):
+            if target is not None:
+                arguments["target"] = target
+            with copies.explained(self.forward_func):
+                given = inputs if self.call.is_tuple else inputs[0]
+                result = self.method.attribute(given, **arguments)
+            if self.delta is not None:
+                result, delta = result
+                deltas = (_deltas(copies, self.kwargs, delta),)
+            attributions = result if isinstance(result, tuple) else (result,)
+            self._check_shapes(copies, attributions, inputs)
+            back += copies.back(self._flipped(attributions), self.call.dims)
         if self.delta is not None:  # last, so that a chunk that runs out of memory adds nothing
             self.delta.add(deltas)
-        return back
+        return tuple(back)
+
+    def _flipped(self, values: tuple[Any, ...], first: int = 0) -> tuple[Any, ...]:
+        """`values`, which are inputs or later arguments from `first` on, of the other strand."""
+        if self.flips is None:
+            return values
+        return flipped(values, self.flips[first:])
+
+    def _shifted_kwarg(self, copies: Copies, value: Any) -> Any:
+        """`baselines` or `feature_mask`, which broadcast to the inputs, for these copies."""
+        call = copies.call
+
+        def shifted(i: int, entry: Any) -> Any:
+            if not isinstance(entry, Tensor) or not entry.dim():
+                return entry
+            x = call.inputs[i]
+            dims = _common(call.dims[i], entry, x)
+            entry = torch.cat([call.shifts.shift(entry, dims, n) for n in copies.shifts])
+            if self.flips is None:
+                return entry
+            return entry.flip([d for d in self.flips[i] if -d <= entry.dim()])
+
+        if isinstance(value, tuple):
+            return tuple(shifted(i, entry) for i, entry in enumerate(value))
+        return shifted(0, value)
 
     def _check(self, abs: bool | None) -> None:
         if abs and not _captum.takes(self.method, "abs"):
@@ -190,6 +233,10 @@ class Method(Step):
             raise ValueError(
                 f"return_convergence_delta: expected False, since {self.name} has no convergence "
                 "delta, got True"
+            )
+        if self.delta is not None and self.call.targets is not None:
+            raise ValueError(
+                "return_convergence_delta: expected False with several targets, got True"
             )
         if self.delta is not None and self.call.shifts.edges == "flanks":
             raise ValueError(
@@ -211,20 +258,19 @@ class Method(Step):
             )
 
 
-def _shifted_kwarg(copies: Copies, value: Any) -> Any:
-    """`baselines` or `feature_mask`, whose tensors broadcast to the inputs, for these copies."""
-    call = copies.call
+def flipped(values: tuple[Any, ...], flips: tuple[Dims, ...]) -> tuple[Any, ...]:
+    """`values`, each flipped along its dimensions."""
+    return tuple(v.flip(dims) if dims else v for v, dims in zip(values, flips))
 
-    def shifted(i: int, entry: Any) -> Any:
-        if not isinstance(entry, Tensor) or not entry.dim():
-            return entry
-        x = call.inputs[i]
-        dims = tuple(d for d in call.dims[i] if -d <= entry.dim() and entry.size(d) == x.size(d))
-        return torch.cat([call.shifts.shift(entry, dims, n) for n in copies.shifts])
 
-    if isinstance(value, tuple):
-        return tuple(shifted(i, entry) for i, entry in enumerate(value))
-    return shifted(0, value)
+def on_other_strand(forward_func: Callable[..., Any], flips: tuple[Dims, ...], *values: Any) -> Any:
+    """The model's output for the reverse complement of its inputs."""
+    return forward_func(*flipped(values, flips))
+
+
+def _common(dims: Dims, entry: Tensor, x: Tensor) -> Dims:
+    """Those of `dims` of `x` that `entry`, which broadcasts to it, has too."""
+    return tuple(d for d in dims if -d <= entry.dim() and entry.size(d) == x.size(d))
 
 
 def _mixes_rows(method: Any, call: Arguments, kwargs: dict[str, Any]) -> bool:
@@ -240,6 +286,12 @@ def _mixes_rows(method: Any, call: Arguments, kwargs: dict[str, Any]) -> bool:
             return True
         method = getattr(method, "attribution_method", None)
     return False
+
+
+def delta_of(steps: list[Step]) -> Tensor:
+    """The mean of the convergence deltas of steps that run methods."""
+    deltas = [step.delta for step in steps if isinstance(step, Method) and step.delta is not None]
+    return torch.stack([delta.result(((),))[0] for delta in deltas]).mean(0)
 
 
 def _deltas(copies: Copies, kwargs: dict[str, Any], delta: Tensor) -> Tensor:

@@ -102,6 +102,39 @@ class Sharer:
             return SummedGradient(call, self.forward_func)
         return SharedGradient(call, self, plan.at_once)
 
+    def outputs(self, call: Arguments, forward_func: Callable[..., Any]) -> list[Tensor] | None:
+        """What a model gives for all copies of a call, (S * B, ...), chunk after chunk.
+
+        The outputs can be differentiated, with respect to the inputs too.
+
+        Args:
+            call: The call.
+            forward_func: A model that does the same as the one that this decides about, and may
+                give more outputs per row.
+
+        Returns:
+            The outputs, or None if the call does not share.
+        """
+        differentiable = torch.is_grad_enabled()
+        shifts, found = call.shifts.values, []
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                plan = self._plan(call)
+                self.told = plan.told
+                if not plan.told.shared:
+                    return None
+                for start in range(0, len(shifts), plan.at_once):
+                    copies = Copies(call, shifts[start : start + plan.at_once])
+                    run = self.following(call)
+                    output = _followed(run, forward_func, copies, Copies.run, call.inputs)
+                    found.append(output if differentiable else output.detach())
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            self.failed(call, error)
+            return None
+        return found
+
     def not_shared(self, reason: str) -> None:
         """Tells why a call shares nothing."""
         self.told = Sharing(False, reason=reason)
@@ -290,6 +323,19 @@ def shared_gradient(
     Raises:
         NotShareable: If the model does what cannot be followed.
     """
+    leaves = _leaves(copies)
+    output = _followed(run, forward_func, copies, Copies.output, leaves)
+    return output.detach(), copies.differentiated(output, leaves)
+
+
+def _followed(
+    run: Following,
+    forward_func: Callable[..., Any],
+    copies: Copies,
+    take: Callable[[Copies, Callable[..., Any], Tensors], Tensor],
+    tensors: Tensors,
+) -> Tensor:
+    """What `take` makes of a model that runs on windows of `tensors`."""
     count = len(copies.call.inputs)
 
     def followed(*values: Any) -> Any:
@@ -297,11 +343,10 @@ def shared_gradient(
             output = forward_func(*_windows(run, copies, values[:count]), *values[count:])
             return tree_map(lambda x: x.write_out() if isinstance(x, Windows) else x, output)
 
-    leaves = _leaves(copies)
     try:
-        output = copies.output(followed, leaves)
+        output = take(copies, followed, tensors)
         run.finish()
-        return output.detach(), torch.autograd.grad(output.sum(), leaves)
+        return output
     except Exception as error:
         # The frames that the error remembers hold windows that the model itself has let go.
         failure = error.with_traceback(None)
@@ -379,10 +424,10 @@ def _compare(run: Following, forward_func: Callable[..., Any], copies: Copies) -
     torch.set_rng_state(state)
     leaves = _leaves(copies)
     expected = copies.output(forward_func, copies.inputs(leaves))
-    wanted = torch.autograd.grad(expected.sum(), leaves)
+    wanted = copies.differentiated(expected, leaves)
     shift, example = divmod(1, copies.call.batch)
     one = Copies(copies.call.examples([example]), (copies.shifts[shift],))
-    alone = expected[1] if draws else one.output(forward_func, one.inputs())
+    alone = (expected[1] if draws else one.output(forward_func, one.inputs())).detach()
     rounding = torch.finfo(expected.dtype).eps
     output, expected = output.double(), expected.detach().double()
     spread = float(expected.max() - expected.min())
@@ -403,7 +448,7 @@ def _compare(run: Following, forward_func: Callable[..., Any], copies: Copies) -
         missed = (gradient - exact).double().norm()
         if not missed <= max(rounding**0.25, 1e-6) * exact.double().norm():
             raise NotShareable("when it was tried, gradients differed")
-    return all(bool(gradient.any()) for gradient in wanted)
+    return any(bool(gradient.any()) for gradient in wanted)
 
 
 def _key(call: Arguments) -> Any:

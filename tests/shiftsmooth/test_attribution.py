@@ -486,10 +486,10 @@ def test_share_is_true_false_or_auto(share):
         ShiftSmooth(nn.Identity(), share)
 
 
-def test_another_attribution_shares_nothing():
-    ShiftSmooth(Saliency(nn.Identity()), share=False)
-    with pytest.raises(ValueError, match=r"share: expected False with an Attribution.*got 'auto'"):
-        ShiftSmooth(Saliency(nn.Identity()), share="auto")
+def test_another_attribution_shares_nothing_and_says_so(x):
+    smooth = ShiftSmooth(Saliency(models.strided()), share=True)
+    smooth.attribute(x, 0)
+    assert not smooth.sharing.shared and "another attribution" in smooth.sharing.reason
 
 
 @pytest.mark.parametrize(("trunk", "share"), [("auto", "'auto'"), (nn.Identity(), "True")])

@@ -196,7 +196,8 @@ def test_a_gradient_method_inside_gets_one_shift_at_a_time():
     rows = []
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(80, 1))
     model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
-    ShiftSmooth(IntegratedGradients(model)).attribute(torch.ones(2, 4, 20), 0, n_steps=7)
+    options = {"n_steps": 7, "baselines": torch.randn(2, 4, 20)}
+    ShiftSmooth(IntegratedGradients(model)).attribute(torch.ones(2, 4, 20), 0, **options)
     assert rows == [14] * 11
 
 

@@ -11,7 +11,9 @@ from tangermeme.seqlet import recursive_seqlets
 from tangermeme.utils import random_one_hot
 from tangermeme.variant_effect import substitution_effect
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from shiftsmooth import gradients
 from shiftsmooth.functional import shift_smooth
 
 
@@ -196,12 +198,86 @@ def test_verbose_shows_progress(model, X, capsys):
         ({"dtype": "int8"}, ValueError, "dtype: .*'int8'"),
         ({"dtype": "float23"}, ValueError, "dtype: .*'float23'"),
         ({"max_shift": 30}, ValueError, "max_shift.* below 30, .* got 30"),
+        ({"strands": 3}, ValueError, "strands: .*3"),
         ({"max_shift": -1}, ValueError, "max_shift: .*-1"),
     ],
 )
 def test_a_bad_argument_is_named(model, X, change, error, words):
     with pytest.raises(error, match=words):
         shift_smooth(model, **({"X": X} | change))
+
+
+def views(models, X, target=0, max_shift=5, strands=1):
+    """The corrected gradient of each model, strand and window: (views, N, 4, L)."""
+    found = []
+    for model in models:
+        for strand in range(strands):
+            for n in range(-max_shift, max_shift + 1):
+                leaf = X.float().requires_grad_()
+                window = leaf.roll(n, -1)
+                model.eval()(window.flip((1, 2)) if strand else window)[:, target].sum().backward()
+                found.append(leaf.grad - leaf.grad.mean(1, keepdim=True))
+                model.train()
+    return torch.stack(found)
+
+
+def folds(count):
+    nets = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        nets.append(Net())
+    return nets
+
+
+@pytest.mark.parametrize("hypothetical", [False, True])
+@pytest.mark.parametrize(("count", "strands"), [(1, 1), (1, 2), (3, 1), (3, 2)])
+def test_models_and_strands_are_averaged_and_their_spread_comes_along(
+    X, count, strands, hypothetical
+):
+    nets = folds(count)
+    each = views(nets, X, 1, 2, strands)
+    letters = 1 if hypothetical else X
+    options = {"target": 1, "max_shift": 2, "strands": strands, "hypothetical": hypothetical}
+    given = nets if count > 1 else nets[0]
+    alone = shift_smooth(given, X, **options)
+    mean, spread = shift_smooth(given, X, spread=True, batch_size=3, **options)
+    torch.testing.assert_close(alone, each.mean(0) * letters, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(mean, alone, atol=1e-6, rtol=1e-5)
+    expected = each.double().std(0, correction=0).float() * letters
+    torch.testing.assert_close(spread, expected, atol=1e-6, rtol=1e-4)
+    assert all(net.training for net in nets)
+
+
+def test_the_spread_without_correction_is_that_of_the_gradients(model, X):
+    options = {"gradient_correction": False, "hypothetical": True, "max_shift": 2}
+    _, spread = shift_smooth(model, X, spread=True, **options)
+    each = torch.stack(
+        [
+            shift_smooth(model, X.roll(n, -1), **{**options, "max_shift": 0}).roll(-n, -1)
+            for n in range(-2, 3)
+        ]
+    )
+    expected = each.std(0, correction=0)
+    torch.testing.assert_close(spread, expected, atol=1e-6, rtol=1e-4)
+
+
+def test_a_function_of_the_output_is_applied_before_the_target_is_chosen(X):
+    profile = nn.Conv1d(4, 2, 5, padding=2)
+    found = shift_smooth(profile, X, target=1, func=lambda y: y.logsumexp(-1))
+    expected = shift_smooth(lambda x: profile(x).logsumexp(-1), X, target=1)
+    torch.testing.assert_close(found, expected)
+
+
+def test_it_shares_as_shiftsmooth_does(X, monkeypatch):
+    net = nn.Sequential(nn.Conv1d(4, 64, 9, padding=4), nn.AdaptiveMaxPool1d(1), nn.Flatten())
+    found, work = [], []
+    for share in (False, True):
+        monkeypatch.setattr(gradients, "SHARE", share)
+        with FlopCounterMode(display=False) as counter:
+            found.append(shift_smooth(net, X.repeat(1, 1, 20), batch_size=2))
+        work.append(counter.get_total_flops())
+    torch.testing.assert_close(*found, atol=1e-6, rtol=1e-5)
+    assert work[1] < work[0] / 3
 
 
 # The pipelines. Each is checked to have called shift_smooth on what it says it did.

@@ -293,6 +293,67 @@ def test_a_layer_may_belong_to_any_of_several_inputs(layer_dim):
         close(found, expected)
 
 
+class Scanner(nn.Module):
+    """Ids (B, L) -> (B, 2) through an embedding, a convolution and pooling: it shares."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(9, 5)
+        self.conv = nn.Conv1d(5, 8, 3, padding=1)
+        self.head = nn.Linear(8, 2)
+        self.double().eval()
+
+    def forward(self, ids, mask=None):
+        h = self.embedding(ids).transpose(1, 2)
+        h = h if mask is None else h * mask[:, None]
+        return self.head(self.conv(h).sigmoid().amax(-1)).tanh()
+
+
+@pytest.mark.parametrize("options", [{}, {"edges": "flanks"}, {"shifts_per_eval": 2}], ids=str)
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_embedding_shares_and_gives_the_same(options, masked):
+    model = Scanner()
+    ids = torch.randint(0, 9, (3, 40))
+    mask = (torch.rand(3, 40) > 0.3).double() if masked else None
+    options = {"max_shift": 3, "roll_args": (0,) if masked else (), **options}
+    before = vars(model.embedding).copy()
+    smooth = LayerShiftSmooth(model, model.embedding, share=True)
+    found = smooth.attribute(ids, [0, 1, 1], mask, **options)
+    expected = LayerShiftSmooth(model, model.embedding, share=False).attribute(
+        ids, [0, 1, 1], mask, **options
+    )
+    close(found, expected)
+    assert vars(model.embedding) == before
+    if not masked:
+        assert smooth.sharing.shared
+
+
+class Twice(Scanner):
+    """Looks at its embedding twice."""
+
+    def forward(self, ids):
+        return super().forward(ids) * super().forward(ids.flip(1))
+
+
+@pytest.mark.parametrize(
+    ("build", "options"),
+    [
+        (Twice, {}),
+        (Scanner, {"abs": True}),
+        (Scanner, {"reduction": "variance"}),
+        (Scanner, {"region": (1, 39)}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:ShiftSmooth shares nothing")
+def test_what_an_embedding_cannot_share_is_as_without(build, options):
+    model, ids = build(), torch.randint(0, 9, (3, 40))
+    smooth = LayerShiftSmooth(model, model.embedding, share=True)
+    found = smooth.attribute(ids, 0, max_shift=3, **options)
+    plain = LayerShiftSmooth(model, model.embedding, share=False)
+    close(found, plain.attribute(ids, 0, max_shift=3, **options))
+    assert smooth.sharing is None or not smooth.sharing.shared
+
+
 def test_a_layer_with_several_outputs_gives_a_tuple(x):
     class Split(nn.Module):
         def forward(self, x):

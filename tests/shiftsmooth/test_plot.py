@@ -258,6 +258,37 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         plot_logos(attribution(10))
 
 
+def whiskers_of(axes):
+    """(position, low, high) of every vertical line."""
+    (lines,) = axes.collections
+    return [(x, low, high) for (x, low), (_, high) in lines.get_segments()]
+
+
+def test_whiskers_show_the_spread_around_the_height_of_a_position():
+    heights, spread = torch.tensor([0.5, -2.0, 0.0]), torch.tensor([0.1, 0.5, 0.25])
+    figure = plot_logos(heights, "ACG", spread=spread, first=10)
+    expected = [(10, 0.4, 0.6), (11, -2.5, -1.5), (12, -0.25, 0.25)]
+    assert whiskers_of(figure.axes[-1]) == [pytest.approx(one) for one in expected]
+    low, high = figure.axes[-1].get_ylim()
+    assert low < -2.5 and high > 0.6
+
+
+def test_whiskers_are_of_the_letters_present_and_of_each_method_with_a_spread():
+    one_hot = torch.eye(4)[:, [2, 0]]
+    spread = torch.arange(8.0).reshape(4, 2) + 1
+    methods = {"with": attribution(2), "without": attribution(2)}
+    figure = plot_logos(methods, one_hot, spread={"with": spread})
+    with_one, without = figure.axes
+    drawn = [(high - low) / 2 for _, low, high in whiskers_of(with_one)]
+    assert drawn == pytest.approx([5.0, 2.0])
+    assert not without.collections
+
+
+def test_whiskers_of_a_window_are_those_of_its_positions():
+    figure = plot_logos(attribution(500), "A" * 500, spread=torch.rand(500), window=(100, 150))
+    assert [x for x, *_ in whiskers_of(figure.axes[-1])] == list(range(100, 150))
+
+
 class Frame(torch.nn.Module):
     """Looks at every third position only: (B, 4, 24) -> (B, 2)."""
 
@@ -323,6 +354,19 @@ A = torch.ones(4, 10)
         (lambda: plot_logos({"a": A, "b": A[:, 1:]}), ValueError, r"\['b'\]: expected 10 .* got 9"),
         (lambda: plot_logos(A, "ACGT"), ValueError, "the 4 positions of sequence, got 10"),
         (lambda: plot_logos(A, torch.ones(10)), ValueError, r"sequence: expected.*\(10,\)"),
+        (lambda: plot_logos(A, spread=A), ValueError, "sequence: .* with spread, got None"),
+        (lambda: plot_logos(A, "A" * 10, spread=-A), ValueError, "spread: expected 0 or more"),
+        (
+            lambda: plot_logos({"a": A}, "A" * 10, spread={"b": A}),
+            ValueError,
+            r"spread: expected the names of methods, \['a'\], got 'b'",
+        ),
+        (
+            lambda: plot_logos({"a": A}, "A" * 10, spread=A),
+            ValueError,
+            "spread: expected .* per method, got a tensor",
+        ),
+        (lambda: plot_logos(A, "A" * 10, spread=A[:, 1:]), ValueError, "spread.* 10 .* got 9"),
         (lambda: plot_logos(A, window=(0, 11)), ValueError, r"window: .*<= 10, got \(0, 11\)"),
         (lambda: plot_logos(A, window=(5, 5)), ValueError, "window: .*got"),
         (lambda: plot_logos(A, max_letters=0), ValueError, "max_letters: .*got 0"),

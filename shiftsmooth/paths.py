@@ -1,0 +1,84 @@
+"""Attributions that are linear in gradients along a path of inputs.
+
+Over shifts they are attributions of F, the mean of the model over shifts: Integrated Gradients with
+a baseline that no shift changes need the gradient of F at `n_steps` points, not that of f at each
+of these points in each window.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from captum.attr import Attribution, InputXGradient, IntegratedGradients, Saliency
+from torch import Tensor
+
+from . import _captum
+from .arguments import Arguments, Tensors
+
+_OPTIONS = {"baselines", "n_steps", "method", "internal_batch_size", "return_convergence_delta"}
+
+
+def is_path(method: Attribution, call: Arguments, abs: bool | None, kwargs: dict[str, Any]) -> bool:
+    """Whether the mean of `method` over shifts is the same method of F."""
+    if not _captum.plain_gradient(method) or kwargs.keys() - _OPTIONS or call.one_at_a_time:
+        return False
+    if kwargs.get("return_convergence_delta") and (
+        call.targets or call.shifts.edges == "flanks" or not method.has_convergence_delta()
+    ):
+        return False
+    if any(isinstance(arg, Tensor) and arg.dim() and not call.repeats(arg) for arg in call.args):
+        return False
+    if type(method) is Saliency:
+        return abs is False
+    if abs:
+        return False
+    if type(method) is InputXGradient:
+        return True
+    return type(method) is IntegratedGradients and _constant(kwargs.get("baselines"), call)
+
+
+def attribute_path(
+    method: Attribution,
+    call: Arguments,
+    gradient: Callable[[Arguments], Tensors],
+    abs: bool | None,
+    kwargs: dict[str, Any],
+) -> Tensors:
+    """The result of `method`, with `gradient`, that of F, in the place of the gradient of f."""
+
+    def gradient_func(
+        forward_fn: Any, inputs: Any, target_ind: Any = None, additional_forward_args: Any = None
+    ) -> Tensors:
+        args = _captum.format_args(additional_forward_args)
+        at = replace(call, inputs=tuple(inputs), target=target_ind, args=args)
+        return gradient(at)
+
+    method = copy.copy(method)
+    method.gradient_func = gradient_func
+    options = {key: value for key, value in kwargs.items() if key != "return_convergence_delta"}
+    if type(method) is Saliency:
+        options["abs"] = abs
+    leaves = tuple(x.detach().requires_grad_() for x in call.inputs)
+    return method.attribute(
+        leaves, target=call.target, additional_forward_args=call.args or None, **options
+    )
+
+
+def _constant(baselines: Any, call: Arguments) -> bool:
+    """Whether no shift changes the baselines."""
+    if baselines is None or isinstance(baselines, int | float):
+        return True
+    entries = baselines if isinstance(baselines, tuple) else (baselines,)
+    if len(entries) != len(call.inputs):
+        return False
+    for entry, x, dims in zip(entries, call.inputs, call.dims):
+        if not isinstance(entry, Tensor):
+            if not isinstance(entry, int | float):
+                return False
+            continue
+        if entry.dim() != x.dim() or (call.shifts.edges == "flanks" and dims):
+            return False
+        if any(not bool((entry == entry.narrow(d, 0, 1)).all()) for d in dims):
+            return False
+    return True
