@@ -1,7 +1,8 @@
 """Shift-smoothed attributions for any sequence model, as a Captum plug-in."""
 
 from .attribution import ShiftSmooth
+from .check import assert_shift_stable, check
 from .functional import shift_smooth
 from .layer import LayerShiftSmooth
 
-__all__ = ["LayerShiftSmooth", "ShiftSmooth", "shift_smooth"]
+__all__ = ["LayerShiftSmooth", "ShiftSmooth", "assert_shift_stable", "check", "shift_smooth"]
