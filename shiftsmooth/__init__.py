@@ -2,7 +2,15 @@
 
 from .attribution import ShiftSmooth
 from .averaged import ShiftAveraged
+from .check import assert_shift_stable, check
 from .functional import shift_smooth
 from .layer import LayerShiftSmooth
 
-__all__ = ["LayerShiftSmooth", "ShiftAveraged", "ShiftSmooth", "shift_smooth"]
+__all__ = [
+    "LayerShiftSmooth",
+    "ShiftAveraged",
+    "ShiftSmooth",
+    "assert_shift_stable",
+    "check",
+    "shift_smooth",
+]

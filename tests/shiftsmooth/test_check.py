@@ -1,0 +1,155 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from shiftsmooth import LayerShiftSmooth, ShiftSmooth, assert_shift_stable, check
+from shiftsmooth.metrics import shift_stability
+
+
+@pytest.fixture(scope="module")
+def x():
+    torch.manual_seed(1)
+    return F.one_hot(torch.randint(4, (12, 90)), 4).mT.float()
+
+
+@pytest.fixture(scope="module")
+def pooled():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv1d(4, 8, 9), nn.Softplus(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 2)
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def strided():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv1d(4, 16, 9, padding=4, padding_mode="circular"),
+        nn.ReLU(),
+        nn.MaxPool1d(6),
+        nn.Conv1d(16, 8, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+        nn.Linear(8, 2),
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def of_strided(strided, x):
+    return check(strided, x, max_shift=6)
+
+
+def test_a_model_that_pools_over_everything_does_not_need_it(pooled, x):
+    found = check(pooled, x, max_shift=4)
+    assert not found.needed
+    assert found.max_shift == 0
+    assert found.verdict.startswith("You do not need ShiftSmooth")
+
+
+def test_a_model_with_a_stride_needs_it_with_half_the_stride_at_least(of_strided):
+    assert of_strided.needed
+    assert 3 <= of_strided.max_shift <= 6
+    assert of_strided.total_stride == 6
+    assert "max_pool1d steps by 6" in of_strided.verdict
+
+
+def test_the_stability_is_that_of_the_attributions(strided, x, of_strided):
+    explain = ShiftSmooth(strided).attribute
+    for n in (0, of_strided.max_shift):
+        for far, known in (of_strided.smoothed if n else of_strided.gradient).items():
+            expected = shift_stability(lambda z, n=n: explain(z, 0, max_shift=n), x, (far,))
+            assert known == pytest.approx(float(expected.flatten().median()), abs=1e-5)
+
+
+def test_the_prediction_moves_as_far_as_it_does(strided, x, of_strided):
+    with torch.no_grad():
+        outputs = {n: strided(x.roll(n, -1))[:, 0].double() for n in (-2, 0, 2)}
+    moves = torch.stack([outputs[2], outputs[-2]]).sub(outputs[0]).abs() / outputs[0].std()
+    assert of_strided.prediction[2][2] == pytest.approx(float(moves.max()), rel=1e-6)
+
+
+def test_the_other_strand(strided, x, of_strided):
+    with torch.no_grad():
+        here, there = strided(x)[:, 0].double(), strided(x.flip(1, 2))[:, 0].double()
+    expected = (here - there).abs().median() / here.std()
+    assert of_strided.strands == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_mutagenesis_is_tangermemes(strided, x, of_strided):
+    ism = pytest.importorskip("tangermeme.saturation_mutagenesis")
+    from shiftsmooth.metrics import faithfulness
+
+    rows = x[:8]
+    _, y_hat = ism.saturation_mutagenesis(
+        strided, rows, raw_outputs=True, device="cpu", verbose=False
+    )[-2:]
+    gradient = ShiftSmooth(strided).attribute(rows, 0, max_shift=0)
+    effects = y_hat[..., 0].double()
+    effects = effects - effects.mean(1, keepdim=True)
+    expected = faithfulness(gradient - gradient.mean(1, keepdim=True), effects).median()
+    assert of_strided.mutagenesis[0] == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_real_flanks_tell_the_same_of_a_model_without_padding(pooled):
+    torch.manual_seed(2)
+    flanked = F.one_hot(torch.randint(4, (8, 90 + 2 * 7)), 4).mT.float()
+    found = check(pooled, flanked, max_shift=2, edges="flanks")
+    assert (found.edges, found.needed) == ("flanks", False)
+
+
+def test_tokens_are_checked_at_their_embedding():
+    torch.manual_seed(0)
+
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(4, 8)
+            self.body = nn.Sequential(nn.Conv1d(8, 8, 6, stride=6), nn.Softplus())
+            self.head = nn.Linear(8, 1)
+
+        def forward(self, ids):
+            return self.head(self.body(self.embedding(ids).mT).mean(-1))
+
+    model, ids = Tokens().eval(), torch.randint(4, (6, 60))
+    found = check(model, ids, layer=model.embedding, max_shift=3)
+    smooth = LayerShiftSmooth(model, model.embedding).attribute
+    expected = shift_stability(lambda z: smooth(z, 0, max_shift=0).sum(-1), ids, (1,))
+    assert found.needed and found.mutagenesis is None
+    assert expected.shape == (6, 1)
+
+
+def test_everything_is_json(of_strided):
+    values = json.loads(of_strided.to_json())
+    assert values["verdict"] == of_strided.verdict
+    assert values["max_shift"] == of_strided.max_shift
+
+
+def test_the_model_is_in_the_mode_it_was(strided, x):
+    strided.train()
+    check(strided, x[:4], max_shift=1, moved=1)
+    assert all(module.training for module in strided.modules())
+    strided.eval()
+
+
+def test_assert_shift_stable(pooled, strided, x):
+    assert_shift_stable(pooled, x, at_least=0.9)
+    with pytest.raises(AssertionError, match=r"correlation of 0\.\d+.*at least 0\.95"):
+        assert_shift_stable(strided, x)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"X": torch.rand(1, 4, 90)}, "X: expected at least 2 examples"),
+        ({"X": torch.rand(4, 4, 20)}, "X: expected more than 30 positions"),
+        ({"edges": "open"}, "edges: expected"),
+        ({"max_shift": 0}, "max_shift, moved: expected 1 or more"),
+    ],
+)
+def test_bad_arguments_are_named(pooled, x, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        check(pooled, **{"X": x, **kwargs})
