@@ -92,17 +92,6 @@ class ShiftSmooth(GradientAttribution):
         target: Target = None,
         additional_forward_args: object = None,
         *,
-        return_convergence_delta: Literal[True],
-        **kwargs: Any,
-    ) -> tuple[Inputs, Tensor]: ...
-
-    @overload
-    def attribute(
-        self,
-        inputs: Inputs,
-        target: Target = None,
-        additional_forward_args: object = None,
-        *,
         max_shift: int | None = None,
         shifts: Iterable[int] | None = None,
         dim: Dim = -1,
@@ -118,6 +107,26 @@ class ShiftSmooth(GradientAttribution):
         return_convergence_delta: Literal[False] = False,
         **kwargs: Any,
     ) -> Inputs: ...
+
+    @overload
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: Target = None,
+        additional_forward_args: object = None,
+        *,
+        return_convergence_delta: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[Inputs, Tensor]: ...
+
+    @overload
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: Target = None,
+        additional_forward_args: object = None,
+        **kwargs: Any,
+    ) -> Any: ...
 
     @log_usage(part_of_slo=True)
     def attribute(
