@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 
@@ -57,19 +56,28 @@ class Cost:
         )
 
 
-# Seconds, by the kind of device; anything that is not a CPU counts as a GPU. Written by
-# benchmarks/costs.py, for two threads of a server's CPU.
+# Seconds, by the kind of device; anything that is not a CPU counts as a GPU. Measured by
+# benchmarks/costs.py, on one thread of a server's CPU.
 CONSTANTS = {
-    "cpu": {"call": 9e-6, "operation": 1.5e-11, "byte": 1.5e-10},
+    "cpu": {"call": 3.7e-5, "operation": 6.7e-12, "byte": 1.9e-10},
     "cuda": {"call": 8e-6, "operation": 5e-14, "byte": 5e-13},
 }
+
+
+class TooMany(Exception):
+    """More calls than are worth counting."""
 
 
 class Counter(TorchDispatchMode):
     """Counts what the functions of torch do while it is active, backward passes included."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: float = float("inf")) -> None:
+        """
+        Args:
+            most: Raise `TooMany` at more calls than these.
+        """
         super().__init__()
+        self.most = most
         self.calls = self.operations = self.bytes = self.kept = 0
         self._saved = saved_tensors_hooks(self._save, lambda x: x)
 
@@ -92,13 +100,19 @@ class Counter(TorchDispatchMode):
         """Runs `func` and counts it."""
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        if not func.is_view and func.namespace == "aten":
-            self.calls += 1
-            tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, Tensor)]
-            self.bytes += sum(x.numel() * x.element_size() for x in tensors)
-            formula = flop_registry.get(func.overloadpacket)
-            if formula is not None:
-                self.operations += formula(*args, **kwargs, out_val=result)
+        if func.is_view or func.namespace != "aten":
+            return result
+        self.calls += 1
+        if self.calls > self.most:
+            raise TooMany
+        outputs = result if isinstance(result, tuple | list) else (result,)
+        for value in (*args, *outputs):
+            for x in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(x, Tensor):
+                    self.bytes += x.numel() * x.element_size()
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self.operations += formula(*args, **kwargs, out_val=result)
         return result
 
     def _save(self, x: Tensor) -> Tensor:

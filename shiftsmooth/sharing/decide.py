@@ -18,14 +18,16 @@ from ..shifts import Shifts
 from ..steps import Step, SummedGradient
 from ..warn import warn
 from . import refusals
-from .costs import Cost, Counter
+from .costs import Cost, Counter, TooMany
 from .follow import Following
 from .windows import NotShareable, Windows
 
 Share = bool | Literal["auto"]
 
 # Counting is not exact: share where it promises at least this part of the time less.
-MARGIN = 0.15
+MARGIN = 0.25
+# With more calls than these, counting them takes longer than sharing could ever save.
+MOST_CALLS = 5000
 # Bytes that a shared run may keep on a CPU: as for the black box, with what is shared beside it.
 SHARED_BYTES = 2 * CPU_BYTES
 
@@ -177,6 +179,9 @@ class Sharer:
         except torch.OutOfMemoryError:
             reason = "memory ran out when sharing was tried on one example"
             return _Plan(Sharing(False, reason=reason), final=False)
+        except TooMany:
+            reason = "the model makes thousands of small calls, which sharing does not make fewer"
+            return _Plan(Sharing(False, reason=reason))
         except Exception as error:
             return self._refused(call, error)
 
@@ -191,12 +196,6 @@ class Sharer:
             return _Plan(Sharing(False, 0.0, *ended, reason))
         if call.shifts_per_eval is None:
             at_once, cost = self._fitting(call, one, shifts, cost)
-        signature = (tuple(run.followed), tuple(run.ended), call.inputs[0].dtype)
-        if signature not in self._checked:
-            if not self._check(call, at_once):
-                reason = "outputs do not depend on these inputs, so that nothing can be checked"
-                return _Plan(Sharing(False, reason=reason), final=False)
-            self._checked.add(signature)
         shared = cost.times(call.batch, count / at_once)
         apart = self._apart(call, one)
         saved = 1 - shared.operations / apart.operations if apart.operations else 0.0
@@ -206,12 +205,18 @@ class Sharer:
             until = f" up to `{ended[0]}`" if ended[0] else ""
             reason = f"that would save {saved:.0%} of the multiplications{until} and not be faster"
             return _Plan(Sharing(False, 0.0, *ended, reason))
+        signature = (tuple(run.followed), tuple(run.ended), call.inputs[0].dtype)
+        if signature not in self._checked:
+            if not self._check(call, at_once):
+                reason = "outputs do not depend on these inputs, so that nothing can be checked"
+                return _Plan(Sharing(False, reason=reason), final=False)
+            self._checked.add(signature)
         return _Plan(Sharing(True, saved, *ended), at_once)
 
     def _counted(self, one: Arguments, shifts: Chunk) -> tuple[Following, Cost]:
         """A shared run of one example, and its cost."""
         run = self.following(one)
-        with Counter() as counter:
+        with Counter(MOST_CALLS if self.share == "auto" else float("inf")) as counter:
             shared_gradient(run, self.forward_func, Copies(one, shifts))
         return run, counter.cost
 
@@ -255,10 +260,10 @@ class Sharer:
         Raises:
             NotShareable: If they differ.
         """
-        few = call.examples(sorted({0, call.batch // 2, call.batch - 1}))
+        few = call.examples(sorted({0, call.batch - 1}))
         shifts = few.shifts.values
         reach = shifts.index(max(shifts, key=abs))
-        chosen = sorted({0, len(shifts) // 3, len(shifts) - 1, reach})[:at_once]
+        chosen = sorted({0, len(shifts) // 2, reach})[:at_once]
         copies = Copies(few, tuple(shifts[i] for i in chosen))
         double = _in_double(self.forward_func, copies)
         forward_func, copies = double or (self.forward_func, copies)

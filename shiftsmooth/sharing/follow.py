@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode, get_overridable_functions
 from torch.utils._pytree import tree_leaves, tree_map
 
 from .. import _torch
+from .costs import TooMany
 from .ops import OPERATIONS, Operation
 from .windows import NotShareable, Windows, windows_in
 
@@ -76,7 +77,10 @@ class Following(TorchFunctionMode):
         for x in windows:
             x.aliases.dissolve()
         for x, ordinary in zip(windows, written):
-            torch.utils.swap_tensors(x, ordinary.view_as(ordinary))
+            try:
+                torch.utils.swap_tensors(x, ordinary.view_as(ordinary))
+            except RuntimeError:  # something in torch holds it too
+                self.reason = self.reason or "the model keeps its activations"
         if self.reason is not None:
             raise NotShareable(self.reason)
 
@@ -113,7 +117,7 @@ class Following(TorchFunctionMode):
             return self._follow(func, name, windows, args, kwargs)
         except NotShareable as error:
             self.refuse(str(error))
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, TooMany):
             raise
         except Exception as error:
             # Also where the model would catch it: in an ordinary run there may be none.
@@ -150,9 +154,10 @@ class Following(TorchFunctionMode):
                     result = self._run(operation, windows, bound.args, bound.kwargs)
             elif kwargs.get("inplace"):
                 self.refuse(f"`{name}` is called in a way that is not known")
-            if writes:
-                return self._write(func, result, args, kwargs)
-            if result is not NotImplemented:
+            x = args[0] if args else kwargs.get("input")
+            if writes and isinstance(x, Windows):
+                return self._write(func, x, result, args, kwargs)
+            if result is not NotImplemented and not writes:
                 self.followed.append(name)
                 self._join(operation, windows[0], result)
                 return result
@@ -174,12 +179,11 @@ class Following(TorchFunctionMode):
             else:
                 source.aliases.write_out(x)
 
-    def _write(self, func: Any, result: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """An in-place function: its first argument becomes the result."""
+    def _write(
+        self, func: Any, x: Windows, result: Any, args: tuple, kwargs: dict[str, Any]
+    ) -> Any:
+        """An in-place function: its first argument `x` becomes the result."""
         name = _torch.name_of(func)
-        x = args[0] if args else kwargs.get("input")
-        if not isinstance(x, Windows):
-            self.refuse(f"`{name}` writes into another tensor")
         x.aliases.check_write(x)
         if isinstance(result, Windows) and result.shape == x.shape and result.dtype == x.dtype:
             self.followed.append(name)

@@ -128,6 +128,18 @@ def test_auto_shares_where_it_is_much_faster_and_not_where_calls_cost_most():
     assert not smooth.sharing.shared and "not be faster" in smooth.sharing.reason
 
 
+def test_a_model_of_thousands_of_calls_is_not_counted_to_the_end():
+    def steps(x):
+        h = x.cumsum(-1)
+        for _ in range(6000):
+            h = h + 1
+        return h.sum((1, 2))
+
+    smooth = ShiftSmooth(lambda x: steps(x.relu()), share="auto")
+    smooth.attribute(torch.rand(2, 4, 9), max_shift=1)
+    assert "thousands of small calls" in smooth.sharing.reason
+
+
 def test_the_choice_is_the_same_every_time():
     x, model = wide(60)
     for size in range(20, 61, 8):

@@ -385,6 +385,15 @@ def test_adding_a_branch_in_place_is_followed(x):
     check_shared(Net(residual), x)
 
 
+def test_adding_to_an_ordinary_tensor_in_place_is_as_always(x):
+    def residual(h):
+        total = h.cumsum(-1)
+        total += h.tanh()
+        return total
+
+    check_shared(Net(residual), x, "cumsum")
+
+
 def test_a_write_behind_the_end_of_sharing_is_as_always(x):
     model = Net(lambda h: h, head=lambda h: F.relu(h.flatten(1), inplace=True)[:, :2])
     check_shared(model, x, "flatten")
