@@ -119,6 +119,15 @@ class ShiftSmooth(GradientAttribution):
         **kwargs: Any,
     ) -> tuple[Inputs, Tensor]: ...
 
+    @overload
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: Target = None,
+        additional_forward_args: object = None,
+        **kwargs: Any,
+    ) -> Any: ...
+
     @log_usage(part_of_slo=True)
     def attribute(
         self,

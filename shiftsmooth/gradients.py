@@ -86,13 +86,17 @@ class Gradients:
 
 
 def symmetric(model: Callable[..., Any], call: Arguments, flips: tuple[Dims, ...]) -> bool:
-    """Whether the model gives the same for both strands of every window of some examples."""
+    """Whether the model gives the same for both strands.
+
+    It is asked for every window of some examples, and for one window of every example.
+    """
     few = call.examples(list(range(min(call.batch, 8))))
+    views = [Copies(few, (n,)) for n in few.shifts.values]
+    views.append(Copies(call, (min(call.shifts.values, key=abs),)))
     other = partial(on_other_strand, model, flips)
     pairs = []
     with torch.no_grad():
-        for n in few.shifts.values:
-            copies = Copies(few, (n,))
+        for copies in views:
             outputs = [copies.run(f, copies.inputs()).double() for f in (model, other)]
             pairs.append(torch.stack(outputs))
     one, two = torch.cat(pairs, 1)

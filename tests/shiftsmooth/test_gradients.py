@@ -158,7 +158,7 @@ def test_a_symmetric_model_runs_one_strand_only_and_gives_the_same(x):
     both = smooth.attribute(x, 1, max_shift=2, strands=2)
     # The model calls its convolution twice: for the gradients, and to compare both strands.
     windows = len(SHIFTS) * len(x)
-    assert sum(rows) - first == 2 * windows + 2 * 2 * windows
+    assert sum(rows) - first == 2 * windows + 2 * 2 * (windows + len(x))
     torch.testing.assert_close(one, both, **EXACT)
     torch.testing.assert_close(both, each_view([model], x, 1, strands=2).mean(0), **EXACT)
 
@@ -175,6 +175,18 @@ class Dead(nn.Module):
 
     def forward(self, x):
         return (x[:, :1] - 100).relu().sum(-1).expand(-1, 2)
+
+
+def test_one_example_that_tells_the_strands_apart_is_enough(x):
+    class Rarely(Symmetric):
+        def forward(self, x):
+            return super().forward(x) + (x[:, :1].amax(-1) - 50).relu() * x[:, 1].sum(1)[:, None]
+
+    model, many = Rarely(), x.repeat(5, 1, 1)
+    many[-1, 0, 3] = 60
+    found = ShiftSmooth(model).attribute(many, 1, max_shift=2, strands=2)
+    expected = each_view([model], many, 1, strands=2).mean(0)
+    torch.testing.assert_close(found, expected, **EXACT)
 
 
 @pytest.mark.parametrize("build", [Nearly, Dead])

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from modelzoo.attribution.methods import importance, maps
-from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.datasets.planted import Simulation
 from modelzoo.reports.page import Page
 from modelzoo.reports.tables import Row, Table, plain
 from modelzoo.sequences import columns
