@@ -154,9 +154,9 @@ class Following(TorchFunctionMode):
                     result = self._run(operation, windows, bound.args, bound.kwargs)
             elif kwargs.get("inplace"):
                 self.refuse(f"`{name}` is called in a way that is not known")
-            x = args[0] if args else kwargs.get("input")
-            if writes and isinstance(x, Windows):
-                return self._write(func, x, result, args, kwargs)
+            target = args[0] if args else kwargs.get("input")
+            if writes and isinstance(target, Windows):
+                return self._write(func, target, result, args, kwargs)
             if result is not NotImplemented and not writes:
                 self.followed.append(name)
                 self._join(operation, windows[0], result)
