@@ -138,6 +138,7 @@ def check(
     Example:
         >>> import torch
         >>> from shiftsmooth import check
+        >>> _ = torch.manual_seed(0)
         >>> pooled = torch.nn.Sequential(torch.nn.Conv1d(4, 8, 5), torch.nn.AdaptiveMaxPool1d(1),
         ...                              torch.nn.Flatten(), torch.nn.Linear(8, 1))
         >>> X = torch.nn.functional.one_hot(torch.randint(4, (16, 100)), 4).mT.float()
@@ -182,10 +183,12 @@ def assert_shift_stable(
     Example:
         >>> import torch
         >>> from shiftsmooth import assert_shift_stable
-        >>> model = torch.nn.Sequential(torch.nn.Conv1d(4, 8, 5), torch.nn.AdaptiveAvgPool1d(1),
-        ...                             torch.nn.Flatten(), torch.nn.Linear(8, 1))
+        >>> _ = torch.manual_seed(0)
+        >>> model = torch.nn.Sequential(torch.nn.Conv1d(4, 8, 5), torch.nn.Softplus(),
+        ...                             torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten(),
+        ...                             torch.nn.Linear(8, 1))
         >>> X = torch.nn.functional.one_hot(torch.randint(4, (8, 100)), 4).mT.float()
-        >>> assert_shift_stable(model, X)
+        >>> assert_shift_stable(model, X, at_least=0.9)
     """
     found = check(model, X, max_shift=max(1, max_shift), **kwargs)
     kept = sum(found.stability[max_shift]) / 2

@@ -72,7 +72,8 @@ def test_cuda_where_there_is_none_is_a_wrong_call(tiny, shiftsmooth, fasta):
 
 
 def test_failed_work_is_said_in_one_line_and_debug_shows_where(tiny, shiftsmooth, fasta, capsys):
-    tiny.info.weights.write_bytes(b"rot")
+    weights = tiny.info.weights.read_bytes()
+    tiny.info.weights.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
     done = shiftsmooth("predict", fasta, "-m", "tiny-gata3")
     assert done.code == 1
     assert "has sha256" in done.err
