@@ -154,15 +154,9 @@ class Following(TorchFunctionMode):
                     result = self._run(operation, windows, bound.args, bound.kwargs)
             elif kwargs.get("inplace"):
                 self.refuse(f"`{name}` is called in a way that is not known")
-<<<<<<< HEAD
-            written = args[0] if args else kwargs.get("input")
-            if writes and isinstance(written, Windows):
-                return self._write(func, written, result, args, kwargs)
-=======
             target = args[0] if args else kwargs.get("input")
             if writes and isinstance(target, Windows):
                 return self._write(func, target, result, args, kwargs)
->>>>>>> sharing
             if result is not NotImplemented and not writes:
                 self.followed.append(name)
                 self._join(operation, windows[0], result)

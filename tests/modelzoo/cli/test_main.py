@@ -76,7 +76,7 @@ def test_failed_work_is_said_in_one_line_and_debug_shows_where(tiny, shiftsmooth
     tiny.info.weights.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
     done = shiftsmooth("predict", fasta, "-m", "tiny-gata3")
     assert done.code == 1
-    assert "has sha256" in done.err
+    assert "expected sha256" in done.err
     assert done.err.count("\n") == 1
     from modelzoo.zoo.hub import WeightsError
 
