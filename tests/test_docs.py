@@ -382,7 +382,7 @@ def results(tmp_path_factory):
     """What `evaluate` writes, for models without training and a handful of peaks."""
     from modelzoo.architectures.deepbind import DeepBind
     from modelzoo.architectures.moe import MixtureOfExperts
-    from modelzoo.datasets.planted.simulation import Simulation
+    from modelzoo.datasets.planted import Simulation
     from modelzoo.studies.peaks.evaluate import QUICK, evaluate
     from modelzoo.studies.peaks.sets import LabelledSet
 

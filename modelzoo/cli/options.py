@@ -63,7 +63,7 @@ def _methods() -> Iterable[str]:
 
 
 def _simulations() -> Iterable[str]:
-    from modelzoo.datasets.planted.simulation import simulations
+    from modelzoo.datasets.planted import simulations
 
     return simulations()
 

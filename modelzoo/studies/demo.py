@@ -13,7 +13,7 @@ from torch import nn
 
 from modelzoo.apply.predict import Prediction, predict
 from modelzoo.attribution.methods import METHODS, importance, maps
-from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
+from modelzoo.datasets.planted import SimulatedSet, Simulation
 from modelzoo.reports.page import Page
 from modelzoo.sequences import Record
 from shiftsmooth.metrics import auroc

@@ -27,7 +27,7 @@ from modelzoo.architectures import registered
 from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.chipseq import FACTORS
-from modelzoo.datasets.planted.simulation import Simulation, simulations
+from modelzoo.datasets.planted import Simulation, simulations
 from modelzoo.files import sha256, write_atomically
 from modelzoo.studies.peaks.scores import logits, task_score
 from modelzoo.studies.peaks.sets import LabelledSet, paper_sets

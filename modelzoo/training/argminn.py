@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from modelzoo.architectures.argminn import ARGMINN, MemoryAttention
 from modelzoo.datasets.examples import Examples, Simulated, is_simulation
 from modelzoo.datasets.peaks import Peaks
-from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.datasets.planted import Simulation
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Batches, Doubled
 from modelzoo.training.fit import History, fit, seeded

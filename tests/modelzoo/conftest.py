@@ -142,7 +142,7 @@ class Mixture(torch.nn.Module):
 @pytest.fixture(scope="session")
 def toy_models():
     """Three experts and their mixture, named and shaped as the catalog's, that need no training."""
-    from modelzoo.datasets.planted.simulation import Simulation
+    from modelzoo.datasets.planted import Simulation
 
     torch.manual_seed(0)
     toml = "[[positives]]\nshare = 1\nmotifs = []\n[[negatives]]\nshare = 1\nmotifs = []\n"
@@ -160,7 +160,7 @@ def toy_sets():
     """Small data sets in which each factor's motif is planted; CTCF's has the motif of GATA3."""
     import numpy as np
 
-    from modelzoo.datasets.planted.simulation import Simulation
+    from modelzoo.datasets.planted import Simulation
     from modelzoo.studies.peaks.sets import LabelledSet
 
     motifs = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3", "CTCF": "MA0037.3"}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from memelite import fimo
 
-from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.datasets.planted import Simulation
 from modelzoo.sequences import columns
 from modelzoo.studies.peaks.compared import MAX_SHIFTS
 from modelzoo.workers import threads

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from modelzoo.datasets.planted.simulation import Scanner, SimulatedSet, Simulation
+from modelzoo.datasets.planted import Scanner, SimulatedSet, Simulation
 
 BEAM = 2048  # words that are searched for one without a match
 

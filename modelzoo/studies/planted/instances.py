@@ -11,7 +11,7 @@ from torch import nn
 from modelzoo import motifs as motif_tools
 from modelzoo.architectures.argminn import ARGMINN
 from modelzoo.attribution.methods import Method, importance
-from modelzoo.datasets.planted.simulation import SimulatedSet
+from modelzoo.datasets.planted import SimulatedSet
 from modelzoo.motifs import Motif
 from modelzoo.sequences import columns
 from modelzoo.studies.planted.motifs import hypothetical

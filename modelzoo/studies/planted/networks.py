@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from modelzoo.architectures.argminn import ARGMINN, PlainCNN
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
-from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.datasets.planted import Simulation
 from modelzoo.studies.planted.settings import SETS, Settings
 from modelzoo.training.argminn import examples, fit_one
 from modelzoo.workers import Part

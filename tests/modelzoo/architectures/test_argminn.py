@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import modelzoo
 from modelzoo.architectures.argminn import ARGMINN, MemoryAttention, PlainCNN, sinusoids
-from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.datasets.planted import Simulation
 from modelzoo.sequences import one_hot
 
 

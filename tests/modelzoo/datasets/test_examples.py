@@ -4,7 +4,7 @@ import torch
 
 from modelzoo.datasets.examples import Simulated, examples, is_simulation
 from modelzoo.datasets.peaks import Peaks
-from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.datasets.planted import Simulation
 from modelzoo.datasets.tables import Table
 from tests.support.peaks import fasta, planted
 from tests.support.tables import labelled_rows, table

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.deepstarr import DeepSTARR
 from modelzoo.datasets import chipseq
-from modelzoo.datasets.planted.simulation import Simulation, simulations
+from modelzoo.datasets.planted import Simulation, simulations
 from modelzoo.files import sha256
 from modelzoo.sequences.batches import in_batches
 from modelzoo.studies import shipped as release

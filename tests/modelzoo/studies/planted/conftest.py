@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from modelzoo.architectures.argminn import ARGMINN
-from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.datasets.planted import Simulation
 from modelzoo.sequences import one_hot
 
 TOML = """

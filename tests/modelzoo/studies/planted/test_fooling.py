@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from modelzoo.datasets.planted.simulation import Simulation, match_scores
+from modelzoo.datasets.planted import Simulation, match_scores
 from modelzoo.sequences import columns, one_hot
 from modelzoo.studies.planted import fooling
 
