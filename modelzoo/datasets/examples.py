@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from modelzoo.datasets.peaks import VALIDATION_SEED, Peaks
-from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation, simulations
+from modelzoo.datasets.planted import SimulatedSet, Simulation, simulations
 from modelzoo.datasets.tables import ENDINGS, Table
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modelzoo.sequences import columns
 from modelzoo.tracks.npz import save_npz
 
 ROWS = 64  # sequences that are copied at once
@@ -120,7 +121,7 @@ def _lay_out(
         for start in range(0, count, ROWS):
             # An ambiguous position has no letter.
             rows = slice(start, start + ROWS)
-            one_hot[rows] = codes[rows, None] == np.arange(4)[:, None]
+            one_hot[rows] = columns(codes[rows], ambiguous=0).numpy()
         for name, shape in (
             ("hypothetical", (count, 4, length)),
             ("projected", (count, length)),

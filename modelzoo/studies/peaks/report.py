@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -13,7 +12,7 @@ from modelzoo.attribution.methods import importance, maps
 from modelzoo.datasets.planted import Simulation
 from modelzoo.reports.page import Page
 from modelzoo.reports.tables import Row, Table, plain
-from modelzoo.sequences import columns
+from modelzoo.sequences import decode, one_hot
 from modelzoo.studies.peaks import figures, tables
 from modelzoo.studies.peaks.attributions import Attributions
 from modelzoo.studies.peaks.compared import COMPARED, max_shift
@@ -124,7 +123,7 @@ def show_examples(
         return
     models = {"expert": experts["GATA3"]} | ({"mixture": mixture} if mixture else {})
     gata = next(one for one in data if one.name == "GATA3")
-    texts = ["".join("ACGTN"[c] for c in row) for row in gata.codes[gata.labels == 1]]
+    texts = decode(gata.codes[gata.labels == 1])
     both = [t for t in texts if "GATAA" in t and "TTATC" in t and "N" not in t]
     examples = {"random": _random_sequence(seed)}
     if both:
@@ -138,7 +137,7 @@ def show_examples(
             for start in range(len(text) - 4)
             if text.startswith(word, start)
         ]
-        x = columns(np.array([["ACGT".index(base) for base in text]], dtype=np.uint8))
+        x = one_hot(text)
         for name, model in models.items():
             for method, title in titles.items():
                 found = maps(model, x, COMPARED[method], corrected=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.peaks import read_peaks
-from modelzoo.sequences import encode, read_seq
+from modelzoo.sequences import encode, read_seq, reverse_complement_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,5 +83,5 @@ def _training_rows() -> frozenset[bytes]:
 
 def _strandless(codes: np.ndarray) -> list[bytes]:
     """Each sequence as bytes, the same for both of its strands."""
-    other = np.where(codes < 4, 3 - codes, codes)[:, ::-1]
+    other = reverse_complement_codes(codes)
     return [min(a.tobytes(), b.tobytes()) for a, b in zip(codes, other)]

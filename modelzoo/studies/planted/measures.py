@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from modelzoo.datasets.planted import SimulatedSet, Simulation
-from modelzoo.datasets.planted.likelihood import log_likelihood_ratio
+from modelzoo.datasets.planted import SimulatedSet, Simulation, log_likelihood_ratio
 from modelzoo.motifs import Motif
 from modelzoo.reports.folder import rounded
 from modelzoo.reports.tables import Row

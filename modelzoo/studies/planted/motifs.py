@@ -72,11 +72,6 @@ def hypothetical(model: nn.Module, x: Tensor, method: Method, *, seed: int) -> T
     return maps(model, x, method, seed=seed)
 
 
-def targets(simulation: Simulation) -> list[Motif]:
-    """Return a simulation's motifs as motifs to compare with."""
-    return [Motif(motif.name, motif.matrix, title=motif.name) for motif in simulation.motifs]
-
-
 def matches(found: Sequence[Motif], simulation: Simulation) -> list[list[Match]]:
     """Return how each motif matches the simulation's, best first; q is among all of JASPAR.
 
@@ -84,7 +79,7 @@ def matches(found: Sequence[Motif], simulation: Simulation) -> list[list[Match]]
         found: The motifs.
         simulation: Whose motifs to look for, each added to JASPAR's vertebrates.
     """
-    own = targets(simulation)
+    own = simulation.motifs
     database = [*own, *motif_tools.jaspar(JASPAR_RELEASE)]
     named = {motif.name for motif in own}
     everything = motif_tools.annotate(found, database, q_value=1.0)
@@ -171,11 +166,8 @@ class Reading:
 def spacings(instances: DataFrame, first: str, second: str) -> dict[str, dict[int, int]]:
     """Return by arrangement how often two motifs lie so many bases apart."""
     table = motif_tools.syntax(instances, [first, second])
-    table = table[(table["first"] == first) & (table["second"] == second)]
-    counts: dict[str, dict[int, int]] = {}
-    for arrangement, spacing, count in table[["arrangement", "spacing", "count"]].to_numpy():
-        counts.setdefault(arrangement, {})[int(spacing)] = int(count)
-    return counts
+    both = (table["first"] == first) & (table["second"] == second)
+    return motif_tools.spacings(table[both])
 
 
 def _cut(motif: Motif, width: int) -> Motif:

@@ -12,7 +12,7 @@ from modelzoo.studies.planted.instances import Found
 
 def test_attended_scanned_and_true_stretches_agree(simulation, reader, batch):
     attended = instances.attended(reader, batch.codes)
-    scanned = instances.scanned(motifs.targets(simulation), batch.codes)
+    scanned = instances.scanned(simulation.motifs, batch.codes)
     true = {(row, a, b) for row, _, a, b, _ in batch.instances()}
     assert set(attended) == set(scanned[: len(true)]) == true
     assert instances.right(attended, batch).tolist() == list(range(1, 121))
