@@ -4,17 +4,55 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the path to write to, which becomes `path` once it is whole; a link is followed."""
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[str]]:
+    """Open a text file to write, which is at `path` once it is whole.
+
+    A pipe or a device, also under a name such as `/dev/stdout`, is written to as it is.
+    """
+    if is_stream(path):
+        with open(path, "w", encoding="utf-8") as file:
+            yield file
+    else:
+        with replacing(path) as part, open(part, "w", encoding="utf-8") as file:
+            yield file
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path names a pipe, a device or a file that a process has open."""
+    while not _is_open_file(path) and path.is_symlink():
+        path = path.parent / os.readlink(path)
+    return _is_open_file(path) or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _is_open_file(path: Path) -> bool:
+    return os.path.realpath(path.parent).startswith("/proc/")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` so that a reader, or a killed run, finds all of it or none."""
-    temporary = path.with_name(f".{path.name}.part")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with replacing(path) as part:
+        part.write_bytes(content)
 
 
 def sha256(data: bytes) -> str:

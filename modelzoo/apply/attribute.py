@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import nn
 from modelzoo.apply import inputs
 from modelzoo.attribution.methods import METHODS, finished, raw_maps
 from modelzoo.errors import working
+from modelzoo.files import sha256
 from modelzoo.sequences import Record, Reject, columns, encode, refuse
 from modelzoo.tracks.h5 import AttributionsFile
 
@@ -34,6 +35,7 @@ def attribute(
     genome: str | Path | None = None,
     device: str | torch.device | None = None,
     batch_size: int | None = None,
+    overwrite: bool = False,
     reject: Reject = refuse,
     track: Callable[[range], Iterable[int]] = iter,
 ) -> AttributionsFile:
@@ -54,7 +56,9 @@ def attribute(
         device: Where the model runs; where it is, by default.
         batch_size: Sequences in a part, by default 64, or as many as have 65,536 positions. Noise
             is drawn for a part, so that it depends on this.
-        reject: Called with what is wrong with a record, which is left out if it returns.
+        overwrite: Start anew where `output` holds another run, or files of these names.
+        reject: Called with what is wrong with a record, which is left out if it returns; or whose
+            results are not finite numbers.
         track: Wraps the first rows of the parts that are left to do, such as a progress bar.
 
     Raises:
@@ -84,11 +88,13 @@ def attribute(
         "max_shift": chosen.parameters.get("max_shift", 0),
         "task": loaded.tasks[target],
         "seed": seed,
-        "inputs": _digest(loaded, names, codes),
+        "model": _weights_sum(loaded),
+        "sequences": sha256(json.dumps([*names, *codes.shape]).encode() + codes.tobytes()),
         **({} if batch_size is None else {"batch_size": batch_size}),
     }
-    path = Path(output) / "attributions.h5"
-    file = AttributionsFile(path, parameters, names, codes, loaded.tasks)
+    file = AttributionsFile(
+        Path(output), parameters, names, codes, loaded.tasks, overwrite=overwrite
+    )
     explain = chosen.on(loaded, target)
     rows = batch_size or max(1, min(ROWS, BASES // length))
     with working():
@@ -99,6 +105,8 @@ def attribute(
                 logits = loaded(x)
             file.write(start, scores.cpu().numpy(), logits.cpu().numpy())
         file.save_npz()
+        for name in file.not_finite():
+            reject(ValueError(f"{name!r} has attributions or logits that are not finite numbers"))
     return file
 
 
@@ -124,10 +132,9 @@ def collect(records: Iterable[Record], reject: Reject) -> tuple[list[str], np.nd
     return names, np.concatenate(rows)
 
 
-def _digest(model: nn.Module, names: Sequence[str], codes: np.ndarray) -> str:
-    """Tell runs apart by their inputs: weights, names and sequences."""
-    digest = hashlib.sha256(json.dumps([*names, *codes.shape]).encode())
-    digest.update(codes.tobytes())
+def _weights_sum(model: nn.Module) -> str:
+    """Return the checksum of a model's weights."""
+    digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from modelzoo.sequences import Record, Reject, read_sequences
+from modelzoo.sequences import Record, Reject, read_fasta, read_sequences
 from modelzoo.sequences.records import checked
 from modelzoo.zoo.hub import load
 
@@ -39,7 +39,11 @@ def records(sequences: Sequences, genome: str | Path | None, reject: Reject) -> 
         reject: Called with what is wrong with a record, which is left out if it returns.
     """
     if isinstance(sequences, str | Path):
-        given = read_sequences(sequences, genome, reject=reject)
+        # A pipe, as of `<(zcat a.fa.gz)`, has a name that tells nothing: FASTA, as standard input.
+        if Path(sequences).is_file() or not Path(sequences).exists():
+            given = read_sequences(sequences, genome, reject=reject)
+        else:
+            given = read_fasta(sequences, reject=reject)
     else:
         given = _given(sequences, reject)
     return _short(given, reject)

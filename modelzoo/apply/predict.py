@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +73,8 @@ def predict(
         genome: FASTA file of the genome, for a BED file.
         device: Where the model runs; where it is, by default.
         batch_size: The most sequences at once; by default, as many as have 16,384 positions.
-        reject: Called with what is wrong with a record, which is left out if it returns.
+        reject: Called with what is wrong with a record or with its numbers; it is left out if this
+            returns.
 
     Example:
         >>> import modelzoo
@@ -82,7 +84,18 @@ def predict(
     """
     loaded = inputs.module(model, device)
     records = inputs.records(sequences, genome, reject)
-    return Predictions(_columns(loaded), _predictions(loaded, records, batch_size))
+    made = _predictions(loaded, records, batch_size)
+    return Predictions(_columns(loaded), _finite(made, reject))
+
+
+def _finite(predictions: Iterable[Prediction], reject: Reject) -> Iterator[Prediction]:
+    for prediction in predictions:
+        if all(map(isfinite, prediction.numbers)):
+            yield prediction
+        else:
+            _, *cells = prediction.cells()
+            cause = f"expected finite numbers, got {', '.join(cells)}"
+            reject(ValueError(f"predictions of {prediction.name!r}: {cause}"))
 
 
 def _predictions(

@@ -10,9 +10,11 @@ import typer
 
 import modelzoo
 from modelzoo.cli.options import (
+    BatchOption,
     DeviceOption,
     GenomeOption,
     ModelOption,
+    OverwriteOption,
     SeedOption,
     SequencesArgument,
     argument,
@@ -42,6 +44,8 @@ def attribute(
     seed: SeedOption = 0,
     top: Annotated[int, typer.Option(help="How many logos to draw.", min=0)] = 20,
     genome: GenomeOption = None,
+    batch_size: BatchOption = None,
+    overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Attribute a model's prediction to the letters of sequences of one length.
@@ -63,10 +67,12 @@ def attribute(
         task=task,
         seed=seed,
         genome=genome,
+        batch_size=batch_size,
+        overwrite=overwrite,
         reject=rejects,
         track=_counted,
     )
-    page = write_attributions_page(file, model, top)
+    page = write_attributions_page(file, model, top, overwrite=overwrite)
     errors.print(f"{file.done} attributed, {rejects.count} skipped; see {page}")
     if rejects.count:
         raise typer.Exit(1)

@@ -6,9 +6,9 @@ Torch and the zoo are imported inside the commands, so that help and completion 
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
+from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 from modelzoo.zoo import catalog
@@ -40,10 +40,10 @@ def main() -> None:
         code = app(args=arguments, prog_name="shiftsmooth", standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message(), 2)
-    except BrokenPipeError:
-        # The reader has what it wanted (`| head`); closing stdout must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        code = 0  # the reader has what it wanted, as in `| head`
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
@@ -61,9 +61,19 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"shiftsmooth {version('shiftsmooth')}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
 def shiftsmooth(
     context: typer.Context,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Transcription-factor models, and attributions that hold still when the window moves."""

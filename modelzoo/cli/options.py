@@ -7,6 +7,7 @@ import torch, so they are read when a command runs, or its own help or completio
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
@@ -123,9 +124,36 @@ def one_of(registry: str) -> dict[str, Any]:
 
 def _readable(path: Path) -> Path:
     """Refuse a file that is not there; typer's own check does not let - pass."""
-    if str(path) != "-" and not path.is_file():
+    if str(path) == "-":
+        if sys.stdin is None:
+            raise typer.BadParameter("standard input is closed")
+    elif not path.exists():
         raise typer.BadParameter(f"no such file: {str(path)!r}")
+    elif path.is_dir():
+        raise typer.BadParameter(f"expected a file, got a folder: {str(path)!r}")
     return path
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Refuse a file in a folder that is not there; - is standard output."""
+    if path is None or str(path) == "-":
+        if sys.stdout is None:
+            raise typer.BadParameter("standard output is closed")
+        return None
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"no such folder: {str(path.parent)!r}")
+    if path.is_dir():
+        raise typer.BadParameter(f"expected a file, got a folder: {str(path)!r}")
+    return path
+
+
+def distinct(output: Path | None, *inputs: Path | None) -> None:
+    """Refuse an output that is one of the inputs, under whatever name."""
+    for given in inputs:
+        if output and given and output.is_file() and given.exists() and output.samefile(given):
+            raise typer.BadParameter(
+                f"expected another file than the input, got {str(output)!r}", param_hint="--output"
+            )
 
 
 SequencesArgument = Annotated[
@@ -145,6 +173,22 @@ ModelOption = Annotated[
         help="A name that `shiftsmooth models` lists, a folder, or owner/repo on the Hub.",
         autocompletion=names,
     ),
+]
+TableOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        callback=_writable,
+        help="A TSV file; standard output by default, and for -.",
+    ),
+]
+BatchOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="The most sequences at once; by default, what fits their length."),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Start anew where the folder holds another run.")
 ]
 GenomeOption = Annotated[
     Path | None,

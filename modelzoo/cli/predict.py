@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Annotated
+from contextlib import nullcontext
 
 import typer
 
 import modelzoo
 from modelzoo.cli.options import (
+    BatchOption,
     DeviceOption,
     GenomeOption,
     ModelOption,
     SequencesArgument,
+    TableOption,
     argument,
+    distinct,
     example,
     load,
 )
 from modelzoo.cli.terminal import Rejects, errors, progress
+from modelzoo.files import written
 
 app = typer.Typer()
 
@@ -30,9 +31,8 @@ def predict(
     sequences: SequencesArgument,
     model: ModelOption,
     genome: GenomeOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A TSV file; standard output by default.")
-    ] = None,
+    output: TableOption = None,
+    batch_size: BatchOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Write logit, probability and gate weights of every sequence, as TSV, in the file's order.
@@ -41,27 +41,20 @@ def predict(
     """
     from modelzoo.tracks.tsv import write_tsv
 
+    distinct(output, sequences, genome)
     rejects = Rejects()
-    made = argument(modelzoo.predict, load(model, device), sequences, genome=genome, reject=rejects)
-    with _written(output) as file:
+    made = argument(
+        modelzoo.predict,
+        load(model, device),
+        sequences,
+        genome=genome,
+        batch_size=batch_size,
+        reject=rejects,
+    )
+    with written(output) if output else nullcontext(sys.stdout) as file:
         rows = (prediction.cells() for prediction in progress(made, "predicting"))
         count = write_tsv(file, made.columns, rows)
+        file.flush()
     errors.print(f"{count} predicted, {rejects.count} skipped")
     if rejects.count:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _written(path: Path | None) -> Iterator[IO[str]]:
-    """Standard output, or a file that is there only once it is whole."""
-    if path is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            yield file
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,24 +5,29 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from modelzoo.files import write_atomically
 from modelzoo.reports.figures import svg
 from modelzoo.reports.page import Page
 from modelzoo.tracks.h5 import AttributionsFile
 from shiftsmooth.plot import plot_logos
 
 
-def write_attributions_page(file: AttributionsFile, model: str, top: int) -> Path:
+def write_attributions_page(
+    file: AttributionsFile, model: str, top: int, *, overwrite: bool = False
+) -> Path:
     """Write logos, and a page to look through them, beside the file; return the page.
 
     Args:
         file: A finished run.
         model: The model's name.
         top: How many logos, of the highest logits.
+        overwrite: Remove the logos of a run that was here before.
     """
     folder = file.path.parent / "logos"
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.svg"):
-        old.unlink()
+    if overwrite and not folder.is_symlink():
+        for old in folder.glob("[0-9][0-9][0-9]_*.svg"):
+            old.unlink()
     page = Page("Attributions")
     told = ("method", "max_shift", "task")
     page.facts({"model": model, **{key: str(file.parameters[key]) for key in told}})
@@ -31,6 +36,6 @@ def write_attributions_page(file: AttributionsFile, model: str, top: int) -> Pat
         # A record may be named anything; a file may not.
         safe = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:80]
         logo = folder / f"{rank:03d}_{safe}.svg"
-        logo.write_text(svg(figure, logo.stem), encoding="utf-8")
+        write_atomically(logo, svg(figure, logo.stem).encode())
         page.card(f"rank-{rank}", name, {"logit": f"{logit:.3f}"}, figure)
     return page.write(file.path.with_name("index.html"))

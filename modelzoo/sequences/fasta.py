@@ -22,29 +22,28 @@ def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.
     """
+    return parsed(_joined(path), _record, path, reject)
 
-    def record(text: str) -> Record:
-        name, _, sequence = text.partition("\n")
-        return Record(name, sequence)
 
-    return parsed(_joined(path), record, path, reject)
+def _record(text: str) -> Record:
+    name, _, sequence = text.partition("\n")
+    if not name:
+        raise ValueError("expected a name after '>', got none")
+    return Record(name, sequence)
 
 
 def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
     """Yield (line of the header, name, newline and the whole sequence) of each record."""
     name, start, parts = "", 0, list[str]()
-    for line, text in lines(path):
+    for line, text in lines(path, "surrogateescape"):
         if text.startswith(">"):
-            if name:
+            if start:
                 yield start, f"{name}\n{''.join(parts)}"
-            words = text[1:].split(maxsplit=1)
-            if not words:
-                raise at(path, line, "expected a name after '>', got none")
-            name, start, parts = words[0], line, []
+            name, start, parts = "".join(text[1:].split(maxsplit=1)[:1]), line, []
         elif text.strip():
-            if not name:
+            if not start:
                 cause = f"expected a record to begin with '>', got {text[:20]!r}"
                 raise at(path, line, cause)
             parts.append(text.strip())
-    if name:
+    if start:
         yield start, f"{name}\n{''.join(parts)}"

@@ -45,7 +45,7 @@ def parsed(
     """
     for line, text in rows:
         try:
-            record = checked(parse(text))
+            record = checked(parse(_encodable(text)))
         except ValueError as error:
             reject(at(path, line, error))
         else:
@@ -54,6 +54,8 @@ def parsed(
 
 def checked(record: Record) -> Record:
     """Return the record, or raise a ValueError where its sequence cannot be encoded."""
+    if any(letter < " " or letter == "\x7f" for letter in record.name):
+        raise ValueError(f"expected a name without control characters, got {record.name!r}")
     if not record.sequence:
         raise ValueError(f"expected a sequence for {record.name!r}, got none")
     letters = record.sequence.encode("ascii", "replace")
@@ -64,3 +66,11 @@ def checked(record: Record) -> Record:
             f" {position} of {record.name!r}"
         )
     return record
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("expected UTF-8 text") from None
+    return text

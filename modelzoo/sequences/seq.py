@@ -38,7 +38,7 @@ def read_seq(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
         seen.add(name)
         return Record(name, sequence, int(bound))
 
-    rows = lines(path)
+    rows = lines(path, "surrogateescape")
     _, first = next(rows, (0, None))
     if first is None or tuple(first.split("\t")) != HEADER:
         got = "an empty file" if first is None else tuple(first.split("\t"))

@@ -14,13 +14,19 @@ from typing import IO, cast
 from modelzoo.sequences.records import at
 
 
-def lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield (number of the line from 1, text without its end); the path `-` is standard input."""
+def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
+    """Yield (number of the line from 1, text without its end).
+
+    Args:
+        path: The file; `-` is the standard input.
+        errors: With `"surrogateescape"`, bytes that are not UTF-8 do not end the file; the text
+            with them cannot be encoded.
+    """
     line = 0
     with _open(path) as file:
         try:
             for line, raw in enumerate(file, start=1):
-                yield line, raw.decode("utf-8").rstrip("\r\n")
+                yield line, raw.decode("utf-8", errors).rstrip("\r\n")
         except UnicodeDecodeError:
             raise at(path, line, "expected UTF-8 text") from None
         except EOFError:

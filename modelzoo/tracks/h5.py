@@ -1,24 +1,46 @@
 """`attributions.h5`: attributions of many sequences, in a file that a killed run takes up again.
 
 The whole file is laid out before the first attribution. Afterwards a run only changes numbers in
-place, so that a kill cannot leave the file unreadable.
+place, so that a kill cannot leave the file unreadable. They are written without the HDF5 library,
+which does not report a full disk: by their places in the file, and read back before they count as
+done.
 """
 
 from __future__ import annotations
 
+import errno
+import math
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
+from modelzoo.files import replacing
 from modelzoo.sequences import columns
 from modelzoo.tracks.npz import save_npz
 
 ROWS = 64  # sequences that are copied at once
+MADE = ("attributions.h5", "one_hot.npz", "hypothetical.npz", "index.html", "logos")
+_SLACK = 1 << 14  # bytes of an HDF5 file besides its data, at most
+_NAME = 48  # bytes that a name takes besides its letters, at most
+
+
+class _Place(NamedTuple):
+    """Where a dataset lies in the file."""
+
+    offset: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    def row(self, number: int) -> int:
+        """Return where a row begins."""
+        return self.offset + number * self.dtype.itemsize * math.prod(self.shape[1:])
 
 
 class AttributionsFile:
@@ -29,42 +51,71 @@ class AttributionsFile:
     (n, tasks). The run's parameters are attributes of the file.
 
     Args:
-        path: Where the file is, or is to be; its folder is made if need be.
-        parameters: What the results depend on.
+        folder: Where the file is, or is to be; made if need be.
+        parameters: Everything that the results depend on.
         names: The sequences' names.
         codes: The sequences, (n, L), as of `modelzoo.sequences.encode`.
         tasks: The names of the model's outputs; the parameter `task` is one of them.
+        overwrite: Start anew where the folder holds another run.
 
     Raises:
-        ValueError: The file is of another run.
+        ValueError: The folder holds another run, or files that no run made.
+        OSError: There is no room for the file.
     """
 
     def __init__(
         self,
-        path: Path,
+        folder: Path,
         parameters: Mapping[str, Any],
         names: Sequence[str],
         codes: np.ndarray,
         tasks: Sequence[str],
+        *,
+        overwrite: bool = False,
     ) -> None:
-        self.path, self.parameters = path, parameters
+        self.path, self.parameters = folder / MADE[0], parameters
         self.target = tasks.index(parameters["task"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            _lay_out(path, parameters, names, codes, len(tasks))
-        with h5py.File(path) as file:
-            found = {key: file.attrs.get(key) for key in parameters}
-        if found != parameters:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._take_up()
+        except (FileNotFoundError, ValueError) as error:
+            if isinstance(error, ValueError) and not overwrite:
+                raise
+            if not overwrite:
+                _refuse_others(folder)
+            _lay_out(self.path, parameters, names, codes, len(tasks))
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Find the datasets of the file, which must be that of this run."""
+        if not self.path.exists():
+            raise FileNotFoundError(self.path)
+        hint = "write elsewhere, or start anew with --overwrite"
+        try:
+            with h5py.File(self.path) as file:
+                found = dict(file.attrs)
+                self._places = {name: _place(file[name]) for name in _SHAPES}
+        except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path} is of another run: expected {dict(parameters)}, got {found}; remove it"
-                " or write elsewhere"
-            )
+                f"{self.path}: expected a file of attributions ({error}); {hint}"
+            ) from None
+        size = self.path.stat().st_size
+        for name, place in self._places.items():
+            if not 0 < place.offset <= place.row(place.shape[0] if place.shape else 0) <= size:
+                raise ValueError(f"{self.path}: expected all of {name!r}, got a part; {hint}")
+        here = {**self.parameters, **dict.fromkeys(found.keys() - self.parameters.keys())}
+        differences = [
+            f"{key.replace('_', '-')} {_told(found.get(key))} there, {_told(value)} here"
+            for key, value in here.items()
+            if found.get(key) != value
+        ]
+        if differences:
+            raise ValueError(f"{self.path} is of another run ({'; '.join(differences)}); {hint}")
 
     @property
     def done(self) -> int:
         """How many sequences are attributed."""
-        with h5py.File(self.path) as file:
-            return int(file["done"][()])
+        return int(self._read("done"))
 
     def write(self, start: int, hypothetical: np.ndarray, logits: np.ndarray) -> None:
         """Write the results of the sequences from `start` on; all before them are done.
@@ -74,13 +125,25 @@ class AttributionsFile:
             hypothetical: Shape (rows, 4, L).
             logits: Shape (rows, tasks).
         """
-        rows = slice(start, start + len(logits))
-        with h5py.File(self.path, "r+") as file:
-            file["hypothetical"][rows] = hypothetical
-            file["projected"][rows] = (hypothetical * file["one_hot"][rows]).sum(1)
-            file["logits"][rows] = logits
-            file.flush()  # before it is said to be done
-            file["done"][()] = rows.stop
+        stop = start + len(logits)
+        with np.errstate(invalid="ignore"):  # `not_finite` tells
+            projected = (hypothetical * self._read("one_hot", start, stop)).sum(1)
+        results = {"hypothetical": hypothetical, "projected": projected, "logits": logits}
+        with open(self.path, "r+b", buffering=0) as file:
+            for name, values in results.items():
+                self._put(file.fileno(), name, start, values)
+            os.fsync(file.fileno())  # before it is said to be done
+            self._put(file.fileno(), "done", 0, np.array(stop))
+
+    def not_finite(self) -> list[str]:
+        """Return the names of the sequences that have an infinite number or none at all."""
+        with h5py.File(self.path) as file:
+            count = len(file["ids"])
+            return [
+                file["ids"].asstr()[row]
+                for start in range(0, count, ROWS)
+                for row in start + np.flatnonzero(self._broken(start, min(start + ROWS, count)))
+            ]
 
     def save_npz(self) -> tuple[Path, Path]:
         """Write the pair of files that `modisco motifs -s -a` takes; return their paths."""
@@ -106,27 +169,87 @@ class AttributionsFile:
                     torch.from_numpy(file["hypothetical"][row]),
                 )
 
+    def _broken(self, start: int, stop: int) -> np.ndarray:
+        parts = (self._read(name, start, stop) for name in ("hypothetical", "logits"))
+        return np.any([~np.isfinite(part.reshape(len(part), -1)).all(1) for part in parts], 0)
+
+    def _read(self, name: str, start: int = 0, stop: int = 1) -> np.ndarray:
+        place = self._places[name]
+        with open(self.path, "rb") as file:
+            file.seek(place.row(start))
+            data = file.read(place.row(stop) - place.row(start))
+        shape = (stop - start, *place.shape[1:]) if place.shape else ()
+        return np.frombuffer(data, place.dtype).reshape(shape)
+
+    def _put(self, file: int, name: str, start: int, values: np.ndarray) -> None:
+        place = self._places[name]
+        _put(file, place.row(start), np.ascontiguousarray(values, place.dtype).tobytes())
+
+
+_SHAPES = ("one_hot", "hypothetical", "projected", "logits", "done")
+
+
+def _put(file: int, offset: int, data: bytes) -> None:
+    """Write bytes to their place, and make sure that they are there."""
+    view = memoryview(data)
+    while view:
+        view = view[os.pwrite(file, view, offset + len(data) - len(view)) :]
+    if os.pread(file, len(data), offset) != data:
+        raise OSError(errno.EIO, "what was written cannot be read back")
+
+
+def _place(dataset: h5py.Dataset) -> _Place:
+    offset = dataset.id.get_offset()
+    if offset is None or dataset.external:
+        raise TypeError(f"{dataset.name} is not stored in one piece")
+    return _Place(offset, dataset.dtype, dataset.shape)
+
+
+def _told(value: Any) -> str:
+    """Return a parameter's value as an error tells it: a checksum by its beginning."""
+    text = "none" if value is None else str(value)
+    return f"{text[:8]}…" if len(text) == 64 else text
+
+
+def _refuse_others(folder: Path) -> None:
+    """Raise a ValueError where the folder holds files under the names of a run's."""
+    for name in MADE:
+        if os.path.lexists(folder / name):
+            raise ValueError(
+                f"{folder / name} is of no run; write elsewhere, or replace it with --overwrite"
+            )
+
 
 def _lay_out(
     path: Path, parameters: Mapping[str, Any], names: Sequence[str], codes: np.ndarray, tasks: int
 ) -> None:
     count, length = codes.shape
+    needed = count * (length * (4 + 16 + 4) + 4 * tasks + _NAME) + _SLACK
+    needed += sum(len(name.encode()) for name in names)
+    if (free := shutil.disk_usage(path.parent).free) < needed:
+        # The HDF5 library takes the process down with it when it runs into a full disk.
+        cause = f"expected room for {needed:,} bytes, got {free:,}"
+        raise OSError(errno.ENOSPC, f"no space left on device: {cause}", str(path))
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    partial = path.with_suffix(".partial")
-    with h5py.File(partial, "w") as file:
-        file.attrs.update(parameters)
-        file.create_dataset("ids", data=list(names), dtype=h5py.string_dtype())
-        one_hot = file.create_dataset("one_hot", (count, 4, length), "i1")
-        for start in range(0, count, ROWS):
-            # An ambiguous position has no letter.
-            rows = slice(start, start + ROWS)
-            one_hot[rows] = columns(codes[rows], ambiguous=0).numpy()
-        for name, shape in (
-            ("hypothetical", (count, 4, length)),
-            ("projected", (count, length)),
-            ("logits", (count, tasks)),
-        ):
-            file.create_dataset(name, shape, "f4", dcpl=early)
-        file.create_dataset("done", (), "i8", data=0)
-    partial.replace(path)
+    early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    with replacing(path) as part:
+        with h5py.File(part, "w") as file:
+            file.attrs.update(parameters)
+            file.create_dataset("ids", data=list(names), dtype=h5py.string_dtype())
+            for name, shape, dtype in (
+                ("one_hot", (count, 4, length), "i1"),
+                ("hypothetical", (count, 4, length), "f4"),
+                ("projected", (count, length), "f4"),
+                ("logits", (count, tasks), "f4"),
+            ):
+                file.create_dataset(name, shape, dtype, dcpl=early)
+            file.create_dataset("done", (), "i8", data=0)
+            letters = _place(file["one_hot"])
+        with open(part, "r+b", buffering=0) as raw:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(raw.fileno(), 0, part.stat().st_size)
+            for start in range(0, count, ROWS):
+                # An ambiguous position has no letter.
+                rows = columns(codes[start : start + ROWS], ambiguous=0).numpy()
+                _put(raw.fileno(), letters.row(start), rows.astype("i1").tobytes())

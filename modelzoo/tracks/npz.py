@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from modelzoo.files import replacing
+
 
 def save_npz(path: Path, data: Any, rows: int) -> None:
     """Write the file that `numpy.savez_compressed(path, data)` would write.
@@ -22,12 +24,11 @@ def save_npz(path: Path, data: Any, rows: int) -> None:
         "fortran_order": False,
         "shape": data.shape,
     }
-    partial = path.with_suffix(".partial")
     with (
-        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
+        replacing(path) as part,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("arr_0.npy", "w", force_zip64=True) as file,
     ):
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(data), rows):
             file.write(data[start : start + rows].tobytes())
-    partial.replace(path)

@@ -17,6 +17,13 @@ def write_tsv(file: IO[str], columns: Iterable[str], rows: Iterable[Iterable[str
     count = 0
     file.write("\t".join(columns) + "\n")
     for row in rows:
-        file.write("\t".join(row) + "\n")
+        file.write("\t".join(map(_quoted, row)) + "\n")
         count += 1
     return count
+
+
+def _quoted(cell: str) -> str:
+    """Quote what a reader of tables takes for the start of a quotation, or a spreadsheet runs."""
+    if cell[:1] in ("=", "@") or any(letter in cell for letter in '"\t\r\n'):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell

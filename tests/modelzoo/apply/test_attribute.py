@@ -140,6 +140,14 @@ def test_a_value_error_of_the_model_is_not_a_wrong_argument(model, tmp_path):
         attributed(tmp_path, model)
 
 
+def test_sequences_whose_attributions_are_not_numbers_are_named(model, tmp_path):
+    model.output.weight.data[0] = float("nan")
+    rejected = []
+    attributed(tmp_path, model, reject=rejected.append)
+    assert [str(error).split()[0] for error in rejected] == [repr(name) for name in NAMES]
+    assert "not finite" in str(rejected[0])
+
+
 def test_long_sequences_are_attributed_a_few_at_a_time(model, tmp_path):
     parts = []
     records = [Record(str(number), "ACGTT" * 4000) for number in range(4)]

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -47,3 +49,11 @@ def test_a_model_is_given_itself_or_by_its_name(tiny):
 def test_a_model_in_training_is_put_in_eval_mode():
     model = DeepBind(filters=[4], widths=[9]).train()
     assert not inputs.module(model, "cpu").training
+
+
+def test_a_pipe_is_read_as_fasta(tmp_path):
+    read_end, write_end = os.pipe()
+    os.write(write_end, b">one\nACGT\n")
+    os.close(write_end)
+    assert read(f"/dev/fd/{read_end}") == [Record("one", "ACGT")]
+    os.close(read_end)

@@ -91,3 +91,13 @@ def test_columns_of_one_task_many_tasks_and_a_mixture(expert, mixture):
         made = predict(model, records([20]))
         (prediction,) = made
         assert len(prediction.cells()) == len(made.columns)
+
+
+def test_records_without_a_number_are_named_and_left_out(expert):
+    rejected = []
+    expert.register_forward_hook(lambda m, i, out: out.index_fill(0, torch.tensor([1]), torch.nan))
+    made = list(predict(expert, records([20, 20, 20]), reject=rejected.append))
+    assert [prediction.name for prediction in made] == ["r0", "r2"]
+    assert [str(e) for e in rejected] == [
+        "predictions of 'r1': expected finite numbers, got nan, nan"
+    ]

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -92,3 +93,15 @@ def test_missing_package_says_how_to_get_it(missing):
     assert done.returncode == 1
     assert "pip install" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_version_is_that_of_the_distribution(shiftsmooth):
+    done = shiftsmooth("--version")
+    assert done.code == 0
+    assert done.out == f"shiftsmooth {version('shiftsmooth')}\n"
+
+
+def test_a_list_into_a_pipe_that_closes_is_no_failure(tmp_path):
+    command = f"{sys.executable} -u -m modelzoo.cli.main models | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

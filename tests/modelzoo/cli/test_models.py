@@ -1,3 +1,9 @@
+import io
+
+from rich.console import Console
+
+from modelzoo.cli.models import _table
+from modelzoo.zoo import catalog
 from tests.support.tsv import table
 
 
@@ -7,3 +13,12 @@ def test_models_lists_names_tasks_and_scores_as_tsv(tiny, shiftsmooth):
     assert row["tasks"] == "GATA3"
     assert row["ROC AUC"] == "GATA3 0.912, CTCF 0.500"
     assert row["shipped"] == "yes"
+
+
+def test_the_table_fits_a_terminal_of_80_columns_with_whole_names():
+    infos = [catalog.info(name) for name in catalog.list_models()]
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(_table(infos))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[1:]] == catalog.list_models()

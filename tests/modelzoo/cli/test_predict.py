@@ -141,6 +141,7 @@ def test_reader_that_goes_away_ends_the_command_quietly(tmp_path):
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True
     )
+    assert done.returncode == 0
     assert done.stdout.startswith("id\tlogit\tprobability\nr0\t")
     assert "Traceback" not in done.stderr and "Broken" not in done.stderr
 
@@ -171,3 +172,99 @@ def test_interrupted_command_says_so_and_leaves_nothing_half_written(tmp_path):
     assert process.returncode == 130
     assert said.strip().splitlines()[-1] == "shiftsmooth: interrupted"
     assert set(tmp_path.iterdir()) == before
+
+
+def test_an_output_is_no_input(tiny, shiftsmooth, fasta, tmp_path):
+    link = tmp_path / "link.fa"
+    link.symlink_to(fasta)
+    for given, output in ((fasta, fasta), (fasta, link), (link, fasta)):
+        done = shiftsmooth("predict", given, "-m", "tiny-gata3", "-o", output)
+        assert done.code == 2
+        assert "expected another file than the input" in done.err
+        assert fasta.read_text() == FASTA
+
+
+def test_a_neighbour_of_the_output_stays(tiny, shiftsmooth, fasta, tmp_path):
+    (tmp_path / "k.tsv.partial").write_text("mine")
+    assert shiftsmooth("predict", fasta, "-m", "tiny-gata3", "-o", tmp_path / "k.tsv").code == 0
+    assert (tmp_path / "k.tsv.partial").read_text() == "mine"
+
+
+def test_a_link_is_written_through(tiny, shiftsmooth, fasta, tmp_path):
+    link = tmp_path / "link.tsv"
+    link.symlink_to(tmp_path / "target.tsv")
+    assert shiftsmooth("predict", fasta, "-m", "tiny-gata3", "-o", link).code == 0
+    assert link.is_symlink()
+    assert len(table((tmp_path / "target.tsv").read_text())) == 2
+
+
+def test_minus_is_standard_output(tiny, shiftsmooth, fasta, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(os.listdir())
+    done = shiftsmooth("predict", fasta, "-m", "tiny-gata3", "-o", "-")
+    assert [row["id"] for row in table(done.out)] == ["one", "two"]
+    assert set(os.listdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [("absent/out.tsv", "no such folder: 'absent'"), (".", "expected a file, got a folder")],
+)
+def test_an_output_that_cannot_be_is_a_wrong_call(
+    tiny, shiftsmooth, fasta, tmp_path, monkeypatch, output, message
+):
+    monkeypatch.chdir(tmp_path)
+    done = shiftsmooth("predict", fasta, "-m", "tiny-gata3", "-o", output)
+    assert done.code == 2
+    assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("stream", "arguments", "message"),
+    [("stdin", ["-"], "standard input is closed"), ("stdout", [], "standard output is closed")],
+)
+def test_a_closed_stream_is_told(tiny, shiftsmooth, fasta, monkeypatch, stream, arguments, message):
+    monkeypatch.setattr(sys, stream, None)
+    done = shiftsmooth("predict", *(arguments or [fasta]), "-m", "tiny-gata3")
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_pipe_is_read_as_fasta(tiny, shiftsmooth):
+    read_end, write_end = os.pipe()
+    os.write(write_end, FASTA.encode())
+    os.close(write_end)
+    done = shiftsmooth("predict", f"/dev/fd/{read_end}", "-m", "tiny-gata3")
+    os.close(read_end)
+    assert [row["id"] for row in table(done.out)] == ["one", "two"]
+
+
+def test_wrong_records_at_the_end_cost_no_predictions(tiny, shiftsmooth, tmp_path):
+    path, out = tmp_path / "broken.fa", tmp_path / "out.tsv"
+    path.write_bytes(FASTA.encode() + b">\nACGT\n>caf\xe9\nACGT\n")
+    done = shiftsmooth("predict", path, "-m", "tiny-gata3", "-o", out)
+    assert done.code == 1
+    assert "line 6: expected a name after '>'" in done.err
+    assert "line 8: expected UTF-8 text" in done.err
+    assert [row["id"] for row in table(out.read_text())] == ["one", "two"]
+
+
+def test_predictions_that_are_no_numbers_are_named(shiftsmooth, fasta, tmp_path):
+    from modelzoo.architectures.deepbind import DeepBind
+
+    model = DeepBind(filters=[4], widths=[9])
+    model.output.bias.data.fill_(3e38)
+    model.output.weight.data.fill_(3e38)
+    model.hidden.bias.data.fill_(3e38)
+    model.save_pretrained(tmp_path / "model")
+    done = shiftsmooth("predict", fasta, "-m", tmp_path / "model")
+    assert done.code == 1
+    assert "skipped: predictions of 'one': expected finite numbers, got inf" in done.err
+    assert table(done.out) == []
+
+
+def test_a_batch_size_changes_no_number(tiny, shiftsmooth, fasta):
+    whole = shiftsmooth("predict", fasta, "-m", "tiny-gata3")
+    parts = shiftsmooth("predict", fasta, "-m", "tiny-gata3", "--batch-size", 1)
+    assert parts.code == 0
+    assert table(parts.out) == table(whole.out)

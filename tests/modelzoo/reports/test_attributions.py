@@ -13,9 +13,7 @@ def file(tmp_path):
     """A finished run over three sequences."""
     parameters = {"method": "shiftsmooth", "max_shift": 5, "task": "GATA3", "seed": 0}
     codes = encode(["ACGTTGCAAC", "TTGACCNATG", "GGGATAAGCA"])
-    made = AttributionsFile(
-        tmp_path / "attributions.h5", parameters, ["a", "<b>/..", "c"], codes, ["GATA3"]
-    )
+    made = AttributionsFile(tmp_path, parameters, ["a", "<b>/..", "c"], codes, ["GATA3"])
     scores = np.random.default_rng(0).normal(size=(3, 4, 10)).astype("f4")
     made.write(0, scores, np.float32([[1.5], [3], [2]]))
     return made
@@ -41,3 +39,13 @@ def test_the_same_run_makes_the_same_bytes(file):
     logos = [path.read_bytes() for path in sorted((file.path.parent / "logos").iterdir())]
     assert write_attributions_page(file, "deepbind-gata3", 3).read_bytes() == first
     assert [p.read_bytes() for p in sorted((file.path.parent / "logos").iterdir())] == logos
+
+
+def test_files_of_others_among_the_logos_stay(file):
+    folder = file.path.parent / "logos"
+    write_attributions_page(file, "deepbind-gata3", 2)
+    (folder / "mine.svg").write_text("mine")
+    write_attributions_page(file, "deepbind-gata3", 1)
+    assert (folder / "mine.svg").read_text() == "mine"
+    write_attributions_page(file, "deepbind-gata3", 1, overwrite=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["001__b__...svg", "mine.svg"]

@@ -31,3 +31,21 @@ def test_reading_is_lazy(tmp_path):
     path = tmp_path / "a.fa"
     path.write_text(">a\nAC\n>b\nAC\n>c\nA!\n")
     assert next(read_fasta(path)).name == "a"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (b">\nACGT\n", "line 3: expected a name after '>', got none"),
+        (b">caf\xe9\nACGT\n", "line 3: expected UTF-8 text"),
+        (b">a\0b\nACGT\n", r"line 3: expected a name without control characters, got 'a\x00b'"),
+        (b">\n", "line 3: expected a name after '>', got none"),
+    ],
+)
+def test_a_wrong_record_is_named_and_the_others_are_read(tmp_path, wrong, message):
+    path = tmp_path / "a.fa"
+    path.write_bytes(b">one\nAC\n" + wrong + b">two\nGT\n")
+    rejected = []
+    records = list(read_fasta(path, reject=rejected.append))
+    assert [record.name for record in records] == ["one", "two"]
+    assert [str(error) for error in rejected] == [f"{path}, {message}"]

@@ -28,5 +28,5 @@ def test_truncated_gzip_is_named_after_what_came_before_it(tmp_path):
 def test_bytes_that_are_no_text_are_named(tmp_path):
     path = tmp_path / "a.fa"
     path.write_bytes(b">a\n\xff\xfe\n")
-    with pytest.raises(ValueError, match=r"a\.fa, line 2: expected UTF-8 text"):
+    with pytest.raises(ValueError, match=r"a\.fa, line 1: expected UTF-8 text"):
         list(read_fasta(path))

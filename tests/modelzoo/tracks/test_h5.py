@@ -1,4 +1,6 @@
 import hashlib
+import os
+import subprocess
 
 import h5py
 import numpy as np
@@ -12,10 +14,10 @@ NAMES = ["one", "two", "<b>three</b>", "four/..", "five"]
 PARAMETERS = {"method": "shiftsmooth", "max_shift": 5, "task": "FOXM1", "seed": 0}
 
 
-def opened(folder, **changes):
-    path = folder / "attributions.h5"
+def opened(folder, overwrite=False, **changes):
+    parameters, codes = PARAMETERS | changes, encode(SEQUENCES)
     return AttributionsFile(
-        path, PARAMETERS | changes, NAMES, encode(SEQUENCES), ["GATA3", "FOXM1"]
+        folder, parameters, NAMES, codes, ["GATA3", "FOXM1"], overwrite=overwrite
     )
 
 
@@ -84,11 +86,108 @@ def test_the_structure_is_there_before_the_first_attribution(tmp_path):
     assert hashlib.sha256(before).digest() == hashlib.sha256(after).digest()
 
 
-@pytest.mark.parametrize("change", [{"max_shift": 4}, {"method": "gradient"}, {"seed": 3}])
-def test_the_file_of_another_run_is_refused(tmp_path, change):
-    whole(tmp_path)
-    with pytest.raises(ValueError, match="is of another run"):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"max_shift": 4}, "max-shift 5 there, 4 here"),
+        ({"method": "gradient"}, "method shiftsmooth there, gradient here"),
+        ({"seed": 3, "task": "GATA3"}, "task FOXM1 there, GATA3 here; seed 0 there, 3 here"),
+        ({"batch_size": 2}, "batch-size none there, 2 here"),
+        ({"model": "ab" * 32}, "model none there, abababab… here"),
+    ],
+)
+def test_the_file_of_another_run_is_refused_and_the_difference_told(tmp_path, change, told):
+    before = whole(tmp_path).path.read_bytes()
+    with pytest.raises(ValueError, match="is of another run") as raised:
         opened(tmp_path, **change)
+    assert f"({told}); write elsewhere, or start anew with --overwrite" in str(raised.value)
+    assert (tmp_path / "attributions.h5").read_bytes() == before
+
+
+def test_a_parameter_of_the_other_run_alone_is_told(tmp_path):
+    opened(tmp_path, batch_size=2)
+    with pytest.raises(ValueError, match="batch-size 2 there, none here"):
+        opened(tmp_path)
+
+
+def test_another_run_is_overwritten_when_asked_for_and_the_same_resumes(tmp_path):
+    whole(tmp_path)
+    assert opened(tmp_path, overwrite=True).done == 5
+    assert opened(tmp_path, overwrite=True, seed=3).done == 0
+
+
+@pytest.mark.parametrize("name", ["one_hot.npz", "hypothetical.npz", "index.html", "logos"])
+def test_a_file_that_no_run_made_is_not_written_over(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ValueError, match=f"{name} is of no run"):
+        opened(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert opened(tmp_path, overwrite=True).done == 0
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    file = whole(tmp_path)
+    data = file.path.read_bytes()
+    for damaged in (b"", b"no HDF5", data[: len(data) // 2], data[:-8]):
+        file.path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"attributions\.h5: expected"):
+            opened(tmp_path)
+
+
+def test_numbers_in_another_file_are_not_followed(tmp_path):
+    with h5py.File(tmp_path / "attributions.h5", "w") as file:
+        for name in ("one_hot", "projected", "logits", "done"):
+            file.create_dataset(name, data=np.zeros(3, "f4"))
+        outside = [(str(tmp_path / "secret"), 0, 12)]
+        file.create_dataset("hypothetical", (3,), "f4", external=outside)
+    with pytest.raises(ValueError, match="expected a file of attributions"):
+        opened(tmp_path)
+
+
+def test_sequences_without_finite_numbers_are_named(tmp_path):
+    file = opened(tmp_path)
+    hypothetical, logits = results()
+    hypothetical[1, 2, 3], logits[4, 0] = np.inf, np.nan
+    file.write(0, hypothetical, logits)
+    assert file.not_finite() == ["two", "five"]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Makes small disks in memory; they are full soon."""
+    made = []
+
+    def mount(kilobytes):
+        folder = tmp_path / f"disk{len(made)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", folder]
+        if os.getuid() or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("cannot mount")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(disk):
+    folder = disk(8)
+    with pytest.raises(OSError, match=r"no space left on device: expected room for .* bytes"):
+        opened(folder / "out")
+    assert list((folder / "out").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_later_costs_nothing(disk, tmp_path):
+    """The room is taken when the file is laid out."""
+    file = opened(disk(64))
+    with pytest.raises(OSError), open(file.path.with_name("other"), "wb", buffering=0) as other:
+        while True:
+            other.write(bytes(4096))
+    whole(file.path.parent)
+    expected = contents(whole(tmp_path / "whole"))
+    for name, values in contents(file).items():
+        assert np.array_equal(values, expected[name]), name
 
 
 def test_npz_pair_is_what_numpy_would_write(tmp_path):
