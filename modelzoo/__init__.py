@@ -7,12 +7,17 @@ from modelzoo.zoo.catalog import info, list_models
 
 if TYPE_CHECKING:
     from modelzoo.sequences import one_hot
+    from modelzoo.zoo.adapters import wrap
     from modelzoo.zoo.hub import load
 
-__all__ = ["info", "list_models", "load", "one_hot"]
+__all__ = ["info", "list_models", "load", "one_hot", "wrap"]
 
 # Torch and the Hub's client take seconds to import, and the command line's help needs neither.
-_LAZY = {"load": "modelzoo.zoo.hub", "one_hot": "modelzoo.sequences"}
+_LAZY = {
+    "load": "modelzoo.zoo.hub",
+    "one_hot": "modelzoo.sequences",
+    "wrap": "modelzoo.zoo.adapters",
+}
 
 
 def __getattr__(name: str) -> Any:
