@@ -1,32 +1,35 @@
 """Sequences: letters to tensors, and files to letters."""
 
+from modelzoo.sequences.batches import in_batches
+from modelzoo.sequences.bed import read_bed
 from modelzoo.sequences.encoding import (
     ALPHABET,
     AMBIGUOUS,
-    SEQ_HEADER,
-    Record,
-    Reject,
-    batched,
+    IUPAC,
     columns,
+    decode,
     encode,
+    from_columns,
     one_hot,
-    read_bed,
-    read_fasta,
-    read_seq,
-    read_sequences,
-    refuse,
     reverse_complement,
+    reverse_complement_codes,
 )
+from modelzoo.sequences.fasta import read_fasta
+from modelzoo.sequences.read import read_sequences
+from modelzoo.sequences.records import Record, Reject, refuse
+from modelzoo.sequences.seq import read_seq
 
 __all__ = [
     "ALPHABET",
     "AMBIGUOUS",
-    "SEQ_HEADER",
+    "IUPAC",
     "Record",
     "Reject",
-    "batched",
     "columns",
+    "decode",
     "encode",
+    "from_columns",
+    "in_batches",
     "one_hot",
     "read_bed",
     "read_fasta",
@@ -34,4 +37,5 @@ __all__ = [
     "read_sequences",
     "refuse",
     "reverse_complement",
+    "reverse_complement_codes",
 ]

@@ -1,5 +1,3 @@
-import gzip
-
 import numpy as np
 import pytest
 import torch
@@ -7,19 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelzoo.sequences import (
-    Record,
-    batched,
+    columns,
+    decode,
     encode,
+    from_columns,
     one_hot,
-    read_bed,
-    read_fasta,
-    read_seq,
-    read_sequences,
     reverse_complement,
+    reverse_complement_codes,
 )
+from modelzoo.sequences.encoding import reverse_complement_letters
 
-HEADER = "FoldID\tEventID\tseq\tBound\n"
 AMBIGUOUS = "NRYSWKMBDHV"
+LETTERS = "ACGTU" + AMBIGUOUS + "acgtu" + AMBIGUOUS.lower()
 
 
 def one_hot_by_loop(sequences):
@@ -37,9 +34,7 @@ def complement_by_loop(sequence):
 
 @given(st.data(), st.integers(0, 30))
 def test_one_hot_is_what_a_loop_over_bases_gives(data, length):
-    letters = st.text(
-        alphabet="ACGTUacgtu" + AMBIGUOUS + AMBIGUOUS.lower(), min_size=length, max_size=length
-    )
+    letters = st.text(alphabet=LETTERS, min_size=length, max_size=length)
     sequences = data.draw(st.lists(letters, min_size=1, max_size=5))
     x = one_hot(sequences)
     assert x.dtype == torch.float32 and x.is_contiguous()
@@ -77,162 +72,31 @@ def test_reverse_complement_is_the_other_strand(sequence):
     assert torch.equal(reverse_complement(one_hot(sequence)), one_hot(other))
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "gzipped"])
-def write(request, tmp_path):
-    def write(name, text):
-        packed = request.param
-        path = tmp_path / (name + ".gz" * packed)
-        path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
-        return path
-
-    return write
+@given(st.text(alphabet="ACGTN", max_size=20))
+def test_codes_are_turned_as_letters_are(sequence):
+    turned = reverse_complement_codes(encode(sequence))
+    assert decode(turned) == [complement_by_loop(sequence)]
 
 
-def test_seq_file_is_read(write):
-    path = write("a.seq", HEADER + "A\tseq_1_peak\tACGT\t1\r\n\nB\tseq_1_shuf\tacgn\t0\n")
-    records = [Record("seq_1_peak", "ACGT", 1), Record("seq_1_shuf", "acgn", 0)]
-    assert list(read_sequences(path)) == records
+@given(st.text(alphabet=LETTERS, max_size=20))
+def test_letters_are_turned_in_their_case(sequence):
+    upper = sequence.upper().replace("U", "T")
+    turned = reverse_complement_letters(sequence)
+    assert turned.upper() == complement_by_loop(upper)
+    assert [c.islower() for c in turned] == [c.islower() for c in reversed(sequence)]
 
 
-def test_seq_file_of_a_header_alone_holds_nothing(write):
-    assert list(read_seq(write("a.seq", HEADER))) == []
+@pytest.mark.parametrize("ambiguous", [0.0, 0.25])
+def test_columns_are_read_back(ambiguous):
+    codes = np.random.default_rng(0).integers(0, 5, (7, 20), dtype=np.uint8)
+    x = columns(codes, ambiguous=ambiguous)
+    assert (x[torch.from_numpy(codes == 4)[:, None].expand(-1, 4, -1)] == ambiguous).all()
+    found = from_columns(x)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, codes)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 1: .*an empty file"),
-        ("Fold\tseq\nA\tACGT\n", r"line 1: expected the header .*got \('Fold', 'seq'\)"),
-        (HEADER + "A\tx\tACGT\n", "line 2: expected 4 columns, got 3"),
-        (HEADER + "A\tx\tACGT\t2\n", "line 2: expected Bound to be 0 or 1, got '2'"),
-        (HEADER + "A\tx\tACGT\t1\nA\tx\tCCCC\t0\n", "line 3: .*every EventID once, got 'x' again"),
-        (HEADER + "A\tx\tAC*T\t1\n", r"line 2: .*got '\*' at position 2 of 'x'"),
-        (HEADER + "A\tx\t\t1\n", "line 2: expected a sequence for 'x', got none"),
-    ],
-)
-def test_seq_file_errors_name_file_line_and_cause(write, text, message):
-    path = write("a.seq", text)
-    with pytest.raises(ValueError, match=f"{path.name}, {message}"):
-        list(read_seq(path))
-
-
-def test_fasta_joins_lines_keeps_repeats_and_ragged_lengths(write):
-    path = write("a.fa", ">one first\nACGT\nac\n\n>one\nN\n")
-    assert list(read_sequences(path)) == [Record("one", "ACGTac"), Record("one", "N")]
-
-
-def test_empty_fasta_holds_nothing(write):
-    assert list(read_fasta(write("a.fa", ""))) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("ACGT\n", "line 1: expected a record to begin with '>', got 'ACGT'"),
-        (">a\nAC\n>\nAC\n", "line 3: expected a name after '>', got none"),
-        (">a\nAC\n>b\n", "line 3: expected a sequence for 'b', got none"),
-        (">a\nAC\n>b\nAC\nA!C\n", "line 3: .*got '!' at position 3 of 'b'"),
-    ],
-)
-def test_fasta_errors_name_file_line_and_cause(write, text, message):
-    path = write("a.fasta", text)
-    with pytest.raises(ValueError, match=f"{path.name}, {message}"):
-        list(read_fasta(path))
-
-
-def test_truncated_gzip_is_named_after_what_came_before_it(tmp_path):
-    rng = np.random.default_rng(0)
-    rows = ["".join(rng.choice(list("ACGT"), 101)) for _ in range(3000)]
-    text = HEADER + "".join(f"A\tseq_{i}\t{row}\t1\n" for i, row in enumerate(rows))
-    path = tmp_path / "a.seq.gz"
-    whole = gzip.compress(text.encode())
-    path.write_bytes(whole[: len(whole) // 2])
-    seen = []
-    with pytest.raises(ValueError, match=r"a\.seq\.gz, line \d+: the gzip file is truncated"):
-        seen.extend(record.sequence for record in read_seq(path))
-    damaged = bytearray(whole)
-    damaged[-6] ^= 1
-    path.write_bytes(damaged)
-    with pytest.raises(ValueError, match="the gzip file is damaged"):
-        list(read_seq(path))
-
-
-def test_bytes_that_are_no_text_are_named(tmp_path):
-    path = tmp_path / "a.fa"
-    path.write_bytes(b">a\n\xff\xfe\n")
-    with pytest.raises(ValueError, match=r"a\.fa, line 2: expected UTF-8 text"):
-        list(read_fasta(path))
-
-
-def test_reading_is_lazy(tmp_path):
-    path = tmp_path / "a.fa"
-    path.write_text(">a\nAC\n>b\nAC\n>c\nA!\n")
-    assert next(read_fasta(path)).name == "a"
-
-
-@pytest.fixture
-def genome(tmp_path):
-    path = tmp_path / "genome.fa"
-    path.write_text(">chr1 of a toy\nAACCGG\nTTACGT\n>chr2\nGATTACA\n")
-    return path
-
-
-def test_bed_intervals_are_cut_from_the_genome(write, genome):
-    bed = write(
-        "a.bed",
-        "track name=x\n#chrom\nchr1\t1\t7\nchr2\t0\t4\tpeak\t0\t-\nchr2\t0\t4\tpeak\t0\t+\n",
-    )
-    assert list(read_sequences(bed, genome)) == [
-        Record("chr1:1-7", "ACCGGT"),
-        Record("peak", "AATC"),
-        Record("peak", "GATT"),
-    ]
-
-
-def test_bed_width_recentres_and_reads_n_beyond_the_chromosome(write, genome):
-    bed = write("a.bed", "chr2\t0\t2\nchr2\t5\t7\n")
-    sequences = [record.sequence for record in read_bed(bed, genome, width=5)]
-    assert sequences == ["NGATT", "ACANN"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("chr1\t0\n", r"line 1: expected chrom, start, end, got 2 column\(s\)"),
-        ("chr1\t0\t2\nchr1\tx\t2\n", "line 2: expected integers, got 'x', '2'"),
-        ("chr9\t0\t2\n", "line 1: no chromosome 'chr9' in .*genome.fa"),
-        ("chr2\t3\t3\n", "line 1: expected 0 <= start < end <= 7, got 3, 3"),
-        ("chr2\t3\t8\n", "line 1: expected 0 <= start < end <= 7, got 3, 8"),
-        ("chr2\t-1\t3\n", "line 1: expected 0 <= start < end <= 7, got -1, 3"),
-    ],
-)
-def test_bed_errors_name_file_line_and_cause(write, genome, text, message):
-    path = write("a.bed", text)
-    with pytest.raises(ValueError, match=f"{path.name}, {message}"):
-        list(read_bed(path, genome))
-
-
-def test_bed_needs_a_genome_that_is_there(tmp_path):
-    bed = tmp_path / "a.bed"
-    bed.write_text("chr1\t0\t1\n")
-    with pytest.raises(ValueError, match="genome: expected a FASTA file"):
-        read_sequences(bed)
-    with pytest.raises(FileNotFoundError, match="genome: no such file"):
-        list(read_sequences(bed, tmp_path / "none.fa"))
-
-
-def test_a_name_of_no_known_format_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"path: expected \.seq, .*got .*a\.txt"):
-        read_sequences(tmp_path / "a.txt")
-
-
-@given(st.lists(st.integers(1, 3), max_size=30), st.integers(1, 5))
-def test_batches_keep_order_and_hold_one_length_each(lengths, size):
-    records = [Record(str(i), "A" * length) for i, length in enumerate(lengths)]
-    batches = list(batched(records, size))
-    assert [record for batch in batches for record in batch] == records
-    for batch, following in zip(batches, [*batches[1:], None]):
-        assert 1 <= len(batch) <= size
-        assert len(encode([record.sequence for record in batch])) == len(batch)
-        full = len(batch) == size or following is None
-        assert full or len(following[0].sequence) != len(batch[0].sequence)
+def test_integer_columns_are_read_back():
+    codes = np.random.default_rng(0).integers(0, 5, (7, 20), dtype=np.uint8)
+    x = columns(codes, ambiguous=0).numpy().astype(np.int8)
+    np.testing.assert_array_equal(from_columns(x), codes)

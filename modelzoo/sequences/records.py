@@ -1,0 +1,66 @@
+"""A record of a file of sequences, and what happens with one that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from modelzoo.sequences.encoding import LETTERS
+
+Reject = Callable[[ValueError], None]
+
+
+class Record(NamedTuple):
+    """One sequence of a file; `label` is None where the file gives none."""
+
+    name: str
+    sequence: str
+    label: int | None = None
+
+
+def refuse(error: ValueError) -> None:
+    """Raise the error of a wrong record. Readers do this unless they are told otherwise."""
+    raise error
+
+
+def at(path: str | Path, line: int, cause: object) -> ValueError:
+    """Return the error that says in which line of a file something is wrong."""
+    return ValueError(f"{path}, line {line}: {cause}")
+
+
+def parsed(
+    rows: Iterable[tuple[int, str]],
+    parse: Callable[[str], Record],
+    path: str | Path,
+    reject: Reject,
+) -> Iterator[Record]:
+    """Yield the record of each row, without those that `reject` lets go.
+
+    Args:
+        rows: (number of the line, text).
+        parse: Makes a record of a text; its ValueError says what is wrong.
+        path: The file, for errors.
+        reject: Called with what is wrong with a record.
+    """
+    for line, text in rows:
+        try:
+            record = checked(parse(text))
+        except ValueError as error:
+            reject(at(path, line, error))
+        else:
+            yield record
+
+
+def checked(record: Record) -> Record:
+    """Return the record, or raise a ValueError where its sequence cannot be encoded."""
+    if not record.sequence:
+        raise ValueError(f"expected a sequence for {record.name!r}, got none")
+    letters = record.sequence.encode("ascii", "replace")
+    if wrong := letters.translate(None, LETTERS):
+        position = letters.index(wrong[:1])
+        raise ValueError(
+            f"expected IUPAC nucleotide letters, got {record.sequence[position]!r} at position"
+            f" {position} of {record.name!r}"
+        )
+    return record

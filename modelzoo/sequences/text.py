@@ -1,0 +1,41 @@
+"""The lines of a text file, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, cast
+
+from modelzoo.sequences.records import at
+
+
+def lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield (number of the line from 1, text without its end); the path `-` is standard input."""
+    line = 0
+    with _open(path) as file:
+        try:
+            for line, raw in enumerate(file, start=1):
+                yield line, raw.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise at(path, line, "expected UTF-8 text") from None
+        except EOFError:
+            raise at(path, line + 1, "the gzip file is truncated") from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise at(path, line + 1, f"the gzip file is damaged ({error})") from None
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[IO[bytes]]:
+    # The content tells whether a file is gzipped: a browser may have unpacked one named `.gz`.
+    standard_input = nullcontext(cast(BufferedReader, sys.stdin.buffer))
+    with standard_input if str(path) == "-" else open(path, "rb") as file:
+        if file.peek(2)[:2] != b"\x1f\x8b":
+            yield file
+            return
+        with gzip.open(file) as unpacked:
+            yield cast(IO[bytes], unpacked)

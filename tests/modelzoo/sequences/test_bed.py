@@ -1,0 +1,38 @@
+import pytest
+
+from modelzoo.sequences import Record, read_bed, read_sequences
+
+
+def test_bed_intervals_are_cut_from_the_genome(write, genome):
+    bed = write(
+        "a.bed",
+        "track name=x\n#chrom\nchr1\t1\t7\nchr2\t0\t4\tpeak\t0\t-\nchr2\t0\t4\tpeak\t0\t+\n",
+    )
+    assert list(read_sequences(bed, genome)) == [
+        Record("chr1:1-7", "ACCGGT"),
+        Record("peak", "AATC"),
+        Record("peak", "GATT"),
+    ]
+
+
+def test_bed_width_recentres_and_reads_n_beyond_the_chromosome(write, genome):
+    bed = write("a.bed", "chr2\t0\t2\nchr2\t5\t7\n")
+    sequences = [record.sequence for record in read_bed(bed, genome, width=5)]
+    assert sequences == ["NGATT", "ACANN"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chr1\t0\n", r"line 1: expected chrom, start, end, got 2 column\(s\)"),
+        ("chr1\t0\t2\nchr1\tx\t2\n", "line 2: expected integers, got 'x', '2'"),
+        ("chr9\t0\t2\n", "line 1: no chromosome 'chr9' in .*genome.fa"),
+        ("chr2\t3\t3\n", "line 1: expected 0 <= start < end <= 7, got 3, 3"),
+        ("chr2\t3\t8\n", "line 1: expected 0 <= start < end <= 7, got 3, 8"),
+        ("chr2\t-1\t3\n", "line 1: expected 0 <= start < end <= 7, got -1, 3"),
+    ],
+)
+def test_bed_errors_name_file_line_and_cause(write, genome, text, message):
+    path = write("a.bed", text)
+    with pytest.raises(ValueError, match=f"{path.name}, {message}"):
+        list(read_bed(path, genome))
