@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelzoo.sequences.records import Record, Reject, at, parsed, refuse
-from modelzoo.sequences.text import lines
+from modelzoo.sequences.records import Record, Reject, parsed, refuse
+from modelzoo.sequences.text import at, lines
 
 
 def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
@@ -22,7 +22,12 @@ def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.
     """
-    return parsed(_joined(path), lambda text: Record(*text.split("\n", 1)), path, reject)
+    return parsed(_joined(path), _record, path, reject)
+
+
+def _record(text: str) -> Record:
+    name, _, sequence = text.partition("\n")
+    return Record(name, sequence)
 
 
 def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
