@@ -306,7 +306,7 @@ def _interval_if_there(key: str, low: str, high: str) -> Callable[[Row], str]:
 
 
 def _markdown(columns: list[tuple[str, Callable[[Row], str]]], rows: list[Row]) -> str:
-    return Table("", "", columns, rows).markdown().strip()
+    return Table("", "", columns, rows).to_markdown().strip()
 
 
 _PERFORMANCE: dict[str, Callable[[dict[str, Any]], str]] = {

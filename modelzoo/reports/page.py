@@ -1,124 +1,216 @@
-"""The page of a report: headings, text, tables and figures, in one file that opens anywhere."""
+"""The page of every report: text, tables, figures and cards, in one file that opens anywhere.
+
+A page needs no network and no other file. It follows the reader's light or dark theme and fits a
+phone.
+"""
 
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from modelzoo.files import write_atomically
+from modelzoo.reports.figures import inline
 from modelzoo.reports.tables import Table
-from modelzoo.studies.peaks import figures
 
-_DIGITS = 6  # more than any statement needs, fewer than rounding in another order can touch
+QUICK_RUN = "Quick run: models hardly trained; do not cite."
 
 
-@dataclass
 class Page:
-    """What a report consists of, in order; tables and figures are files as well.
+    """A page, added to from top to bottom.
 
-    Attributes:
-        folder: Of the report, made if need be.
-        parts: HTML.
+    Args:
+        title: Its heading.
+
+    Example:
+        >>> from modelzoo.reports.page import Page
+        >>> page = Page("Attributions")
+        >>> page.facts({"model": "deepbind-gata3", "N": "5"})
+        >>> page.write(Path("index.html"))  # doctest: +SKIP
     """
 
-    folder: Path
-    parts: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for name in ("tables", "figures"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._parts: list[str] = []
+        self._has_cards = False
 
     def heading(self, text: str, level: int = 2) -> None:
         """Add a heading."""
-        self.parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
+        self._parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
+
+    def warning(self, text: str) -> None:
+        """Add a box that says how this page must not be read."""
+        self._parts.append(f'<p class="warning" role="note">{html.escape(text)}</p>')
 
     def paragraph(self, text: str) -> None:
         """Add a paragraph."""
-        self.parts.append(f"<p>{html.escape(text)}</p>")
+        self._parts.append(f"<p>{html.escape(text)}</p>")
 
     def items(self, texts: Sequence[str]) -> None:
         """Add a list."""
-        self.parts.append("<ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in texts) + "</ul>")
+        entries = "".join(f"<li>{html.escape(text)}</li>" for text in texts)
+        self._parts.append(f"<ul>{entries}</ul>")
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Add names and values, side by side where there is room."""
+        self._parts.append(_facts(facts))
 
     def table(self, table: Table, *, folded: bool = False) -> None:
-        """Add a table, and write it; folded, it opens when asked to."""
-        table.save(self.folder / "tables")
-        text = table.html()
+        """Add a table; a folded one shows its caption, and opens when that is clicked."""
+        text = table.to_html()
         if folded:
             summary = html.escape(table.caption)
             text = f"<details><summary>{summary}</summary>{text}</details>"
-        self.parts.append(text)
+        self._parts.append(text)
 
     def figure(self, figure: Figure, name: str, caption: str) -> None:
-        """Add a figure, and write it."""
-        figures.save(figure, self.folder / "figures", name)
-        drawing = figures.inline(figure, name)
-        text = html.escape(caption)
-        self.parts.append(
-            f'<figure id="{name}"><div class="scroll" tabindex="0">{drawing}</div>'
-            f"<figcaption>{text}</figcaption></figure>"
+        """Add a figure.
+
+        Args:
+            figure: What to draw.
+            name: Its id, not given to anything else on the page.
+            caption: Written below it.
+        """
+        self._parts.append(
+            f'<figure id="{html.escape(name)}">{_drawing(figure, name)}'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
 
-    def write(self, title: str) -> Path:
-        """Write `index.html` and return its path."""
-        text = _TEMPLATE.replace("<!-- title -->", html.escape(title))
-        index = self.folder / "index.html"
-        write_atomically(index, text.replace("<!-- report -->", "\n".join(self.parts)).encode())
-        return index
+    @contextmanager
+    def grid(self) -> Iterator[None]:
+        """Put what is added within into columns, as many as the screen has room for."""
+        self._parts.append('<div class="grid">')
+        yield
+        self._parts.append("</div>")
+
+    def card(
+        self,
+        name: str,
+        title: str,
+        facts: Mapping[str, str],
+        figure: Figure,
+        table: Table | None = None,
+    ) -> None:
+        """Add one of many things of a kind. A box above the first finds cards by their text.
+
+        Args:
+            name: Its id, not given to anything else on the page.
+            title: Its heading.
+            facts: Names and values, below the heading.
+            figure: Such as its logo.
+            table: Beside the figure where there is room.
+        """
+        if not self._has_cards:
+            self._parts.append(_SEARCH)
+        self._has_cards = True
+        self._parts.append(
+            f'<article id="{html.escape(name)}"><h3>{html.escape(title)}</h3>{_facts(facts)}'
+            f'<div class="pair">{_drawing(figure, name)}{table.to_html() if table else ""}</div>'
+            "</article>"
+        )
+
+    def to_html(self) -> str:
+        """Return the whole page."""
+        script = _SCRIPT if self._has_cards else ""
+        return _PAGE.format(
+            title=html.escape(self.title), style=_STYLE, body="\n".join(self._parts), script=script
+        )
+
+    def write(self, path: Path) -> Path:
+        """Write the page, and return its path. The file is whole or it is not there."""
+        write_atomically(path, self.to_html().encode())
+        return path
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value, its numbers rounded so that another order of sums gives the same bytes."""
-    write_atomically(path, (json.dumps(_rounded(value), indent=1) + "\n").encode())
+def _facts(facts: Mapping[str, str]) -> str:
+    pairs = (
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
+        for name, value in facts.items()
+    )
+    return f"<dl>{''.join(pairs)}</dl>" if facts else ""
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}")
-    if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(entry) for entry in value]
-    return value
+def _drawing(figure: Figure, name: str) -> str:
+    return f'<div class="scroll" tabindex="0">{inline(figure, name)}</div>'
 
 
-_TEMPLATE = """<!doctype html>
+_STYLE = """\
+:root { color-scheme: light dark; --ink: #1a1a1b; --paper: #fff; --soft: #f5f5f7; --line: #dcdce1;
+  --dim: #5c5c63; --link: #0b62a8; --warn: #8a4b00; --warn-paper: #fff4e0; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e9; --paper: #17181a; --soft: #202125; --line: #3a3b40; --dim: #a2a2aa;
+    --link: #7cb8ee; --warn: #ffc370; --warn-paper: #33260f; }
+  svg { filter: brightness(1.25); }
+}
+* { box-sizing: border-box; }
+body { color: var(--ink); background: var(--paper); font: 16px/1.55 system-ui, sans-serif;
+  max-width: 72rem; margin: 0 auto; padding: 1rem clamp(1rem, 4vw, 2rem) 4rem; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: 1rem 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.3rem; margin: 3rem 0 .8rem; padding-bottom: .25rem;
+  border-bottom: 1px solid var(--line); }
+h3 { font-size: 1.05rem; margin: 1.8rem 0 .5rem; overflow-wrap: anywhere; }
+p, li { max-width: 46rem; }
+ul { padding-left: 1.2rem; } li { margin: .3rem 0; }
+a { color: var(--link); }
+.warning { color: var(--warn); background: var(--warn-paper); border-left: 4px solid;
+  padding: .6rem .9rem; border-radius: .3rem; font-weight: 600; }
+dl { display: flex; flex-wrap: wrap; gap: .2rem 1.6rem; margin: .5rem 0 1rem; font-size: .9rem; }
+dl div { display: flex; gap: .45rem; min-width: 0; }
+dt { color: var(--dim); } dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; max-width: 100%; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums;
+  margin: .8rem 0; }
+caption { text-align: left; padding: .4rem 0; font-weight: 600; max-width: 46rem; }
+th, td { padding: .25rem 1rem .25rem .4rem; text-align: left; white-space: nowrap; }
+thead th { color: var(--dim); font-weight: 600; border-bottom: 1px solid var(--dim); }
+tbody tr:nth-child(even) { background: var(--soft); }
+figure { margin: 1.4rem 0; min-width: 0; }
+figcaption { font-size: .9rem; color: var(--dim); max-width: 46rem; margin-top: .3rem; }
+svg { display: block; height: auto; fill: currentColor; }
+details { margin: 1rem 0; }
+summary { cursor: pointer; font-weight: 600; max-width: 46rem; }
+details caption { display: none; }
+input { font: inherit; color: inherit; background: var(--soft); border: 1px solid var(--line);
+  border-radius: .4rem; width: 100%; padding: .5rem .7rem; margin: .5rem 0; }
+article { border-top: 1px solid var(--line); padding: .2rem 0 .8rem; scroll-margin-top: 1rem; }
+article:target { border-top: 2px solid var(--link); }
+article h3 { margin: .8rem 0 .2rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
+.grid { display: grid; gap: 0 2rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)); }
+"""
+
+_SEARCH = '<input type="search" placeholder="Show only those with&nbsp;…" aria-label="filter">'
+
+_SCRIPT = """
+<script>
+const cards = [...document.querySelectorAll("article")].map(card => [card, [
+  ...card.querySelectorAll("h3, dl, td")].map(part => part.textContent).join(" ").toLowerCase()]);
+document.querySelector("input").addEventListener("input", event => {
+  const wanted = event.target.value.toLowerCase();
+  for (const [card, text] of cards) card.hidden = !text.includes(wanted);
+});
+</script>"""
+
+_PAGE = """\
+<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title><!-- title --></title>
+<title>{title}</title>
 <link rel="icon" href="data:,">
 <style>
-:root { color-scheme: light dark; --ink: #1a1a1b; --paper: #fff; --line: #d8d8dc; --soft: #f4f4f6; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e9; --paper: #17181a; --line: #3a3b40; --soft: #222327; }
-}
-body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif;
-  max-width: 66rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
-p, li { max-width: 44rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .4rem 0; font-weight: 600; }
-th, td { padding: .2rem .7rem .2rem 0; text-align: left; white-space: nowrap; }
-thead th { border-bottom: 1px solid var(--ink); position: sticky; top: 0; }
-tbody tr:nth-child(even) { background: var(--soft); }
-figure { margin: 1.2rem 0; } figcaption { font-size: .9rem; }
-svg { display: block; height: auto; font-family: system-ui, sans-serif; }
-details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; }
-</style>
+{style}</style>
 </head>
 <body>
-<h1><!-- title --></h1>
-<!-- report -->
+<h1>{title}</h1>
+{body}{script}
 </body>
 </html>
 """

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelzoo.studies.peaks.scores import Row
-
+Row = dict[str, Any]
 Format = Callable[[Row], str]
 
 MISSING = "–"
@@ -20,21 +19,27 @@ _LATEX = str.maketrans(
 )
 
 
+class Html(str):
+    """The text of a cell that is HTML already."""
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of the report.
+    """A table of a report.
 
     Attributes:
         name: Name of the files.
-        caption: What it shows, in a sentence.
-        columns: Heading and text of each column.
-        rows: What the texts are made from.
+        caption: A sentence that says what the table shows; may be empty.
+        columns: Heading of each column, and the function that writes its cells.
+        rows: What the cells are written from.
+        latex: Write a LaTeX file as well.
     """
 
     name: str
     caption: str
     columns: Sequence[tuple[str, Format]]
     rows: Sequence[Row]
+    latex: bool = False
 
     @property
     def headings(self) -> list[str]:
@@ -42,28 +47,23 @@ class Table:
         return [heading for heading, _ in self.columns]
 
     def cells(self) -> list[list[str]]:
-        """The text of every cell, row by row."""
+        """Return the text of every cell, row by row."""
         return [[text(row) for _, text in self.columns] for row in self.rows]
 
-    def csv(self) -> str:
-        """Everything known about each row, in full precision."""
-        keys = list(dict.fromkeys(key for row in self.rows for key in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, keys, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
+    def to_csv(self) -> str:
+        """Return everything known about each row, in full precision."""
+        return to_csv(self.rows)
 
-    def markdown(self) -> str:
-        """A pipe table with its caption."""
-        lines = [self.headings, ["---"] * len(self.columns), *self.cells()]
-        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return f"{self.caption}\n\n{body}\n"
+    def to_markdown(self) -> str:
+        """Return a pipe table below its caption."""
+        return f"{self.caption}\n\n{to_markdown(self.headings, self.cells())}".lstrip("\n")
 
-    def latex(self) -> str:
-        """A `table` for the `booktabs` package."""
-        lines = [" & ".join(c.translate(_LATEX) for c in line) + r" \\" for line in self.cells()]
-        head = " & ".join(c.translate(_LATEX) for c in self.headings) + r" \\"
+    def to_latex(self) -> str:
+        """Return a `table` for the `booktabs` package."""
+        head, *body = (
+            " & ".join(cell.translate(_LATEX) for cell in line) + r" \\"
+            for line in (self.headings, *self.cells())
+        )
         return "\n".join(
             [
                 r"\begin{table}",
@@ -72,7 +72,7 @@ class Table:
                 r"\toprule",
                 head,
                 r"\midrule",
-                *lines,
+                *body,
                 r"\bottomrule",
                 r"\end{tabular}",
                 r"\end{table}",
@@ -80,56 +80,81 @@ class Table:
             ]
         )
 
-    def html(self) -> str:
-        """A `table` in a frame that scrolls sideways where the screen is narrow."""
-        head = "".join(f"<th>{html.escape(h)}</th>" for h in self.headings)
+    def to_html(self) -> str:
+        """Return a `table` in a frame that scrolls sideways where the screen is narrow."""
+        head = "".join(f"<th>{_escaped(heading)}</th>" for heading in self.headings)
         body = "\n".join(
-            "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in line) + "</tr>"
+            "<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in line) + "</tr>"
             for line in self.cells()
         )
-        caption = html.escape(self.caption)
+        caption = f"<caption>{_escaped(self.caption)}</caption>" if self.caption else ""
         return (
-            f'<div class="scroll" tabindex="0"><table id="{self.name}"><caption>{caption}</caption>'
+            f'<div class="scroll" tabindex="0"><table id="{_escaped(self.name)}">{caption}'
             f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
         )
 
     def save(self, folder: Path) -> None:
-        """Write `.csv`, `.md` and `.tex`.
+        """Write `.csv` and `.md`, and `.tex` if asked for.
 
         Args:
             folder: An existing folder.
         """
-        for ending, text in (("csv", self.csv()), ("md", self.markdown()), ("tex", self.latex())):
+        texts = {"csv": self.to_csv(), "md": self.to_markdown()}
+        if self.latex:
+            texts["tex"] = self.to_latex()
+        for ending, text in texts.items():
             (folder / f"{self.name}.{ending}").write_text(text, encoding="utf-8")
 
 
-def plain(key: str) -> Format:
-    """The value as it is.
+def to_csv(rows: Sequence[Row]) -> str:
+    """Return rows as CSV, with a column for every key that any of them has."""
+    text = io.StringIO()
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(text, keys, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
-    Args:
-        key: Which one.
-    """
+
+def to_markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return a pipe table of cells."""
+    every = [headings, ["---"] * len(headings), *lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in every)
+
+
+def plain(key: str) -> Format:
+    """Return a format: the value as it is."""
     return lambda row: MISSING if row[key] is None else str(row[key])
 
 
+def linked(key: str) -> Format:
+    """Return a format: the value, as a link to the card or figure of that name on the page."""
+
+    def text(row: Row) -> str:
+        name = _escaped(str(row[key]))
+        return Html(f'<a href="#{name}">{name}</a>')
+
+    return text
+
+
 def number(key: str, digits: int = 3, *, sign: bool = False) -> Format:
-    """A number with so many decimals.
+    """Return a format: a number with so many decimals.
 
     Args:
-        key: Which one.
+        key: Key of the number.
         digits: Decimals.
         sign: Show a plus as well.
     """
-    return lambda row: _text(row.get(key), digits, sign)
+    return lambda row: _number(row.get(key), digits, sign)
 
 
 def with_interval(key: str, low: str, high: str, digits: int = 3, *, sign: bool = False) -> Format:
-    """A number with its interval.
+    """Return a format: a number with its interval in brackets.
 
     Args:
-        key: The number.
-        low: Lower end.
-        high: Upper end.
+        key: Key of the number.
+        low: Key of the interval's lower end.
+        high: Key of its upper end.
         digits: Decimals.
         sign: Show a plus as well.
     """
@@ -137,18 +162,14 @@ def with_interval(key: str, low: str, high: str, digits: int = 3, *, sign: bool 
     def text(row: Row) -> str:
         if row.get(key) is None:
             return MISSING
-        ends = (_text(row[end], digits, sign) for end in (low, high))
-        return f"{_text(row[key], digits, sign)} ({', '.join(ends)})"
+        ends = (_number(row[end], digits, sign) for end in (low, high))
+        return f"{_number(row[key], digits, sign)} ({', '.join(ends)})"
 
     return text
 
 
 def probability(key: str) -> Format:
-    """A p value: three decimals, a power of ten where it is smaller.
-
-    Args:
-        key: Which one.
-    """
+    """Return a format: a p value with three decimals, as a power of ten where it is smaller."""
 
     def text(row: Row) -> str:
         value = row.get(key)
@@ -159,8 +180,12 @@ def probability(key: str) -> Format:
     return text
 
 
-def _text(value: Any, digits: int, sign: bool) -> str:
+def _number(value: Any, digits: int, sign: bool) -> str:
     if value is None:
         return MISSING
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
     return text.replace("-", "−")
+
+
+def _escaped(text: str) -> str:
+    return text if isinstance(text, Html) else html.escape(text)

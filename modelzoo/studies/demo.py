@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from modelzoo.apply.predict import Prediction, predict
 from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
-from modelzoo.reports.logo_page import Entry, write_page
+from modelzoo.reports.page import Page
 from modelzoo.sequences import Record
 from shiftsmooth import ShiftSmooth
 from shiftsmooth.metrics import auroc
@@ -84,25 +84,22 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
     }
 
     boxes = _boxes(data)
-    entries = [
-        Entry(
+    page = Page("Planted GATA motifs, gradient and ShiftSmooth")
+    page.facts({f"{name}: AUROC of motif positions": f"{v:.3f}" for name, v in found.items()})
+    for i, row in enumerate(planted[:logos]):
+        drawn = {name: values[i] for name, values in scores.items()}
+        page.card(
+            f"sequence-{row}",
             records[row].name,
             {"probability": f"{predictions[row].probabilities[0]:.3f}"},
-            plot_logos(
-                {name: values[i] for name, values in scores.items()}, x[i], motifs=boxes[row]
-            ),
+            plot_logos(drawn, x[i], motifs=boxes[row]),
         )
-        for i, row in enumerate(planted[:logos])
-    ]
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "index.html"
-    facts = {f"{name}: AUROC of motif positions": f"{value:.3f}" for name, value in found.items()}
-    write_page(page, "Planted GATA motifs, gradient and ShiftSmooth", facts, entries)
     return Demo(
         [predictions[row] for row in planted],
         [predictions[row] for row in ranked if not data.labels[row]],
         found,
-        page,
+        page.write(folder / "index.html"),
     )
 
 

@@ -51,9 +51,9 @@ from modelzoo.attribution.methods import (
     unseeded,
 )
 from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.reports.tables import Row
 from modelzoo.sequences import columns
 from modelzoo.studies import statistics
-from modelzoo.studies.peaks.scores import Row
 from modelzoo.workers import one_thread
 from shiftsmooth import ShiftSmooth
 from shiftsmooth import metrics as measure

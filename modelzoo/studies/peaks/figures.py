@@ -1,46 +1,23 @@
 """The figures of the report, drawn from its rows.
 
-Every function returns a matplotlib figure; `save` writes it as SVG and PNG. The same rows give the
-same bytes: no dates, no random ids.
+Every function returns a matplotlib figure. The same rows give the same figure.
 """
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from modelzoo.studies.peaks.scores import Performance, Row
+from modelzoo.reports.figures import COLOURS, INK, STYLE, colours, panels
+from modelzoo.reports.tables import Row
+from modelzoo.studies.peaks.scores import Performance
 from shiftsmooth.plot import draw_logo
-
-# Okabe and Ito's colours, told apart by colour-blind readers as well, without yellow and black.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#8C564B")
-_INK = "#1a1a1b"  # in pages the ink follows the reader's theme: see `inline`
-STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "svg.fonttype": "none",
-    "savefig.dpi": 160,
-}
 
 
 def roc_curves(performance: Performance, kind: str) -> Figure:
@@ -52,10 +29,10 @@ def roc_curves(performance: Performance, kind: str) -> Figure:
     """
     sets = _sets(performance, kind)
     with matplotlib.rc_context(STYLE):
-        figure, panels = in_panels(len(sets), 2.7, 2.9)
-        for axes, name in zip(panels, sets):
+        figure, drawn = panels(len(sets), 2.7, 2.9)
+        for axes, name in zip(drawn, sets):
             axes.plot([0, 1], [0, 1], color="#999999", lw=0.8, ls=":")
-            for colour, model in zip(_colours(len(performance.models)), performance.models):
+            for colour, model in zip(colours(len(performance.models)), performance.models):
                 row = _row(performance.scores, set=name, model=model)
                 false, true = performance.curves[name, model]
                 label = f"{model}  {row['roc_auc']:.3f}"
@@ -85,7 +62,7 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
         figure = Figure(figsize=size)
         axes = figure.subplots()
         published = False
-        for m, (colour, model) in enumerate(zip(_colours(len(models)), models)):
+        for m, (colour, model) in enumerate(zip(colours(len(models)), models)):
             rows = [_row(performance.scores, set=name, model=model) for name in sets]
             x = np.arange(len(sets)) + (m - (len(models) - 1) / 2) * width
             axes.bar(
@@ -95,12 +72,12 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
                 yerr=[row["roc_auc_sd"] for row in rows],
                 color=colour,
                 label=model,
-                error_kw={"lw": 0.9, "capsize": 1.5, "ecolor": _INK},
+                error_kw={"lw": 0.9, "capsize": 1.5, "ecolor": INK},
             )
             theirs = [row["paper_roc_auc"] or np.nan for row in rows]
             if np.isfinite(theirs).any():
                 label = None if published else "published in the paper"
-                axes.scatter(x, theirs, marker="D", s=13, fc="white", ec=_INK, lw=0.8, label=label)
+                axes.scatter(x, theirs, marker="D", s=13, fc="white", ec=INK, lw=0.8, label=label)
                 published = True
         axes.axhline(0.5, color="#999999", lw=0.8, ls=":")
         lowest = min(row["roc_auc_mean"] - row["roc_auc_sd"] for row in performance.scores)
@@ -119,9 +96,9 @@ def auc_intervals(performance: Performance, kind: str) -> Figure:
     """
     sets, models = _sets(performance, kind), performance.models
     with matplotlib.rc_context(STYLE):
-        figure, panels = in_panels(len(sets), 2.9, 0.8 + 0.24 * len(models), sharey=True)
-        for axes, name in zip(panels, sets):
-            for m, (colour, model) in enumerate(zip(_colours(len(models)), models)):
+        figure, drawn = panels(len(sets), 2.9, 0.8 + 0.24 * len(models), sharey=True)
+        for axes, name in zip(drawn, sets):
+            for m, (colour, model) in enumerate(zip(colours(len(models)), models)):
                 row = _row(performance.scores, set=name, model=model)
                 low, high = row["roc_auc_low"], row["roc_auc_high"]
                 box = Rectangle((low, m - 0.32), high - low, 0.64, fc=colour, ec=colour, alpha=0.45)
@@ -142,10 +119,8 @@ def gate_weights(performance: Performance) -> Figure:
     """
     mixtures = sorted({row["model"] for row in performance.gates})
     with matplotlib.rc_context(STYLE):
-        figure, panels = in_panels(
-            len(mixtures), 1.6 + 0.62 * len(performance.sets), 3.2, columns=1
-        )
-        for axes, mixture in zip(panels, mixtures):
+        figure, drawn = panels(len(mixtures), 1.6 + 0.62 * len(performance.sets), 3.2, columns=1)
+        for axes, mixture in zip(drawn, mixtures):
             rows = [row for row in performance.gates if row["model"] == mixture]
             experts = list(dict.fromkeys(row["expert"] for row in rows))
             for shift, (what, alpha) in zip((-0.2, 0.2), (("peaks", 1.0), ("shuffles", 0.45))):
@@ -185,8 +160,8 @@ def attribution_scores(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figur
     methods = list(dict.fromkeys(row["method"] for row in rows))
     classes = list(dict.fromkeys(row["model_class"] for row in rows))
     with matplotlib.rc_context(STYLE):
-        figure, panels = in_panels(len(metrics), 2.5, 1.0 + 0.23 * len(methods), sharey=True)
-        for axes, (metric, title) in zip(panels, metrics.items()):
+        figure, drawn = panels(len(metrics), 2.5, 1.0 + 0.23 * len(methods), sharey=True)
+        for axes, (metric, title) in zip(drawn, metrics.items()):
             for row in (row for row in rows if row["metric"] == metric and row["mean"] is not None):
                 colour = COLOURS[classes.index(row["model_class"])]
                 step = 0.1 if row["corrected"] else -0.1
@@ -199,10 +174,10 @@ def attribution_scores(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figur
             axes.set(title=title, ylim=(len(methods) - 0.5, -0.5))
             axes.grid(lw=0.4, color="#999999", alpha=0.4)
         for colour, name in zip(COLOURS, classes):
-            panels[0].plot([], [], "o", ms=4, color=colour, label=f"{name}, simplex correction")
-            panels[0].plot([], [], "o", ms=4, mfc="white", mec=colour, label=f"{name}, without")
+            drawn[0].plot([], [], "o", ms=4, color=colour, label=f"{name}, simplex correction")
+            drawn[0].plot([], [], "o", ms=4, mfc="white", mec=colour, label=f"{name}, without")
         figure.legend(
-            *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
+            *drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
         )
     return figure
 
@@ -216,8 +191,8 @@ def by_max_shift(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
     """
     classes = list(dict.fromkeys(row["model_class"] for row in rows))
     with matplotlib.rc_context(STYLE):
-        figure, panels = in_panels(len(metrics), 2.5, 2.5)
-        for axes, (metric, title) in zip(panels, metrics.items()):
+        figure, drawn = panels(len(metrics), 2.5, 2.5)
+        for axes, (metric, title) in zip(drawn, metrics.items()):
             for colour, name in zip(COLOURS, classes):
                 for corrected in (True, False):
                     chosen = [
@@ -247,7 +222,7 @@ def by_max_shift(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
             axes.set_xticks(sorted({row["max_shift"] for row in rows}))
             axes.grid(lw=0.4, color="#999999", alpha=0.4)
         figure.legend(
-            *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
+            *drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
         )
     return figure
 
@@ -275,61 +250,10 @@ def attribution_track(
         for start, stop, colour in boxes:
             corner, height = (start - 0.5, low - margin), high - low + 2 * margin
             axes.add_patch(Rectangle(corner, stop - start, height, fill=False, ec=colour, lw=1.4))
-        axes.axhline(0, color=_INK, lw=0.6)
+        axes.axhline(0, color=INK, lw=0.6)
         axes.set(xlim=(-0.7, len(sequence) - 0.3), ylim=(low - 2 * margin, high + 2 * margin))
         axes.set(xlabel="position", ylabel="importance", title=title)
     return figure
-
-
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write a figure as `name.svg` and `name.png`, on white.
-
-    Args:
-        figure: What to write.
-        folder: An existing folder.
-        name: Name of the files without ending.
-    """
-    (folder / f"{name}.svg").write_text(_svg(figure, name, transparent=False), encoding="utf-8")
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(folder / f"{name}.png", metadata={"Software": None})
-
-
-def inline(figure: Figure, name: str) -> str:
-    """A figure as an SVG element for a page: transparent, its ink in the page's text colour.
-
-    Args:
-        figure: What to draw.
-        name: Makes the ids in the element unique within the page.
-    """
-    text = _svg(figure, name, transparent=True)
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    pixels = round(96 * figure.get_size_inches()[0])
-    size = f'style="width: min(100%, {pixels}px); min-width: min({pixels}px, 34rem)"'
-    return re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', rf"<svg \1{size}", text, count=1)
-
-
-def _svg(figure: Figure, name: str, *, transparent: bool) -> str:
-    text = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure.savefig(text, format="svg", metadata={"Date": None}, transparent=transparent)
-    return text.getvalue()
-
-
-def in_panels(
-    count: int, width: float, height: float, *, columns: int = 3, sharey: bool = False
-) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in rows of up to `columns`."""
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(width * columns + 0.6 * sharey, height * rows))
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel().tolist()
-    for unused in grid[count:]:
-        unused.remove()
-    return figure, grid[:count]
-
-
-def _colours(count: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(count)]
 
 
 def _sets(performance: Performance, kind: str) -> list[str]:

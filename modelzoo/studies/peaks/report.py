@@ -26,13 +26,14 @@ import modelzoo
 from modelzoo.attribution import methods
 from modelzoo.attribution.methods import METHODS
 from modelzoo.datasets.planted.simulation import Simulation
-from modelzoo.reports.page import Page, write_json
-from modelzoo.reports.tables import Table, number, plain, probability, with_interval
+from modelzoo.reports.folder import Report, write_json
+from modelzoo.reports.page import QUICK_RUN
+from modelzoo.reports.tables import Row, Table, number, plain, probability, with_interval
 from modelzoo.sequences import columns
 from modelzoo.studies.peaks import attributions as attribution
 from modelzoo.studies.peaks import figures, scores
 from modelzoo.studies.peaks.attributions import END, METRICS, MOTIFS, SHIFTS, Attributions
-from modelzoo.studies.peaks.scores import LabelledSet, Performance, Protocol, Row
+from modelzoo.studies.peaks.scores import LabelledSet, Performance, Protocol
 
 PEAKS = 200
 QUICK_PEAKS = 10
@@ -127,7 +128,9 @@ def evaluate(
         The path of `index.html`.
     """
     started = time.monotonic()
-    page = Page(Path(out))
+    page = Report(Path(out), "ShiftSmooth model zoo: evaluation")
+    if quick:
+        page.warning(QUICK_RUN)
     zoo = _load(models, device)
     data = list(scores.paper_sets() if sets is None else sets)
     if quick:
@@ -151,7 +154,7 @@ def evaluate(
     write_json(page.folder / "results.json", results)
     write_json(page.folder / "timings.json", timings)
     _show_provenance(page, results)
-    return page.write("ShiftSmooth model zoo: evaluation")
+    return page.finish()
 
 
 def _load(
@@ -176,7 +179,7 @@ def _thinned(data: LabelledSet, groups: int) -> LabelledSet:
     return dataclasses.replace(data, **parts)
 
 
-def _show_performance(page: Page, performance: Performance, data: Sequence[LabelledSet]) -> None:
+def _show_performance(page: Report, performance: Performance, data: Sequence[LabelledSet]) -> None:
     rigorous = performance.protocol == "rigorous"
     page.heading("Performance")
     page.paragraph(WHY_NO_ANOVA if rigorous else WHAT_THE_PAPER_DID)
@@ -228,6 +231,7 @@ def _score_table(name: str, kind: str, rows: Sequence[Row]) -> Table:
             ("authors later, AUC", number("authors_later_roc_auc")),
         ],
         rows,
+        latex=True,
     )
 
 
@@ -248,6 +252,7 @@ def _comparison_table(performance: Performance) -> Table:
             ("effect, Δd", number("separation_difference", 2, sign=True)),
         ],
         performance.comparisons,
+        latex=True,
     )
 
 
@@ -265,6 +270,7 @@ def _anova_table(performance: Performance) -> Table:
             ("paper, p", probability("paper_p")),
         ],
         performance.anova,
+        latex=True,
     )
 
 
@@ -284,7 +290,7 @@ def _gate_table(performance: Performance) -> Table:
 
 
 def _attributions(
-    page: Page,
+    page: Report,
     zoo: Mapping[str, nn.Module],
     data: Sequence[LabelledSet],
     quick: bool,
@@ -327,7 +333,7 @@ def _attributions(
 
 
 def _show_examples(
-    page: Page, gata: LabelledSet, models: Mapping[str, nn.Module], seed: int
+    page: Report, gata: LabelledSet, models: Mapping[str, nn.Module], seed: int
 ) -> None:
     """The paper's Figs. 10 to 19: a GATA3 peak with both orientations, and a random sequence."""
     texts = ["".join("ACGTN"[c] for c in row) for row in gata.codes[gata.labels == 1]]
@@ -367,7 +373,7 @@ def _random_sequence(seed: int) -> str:
     return simulation.sample(1, seed=seed).strings()[0]
 
 
-def _show_attributions(page: Page, found: Attributions) -> None:
+def _show_attributions(page: Report, found: Attributions) -> None:
     page.heading("How good the attributions are", 3)
     page.paragraph(ABOUT_ATTRIBUTION)
     every = [row for row in found.scores if row["factor"] == "all"]
@@ -430,6 +436,7 @@ def _attribution_table(rows: Sequence[Row]) -> Table:
             ("authors, faithfulness", number("authors_faithfulness")),
         ],
         list(wide.values()),
+        latex=True,
     )
 
 
@@ -587,7 +594,7 @@ def _findings(rows: Sequence[Row]) -> list[str]:
     return texts
 
 
-def _show_provenance(page: Page, results: Mapping[str, Any]) -> None:
+def _show_provenance(page: Report, results: Mapping[str, Any]) -> None:
     page.heading("Made with")
     settings = ", ".join(f"{key} {value}" for key, value in results["settings"].items())
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())

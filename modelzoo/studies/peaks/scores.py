@@ -16,11 +16,11 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from modelzoo.datasets import chipseq
+from modelzoo.reports.tables import Row
 from modelzoo.sequences import columns, encode, read_seq
 from modelzoo.studies import statistics
 
 Protocol = Literal["rigorous", "paper"]
-Row = dict[str, Any]
 
 PAPER_RESAMPLES = 30
 MIXTURE = "MoE"  # the mixture's name in the paper's tables

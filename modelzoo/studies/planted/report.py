@@ -9,11 +9,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from modelzoo.reports.figures import COLOURS, STYLE, panels
 from modelzoo.reports.page import Page
-from modelzoo.reports.tables import Table, number, plain
+from modelzoo.reports.tables import Row, Table, number, plain
 from modelzoo.studies.peaks import scores
-from modelzoo.studies.peaks.figures import COLOURS, STYLE, in_panels
-from modelzoo.studies.peaks.scores import Row
 from modelzoo.studies.planted.measures import Q_VALUE
 
 SETS = {"spi1": "SPI1", "tal-gata": "TAL/GATA", "e2f6": "E2F6", "rest": "REST"}
@@ -123,6 +122,7 @@ def _accuracy_table(rows: Sequence[Row]) -> Table:
             ("paper", number("paper", 1)),
         ],
         rows,
+        latex=True,
     )
 
 
@@ -224,8 +224,8 @@ def _similarity_figure(results: Mapping[str, Any]) -> Figure:
         for name, title in SETS.items()
         for motif in next(iter(results[f"motifs {name}"].values()))["similarity"]
     }
-    figure, panels = in_panels(len(found), 2.7, 2.6, sharey=True)
-    for axes, (title, values) in zip(panels, found.items()):
+    figure, drawn = panels(len(found), 2.7, 2.6, sharey=True)
+    for axes, (title, values) in zip(drawn, found.items()):
         axes.barh(range(len(values)), list(values.values()), color=COLOURS[: len(values)])
         axes.set(title=title, xlabel="-log10 q", ylim=(len(values) - 0.4, -0.6))
         axes.set_yticks(range(len(values)), list(values))
@@ -233,7 +233,7 @@ def _similarity_figure(results: Mapping[str, Any]) -> Figure:
 
 
 def _spacing_figure(found: Mapping[str, Any]) -> Figure:
-    figure, (axes,) = in_panels(1, 6.5, 2.8)
+    figure, (axes,) = panels(1, 6.5, 2.8)
     for spacing in found["allowed"]:
         axes.axvspan(spacing - 0.5, spacing + 0.5, color="#bbbbbb", alpha=0.4, lw=0)
     below = np.zeros(31)
@@ -248,19 +248,19 @@ def _spacing_figure(found: Mapping[str, Any]) -> Figure:
 
 
 def _instance_figure(results: Mapping[str, Any]) -> Figure:
-    figure, panels = in_panels(len(SETS), 3.1, 2.9, columns=2)
-    for axes, (name, title) in zip(panels, SETS.items()):
+    figure, drawn = panels(len(SETS), 3.1, 2.9, columns=2)
+    for axes, (name, title) in zip(drawn, SETS.items()):
         found = results[f"instances {name}"]
         axes.plot([0, found["planted"]], [0, found["planted"]], color="#999999", lw=0.8, ls=":")
         for colour, (method, right) in zip(COLOURS, found["right"].items()):
             axes.plot(range(len(right) + 1), [0, *right], color=colour, label=method)
         axes.set(title=title, xlabel="k", ylabel="right among the first k")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
 def _gc_figure(rows: Sequence[Row]) -> Figure:
-    figure, (axes,) = in_panels(1, 5.0, 3.0)
+    figure, (axes,) = panels(1, 5.0, 3.0)
     x = [100 * row["gc"] for row in rows]
     axes.plot(
         x, [100 * row["best"] for row in rows], color="#999999", ls=":", label="best possible"

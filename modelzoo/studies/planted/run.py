@@ -28,8 +28,9 @@ from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
 from modelzoo.files import write_atomically
-from modelzoo.reports.page import Page, write_json
-from modelzoo.studies.peaks.scores import Row
+from modelzoo.reports.folder import Report, write_json
+from modelzoo.reports.page import QUICK_RUN
+from modelzoo.reports.tables import Row
 from modelzoo.studies.planted import measures as planted
 from modelzoo.studies.planted.measures import TEST_SEED, TEST_SIZE
 from modelzoo.studies.planted.report import SETS, show
@@ -137,7 +138,9 @@ def evaluate(
         ValueError: `out` was made with other settings.
     """
     chosen = settings or dataclasses.replace(QUICK if quick else Settings(), seed=seed)
-    page = Page(Path(out))
+    page = Report(Path(out), "ARGMINN on planted motifs")
+    if quick:
+        page.warning(QUICK_RUN)
     _claim(page.folder, chosen)
     jobs = [
         _Job(page.folder, chosen, name, kind, own)
@@ -161,7 +164,7 @@ def evaluate(
     versions = {"torch": torch.__version__, "numpy": np.__version__}
     record = {"settings": dataclasses.asdict(chosen), "versions": versions, **results}
     write_json(page.folder / "results.json", record)
-    return page.write("ARGMINN on planted motifs")
+    return page.finish()
 
 
 def trained(folder: Path, settings: Settings, name: str, kind: str, seed: int) -> Any:

@@ -26,7 +26,7 @@ def test_detector_of_the_motif_is_seen_to_find_it(detector, tmp_path):
     # A maximum sees one of the two motifs, and gives every position of it the same.
     assert done.found["gradient"] > 0.65
     page = done.page.read_text()
-    assert page.count("<figure>") == 3
+    assert page.count("<article") == 3
 
 
 def test_same_seed_same_sequences(detector, tmp_path):

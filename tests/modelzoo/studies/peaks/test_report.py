@@ -2,20 +2,11 @@
 
 import csv
 import json
-import os
-import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 
 import pytest
 
-from modelzoo.reports import tables
-from modelzoo.reports.page import write_json
 from modelzoo.studies.peaks import report as report_module
 from modelzoo.studies.peaks.report import evaluate
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
 
 def run(out, toy_models, toy_sets, **arguments):
@@ -35,38 +26,16 @@ def report(tmp_path_factory, few_peaks, toy_models, toy_sets):
     return run(tmp_path_factory.mktemp("report"), toy_models, toy_sets).parent
 
 
-class Page(HTMLParser):
-    """What a page holds: its ids, what it refers to, and whether its tags are closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.ids, self.links, self.open = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.ids += [attrs["id"]] if "id" in attrs else []
-        self.links += [attrs[k] for k in ("src", "href", "xlink:href", "data") if k in attrs]
-        if tag not in ("meta", "link", "br"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, (tag, self.open[-3:])
-        self.open.pop()
-
-
 def test_the_folder_holds_what_it_should(report):
     names = {path.stem for path in (report / "tables").iterdir()}
     assert {"performance_in_distribution", "performance_out_of_distribution", "comparisons",
             "gate_weights", "attribution", "attribution_differences", "edges"} <= names  # fmt: skip
     for name in names:
-        for ending in ("csv", "md", "tex"):
+        for ending in ("csv", "md"):
             assert (report / "tables" / f"{name}.{ending}").stat().st_size > 0
+    latex = {path.stem for path in (report / "tables").glob("*.tex")}
+    assert latex == {"performance_in_distribution", "performance_out_of_distribution",
+                     "comparisons", "attribution"}  # fmt: skip
     drawn = {path.stem for path in (report / "figures").iterdir()}
     assert {"roc_in_distribution", "auc_out_of_distribution", "intervals_in_distribution",
             "gate_weights", "attribution_scores", "max_shift",
@@ -74,29 +43,11 @@ def test_the_folder_holds_what_it_should(report):
             "track_random_mixture_shiftsmooth-5"} <= drawn  # fmt: skip
 
 
-def test_the_page_needs_nothing_but_itself(report):
-    text = (report / "index.html").read_text()
-    page = Page(text)
-    assert not page.open
-    assert all(link.startswith(("#", "data:")) for link in page.links)
-    assert "url(http" not in text and "@import" not in text
-    assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
-
-
 def test_every_figure_is_on_the_page(report):
-    page = Page((report / "index.html").read_text())
-    for path in (report / "figures").glob("*.svg"):
-        assert path.stem in page.ids
-
-
-def test_what_is_referred_to_on_the_page_is_there_once(report):
     text = (report / "index.html").read_text()
-    page = Page(text)
-    referred = set(re.findall(r"url\(#([^)]+)\)", text)) | {
-        link[1:] for link in page.links if link.startswith("#")
-    }
-    for name in referred:
-        assert page.ids.count(name) >= 1, name
+    for path in (report / "figures").glob("*.svg"):
+        assert text.count(f'id="{path.stem}"') == 1
+    assert "do not cite" in text
 
 
 def test_tables_say_what_the_results_say(report):
@@ -157,59 +108,3 @@ def test_an_empty_catalog_is_an_error(tmp_path, monkeypatch, toy_sets):
     monkeypatch.setattr("modelzoo.list_models", lambda: [])
     with pytest.raises(ValueError, match="models: expected at least one"):
         evaluate(tmp_path, sets=toy_sets)
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no browser")
-@pytest.mark.parametrize("size", ["1280,900", "390,844"])
-def test_the_page_opens_in_a_browser_without_complaint(report, size, tmp_path):
-    done = subprocess.run(
-        [
-            BROWSER,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--window-size={size}",
-            f"--user-data-dir={tmp_path}",
-            "--enable-logging=stderr",
-            "--dump-dom",
-            (report / "index.html").as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr
-    assert done.stdout.count("<svg") == len(list((report / "figures").glob("*.svg")))
-
-
-def test_a_table_is_the_same_in_every_form():
-    table = tables.Table(
-        "t", "A_caption", [("a_b", tables.plain("x")), ("p", tables.probability("p"))],
-        [{"x": "1 & 2", "p": 0.04}, {"x": None, "p": 1e-7}],
-    )  # fmt: skip
-    assert table.markdown() == (
-        "A_caption\n\n| a_b | p |\n| --- | --- |\n| 1 & 2 | 0.040 |\n| – | 1.0e-07 |\n"
-    )
-    assert r"1 \& 2 & 0.040 \\" in table.latex() and r"A\_caption" in table.latex()
-    assert "<td>1 &amp; 2</td>" in table.html()
-    assert table.csv() == "x,p\n1 & 2,0.04\n,1e-07\n"
-
-
-def test_numbers_with_signs_and_intervals():
-    row = {"m": -0.0124, "l": -0.5, "h": 0.25}
-    assert tables.with_interval("m", "l", "h", 2, sign=True)(row) == "−0.01 (−0.50, +0.25)"
-    assert tables.number("missing")({}) == "–"
-
-
-def test_results_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "results.json"
-    write_json(path, {"seed": 1})
-
-    def killed(*paths):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_json(path, {"seed": 2})
-    assert json.loads(path.read_text()) == {"seed": 1}

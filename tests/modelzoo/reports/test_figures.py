@@ -1,0 +1,49 @@
+"""Figures become the same bytes in every run, and follow the page they stand in."""
+
+import re
+
+from modelzoo.reports import figures
+
+
+def drawing():
+    figure, panels = figures.panels(2, 2, 2)
+    for axes in panels:
+        axes.plot([0, 1], [1, 0], label="line")
+        axes.set(title="a < b")
+        axes.legend()
+    return figure
+
+
+def test_a_figure_is_written_as_svg_and_png(tmp_path):
+    figures.save(drawing(), tmp_path, "one")
+    assert (tmp_path / "one.png").read_bytes()[:4] == b"\x89PNG"
+    assert "</svg>" in (tmp_path / "one.svg").read_text()
+
+
+def test_the_same_figure_makes_the_same_bytes(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        figures.save(drawing(), tmp_path / folder, "roc")
+    for name in ("roc.svg", "roc.png"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_inlined_figures_follow_the_pages_colours_and_share_no_ids():
+    one, two = (figures.inline(drawing(), name) for name in ("one", "two"))
+    assert one.startswith("<svg") and "currentColor" in one
+    assert not re.search(f"{figures.INK}|#000000|#333333|<metadata", one)
+    assert ' width="' not in one[: one.index(">")]
+
+    def ids(text):
+        return set(re.findall(r'\bid="([^"]+)"', text))
+
+    def referenced(text):
+        return {a or b for a, b in re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text)}
+
+    assert referenced(one) and referenced(one) <= ids(one)
+    assert not ids(one) & ids(two)
+
+
+def test_panels_beyond_the_count_are_not_there():
+    figure, panels = figures.panels(4, 2, 2, columns=3)
+    assert len(panels) == len(figure.axes) == 4
