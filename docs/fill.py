@@ -22,9 +22,9 @@ from typing import Any
 
 import pages
 
-from modelzoo.attribution.methods import METHODS
 from modelzoo.reports.tables import Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.attributions import METRICS
+from modelzoo.studies.peaks.compared import COMPARED
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -199,7 +199,7 @@ def difference_table(found: dict[str, Any]) -> str:
             continue
         key = (row["metric"], row["model_class"])
         entry = wide.setdefault(key, {"metric": row["metric"], "model": row["model_class"]})
-        pair = f"{METHODS[row['method']].title} − {METHODS[row['against']].title}"
+        pair = f"{COMPARED[row['method']].title} − {COMPARED[row['against']].title}"
         pairs[pair] = [f"{pair}, {name}" for name in ("difference", "low", "high")]
         entry |= zip(pairs[pair], (row["difference"], row["low"], row["high"]))
     columns = [("metric", lambda row: METRICS[row["metric"]]), ("model", plain("model"))]
@@ -297,7 +297,7 @@ def command_table() -> str:
 
 
 def _title(key: str) -> Callable[[Row], str]:
-    return lambda row: METHODS[row[key]].title
+    return lambda row: COMPARED[row[key]].title
 
 
 def _interval_if_there(key: str, low: str, high: str) -> Callable[[Row], str]:

@@ -1,4 +1,4 @@
-"""Trained transcription-factor models, the data they are judged on, and the scripts around them."""
+"""Trained models, and what runs models over sequences: predictions, attributions, training."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any
 from modelzoo.zoo.catalog import info, list_models
 
 if TYPE_CHECKING:
+    from modelzoo.apply.attribute import attribute
+    from modelzoo.apply.predict import predict
     from modelzoo.sequences import one_hot
     from modelzoo.zoo.adapters import wrap
     from modelzoo.zoo.hub import load
 
-__all__ = ["info", "list_models", "load", "one_hot", "wrap"]
+__all__ = ["attribute", "info", "list_models", "load", "one_hot", "predict", "wrap"]
 
 # Torch and the Hub's client take seconds to import, and the command line's help needs neither.
 _LAZY = {
+    "attribute": "modelzoo.apply.attribute",
     "load": "modelzoo.zoo.hub",
     "one_hot": "modelzoo.sequences",
+    "predict": "modelzoo.apply.predict",
     "wrap": "modelzoo.zoo.adapters",
 }
 

@@ -26,7 +26,7 @@ from torch import nn
 import modelzoo
 import shiftsmooth
 from modelzoo.cli import main as cli
-from modelzoo.zoo import catalog
+from modelzoo.zoo import build, catalog
 
 fill = pytest.importorskip("fill")
 pages = pytest.importorskip("pages")
@@ -98,8 +98,7 @@ def zoo(monkeypatch, tmp_path):
             "scores": {"GATA3": {"roc_auc": 0.9125}},
         }
         (catalog.RECIPES / f"{name}.json").write_text(json.dumps(recipe))
-    monkeypatch.setattr(catalog, "CATALOG", root / "catalog.json")
-    catalog.CATALOG.write_text(catalog.build())
+    build.build()
 
 
 @pytest.fixture

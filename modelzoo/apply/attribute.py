@@ -1,153 +1,139 @@
-"""Attributions of many sequences, into one HDF5 file that a killed run takes up again.
-
-The file is laid out whole before the first attribution: afterwards a run changes numbers in place
-and nothing of the structure, so that there is no moment at which a kill could leave it unreadable.
-"""
+"""Attributions of many sequences, by one call that goes on where a killed one stopped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import h5py
 import numpy as np
 import torch
 from captum.attr import IntegratedGradients, NoiseTunnel
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN
+from modelzoo.apply import inputs
+from modelzoo.architectures.layers import UNKNOWN
 from modelzoo.attribution.methods import NOISE, SAMPLES, STEPS
-from modelzoo.sequences import Record, Reject, columns, encode
+from modelzoo.errors import working
+from modelzoo.sequences import Record, Reject, columns, encode, refuse
+from modelzoo.tracks.h5 import AttributionsFile
 from shiftsmooth import ShiftSmooth
 
 Method = Literal["gradient", "smoothgrad", "shiftsmooth", "shiftsmooth-ig", "shift-and-noise"]
 
-CHUNK = 64  # sequences between two notes of how far the run is
+ROWS = 64  # sequences between two notes of how far the run is
+BASES = 1 << 16  # or fewer: positions of them, before they are shifted
 
 
-class Attributions:
-    """The file `attributions.h5` of one run.
+def attribute(
+    model: str | Path | nn.Module,
+    sequences: inputs.Sequences,
+    output: str | Path,
+    *,
+    method: str = "shiftsmooth",
+    max_shift: int = 5,
+    task: str | None = None,
+    seed: int = 0,
+    genome: str | Path | None = None,
+    device: str | torch.device | None = None,
+    batch_size: int | None = None,
+    reject: Reject = refuse,
+    track: Callable[[range], Iterable[int]] = iter,
+) -> AttributionsFile:
+    """Attribute a model's prediction to the letters of sequences of one length; return the file.
 
-    It holds `ids` (n,), `one_hot` (n, 4, L) with N all zero, `hypothetical` (n, 4, L): what each
-    letter would contribute, `projected` (n, L): what the letter present contributes, and `logits`
-    (n, tasks). The run's parameters are attributes of the file.
+    Writes `attributions.h5`, and `one_hot.npz` and `hypothetical.npz` for `modisco motifs -s -a`.
+    Called again after a kill, it goes on where it was.
 
     Args:
-        folder: Where the file is, or is to be; made if need be.
-        model: In eval mode.
-        names: The sequences' names.
-        codes: The sequences, (n, L), as of `modelzoo.sequences.encode`.
+        model: A model of the zoo, or its name, folder or `"owner/repo"`.
+        sequences: A FASTA, .seq or BED file; or the sequences themselves, as strings or records.
+        output: The folder to write; made if need be.
         method: `"gradient"`, `"smoothgrad"`, `"shiftsmooth"`; `"shiftsmooth-ig"`, ShiftSmooth over
             Integrated Gradients; or `"shift-and-noise"`, SmoothGrad's noise around ShiftSmooth.
         max_shift: N of ShiftSmooth; the two methods without shifts do not look at it.
         task: The name of the output that is explained; the model's first by default.
         seed: Of the noise.
+        genome: FASTA file of the genome, for a BED file.
+        device: Where the model runs; where it is, by default.
+        batch_size: Sequences in a part, by default 64, or as many as have 65,536 positions. Noise
+            is drawn for a part, so that it depends on this.
+        reject: Called with what is wrong with a record, which is left out if it returns.
+        track: Wraps the first rows of the parts that are left to do, such as a progress bar.
 
     Raises:
         ValueError: An argument does not fit, or the folder holds another run.
+
+    Example:
+        >>> import modelzoo, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = modelzoo.attribute("deepbind-gata3", ["ACAGATAAGA", "ATAGAAAGCA"], folder)
+        ...     file.done
+        2
+    """
+    loaded: Any = inputs.module(model, device)
+    names, codes = collect(inputs.records(sequences, genome, reject), reject)
+    explainer = Explainer(loaded, codes.shape[1], method, max_shift, task, seed)
+    rows = batch_size or max(1, min(ROWS, BASES // codes.shape[1]))
+    given = {} if batch_size is None else {"batch_size": batch_size}
+    file = AttributionsFile(
+        Path(output) / "attributions.h5",
+        {**explainer.parameters, **given, "inputs": _digest(loaded, names, codes)},
+        names,
+        codes,
+        loaded.tasks,
+    )
+    with working():
+        for start in track(range(file.done, len(codes), rows)):
+            x = columns(codes[start : start + rows]).to(next(loaded.parameters()).device)
+            file.write(start, *explainer(x, start))
+        file.save_npz()
+    return file
+
+
+class Explainer:
+    """A method on a model.
+
+    Args:
+        model: In eval mode.
+        length: Of the sequences.
+        method: See `attribute`.
+        max_shift: See `attribute`.
+        task: See `attribute`.
+        seed: See `attribute`.
     """
 
     def __init__(
-        self,
-        folder: str | Path,
-        model: nn.Module,
-        names: Sequence[str],
-        codes: np.ndarray,
-        *,
-        method: Method = "shiftsmooth",
-        max_shift: int = 5,
-        task: str | None = None,
-        seed: int = 0,
+        self, model: Any, length: int, method: str, max_shift: int, task: str | None, seed: int
     ) -> None:
-        tasks: Any = model.tasks
         if method not in get_args(Method):
             raise ValueError(f"method: expected one of {', '.join(get_args(Method))}, got {method}")
-        if task is not None and task not in tasks:
-            raise ValueError(f"task: expected one of {', '.join(tasks)}, got {task!r}")
-        if len(codes) == 0:
-            raise ValueError("codes: expected at least one sequence, got none")
+        if task is not None and task not in model.tasks:
+            raise ValueError(f"task: expected one of {', '.join(model.tasks)}, got {task!r}")
         shifted = method.startswith("shift")
-        if shifted and not 0 <= max_shift < codes.shape[1]:
-            raise ValueError(f"max_shift: expected 0 to {codes.shape[1] - 1}, got {max_shift}")
-        self.model, self.codes, self.seed = model, codes, seed
+        if shifted and not 0 <= max_shift < length:
+            raise ValueError(f"max_shift: expected 0 to {length - 1}, got {max_shift}")
+        self.model, self.method, self.seed = model, method, seed
+        self.target = 0 if task is None else model.tasks.index(task)
         self.max_shift = max_shift if shifted else 0
-        self.method = method
-        self.target = 0 if task is None else tasks.index(task)
         self.parameters: dict[str, Any] = {
             "method": method,
             "max_shift": self.max_shift,
-            "task": tasks[self.target],
+            "task": model.tasks[self.target],
             "seed": seed,
-            "inputs": _digest(model, names, codes),
         }
-        self.path = Path(folder) / "attributions.h5"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():
-            self._lay_out(names, len(tasks))
-        with h5py.File(self.path) as file:
-            found = {key: file.attrs.get(key) for key in self.parameters}
-        if found != self.parameters:
-            raise ValueError(
-                f"{self.path} is of another run: expected {self.parameters}, got {found}; remove it"
-                " or write elsewhere"
-            )
 
-    @property
-    def done(self) -> int:
-        """How many sequences are attributed."""
-        with h5py.File(self.path) as file:
-            return int(file["done"][()])
+    def __call__(self, x: Tensor, start: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return hypothetical scores (B, 4, L) and logits (B, tasks).
 
-    def run(self, track: Callable[[Iterable[int]], Iterable[int]] = iter) -> None:
-        """Attributes the sequences that are left.
+        The scores are less their mean over the letters (Majdandzic et al. 2023).
 
         Args:
-            track: Wraps the numbers of the chunks to do, such as a progress bar.
+            x: One-hot sequences (B, 4, L).
+            start: The number of the first, from which the noise is drawn.
         """
-        for start in track(range(self.done, len(self.codes), CHUNK)):
-            codes = self.codes[start : start + CHUNK]
-            x = columns(codes).to(next(self.model.parameters()).device)
-            hypothetical = self._hypothetical(x, start)
-            with torch.no_grad():
-                logits = self.model(x)
-            rows = slice(start, start + len(codes))
-            with h5py.File(self.path, "r+") as file:
-                file["hypothetical"][rows] = hypothetical
-                file["projected"][rows] = (hypothetical * _present(codes)).sum(1)
-                file["logits"][rows] = logits.cpu().numpy()
-                file.flush()  # before it is said to be done
-                file["done"][()] = rows.stop
-
-    def save_npz(self) -> tuple[Path, Path]:
-        """Writes the pair of files that `modisco motifs -s -a` takes; returns their paths."""
-        paths = self.path.with_name("one_hot.npz"), self.path.with_name("hypothetical.npz")
-        with h5py.File(self.path) as file:
-            for path in paths:
-                _save_npz(path, file[path.stem])
-        return paths
-
-    def top(self, count: int) -> Iterator[tuple[str, float, Tensor, Tensor]]:
-        """Yields name, logit, one-hot and hypothetical scores of those with the highest logits.
-
-        Args:
-            count: How many at most, the highest first.
-        """
-        with h5py.File(self.path) as file:
-            logits = file["logits"][:, self.target]
-            for row in np.argsort(-logits, kind="stable")[:count]:
-                yield (
-                    file["ids"].asstr()[row],
-                    float(logits[row]),
-                    torch.from_numpy(file["one_hot"][row]).float(),
-                    torch.from_numpy(file["hypothetical"][row]),
-                )
-
-    def _hypothetical(self, x: Tensor, start: int) -> np.ndarray:
-        """The map, less its mean over the letters (Majdandzic et al. 2023)."""
         x.requires_grad_()
         options = {"target": self.target, "max_shift": self.max_shift}
         smooth = ShiftSmooth(self.model, trunk=getattr(self.model, "trunk", None))
@@ -166,32 +152,13 @@ class Attributions:
                 )
         else:
             maps = smooth.attribute(x, **options)
-        return (maps - maps.mean(1, keepdim=True)).detach().cpu().numpy()
-
-    def _lay_out(self, names: Sequence[str], tasks: int) -> None:
-        count, length = self.codes.shape
-        early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        partial = self.path.with_suffix(".partial")
-        with h5py.File(partial, "w") as file:
-            file.attrs.update(self.parameters)
-            file.create_dataset("ids", data=list(names), dtype=h5py.string_dtype())
-            one_hot = file.create_dataset("one_hot", (count, 4, length), "i1")
-            for start in range(0, count, CHUNK):
-                rows = slice(start, start + CHUNK)
-                one_hot[rows] = _present(self.codes[rows])
-            for name, shape in (
-                ("hypothetical", (count, 4, length)),
-                ("projected", (count, length)),
-                ("logits", (count, tasks)),
-            ):
-                file.create_dataset(name, shape, "f4", dcpl=early)
-            file.create_dataset("done", (), "i8", data=0)
-        partial.replace(self.path)
+        with torch.no_grad():
+            logits = self.model(x).cpu().numpy()
+        return (maps - maps.mean(1, keepdim=True)).detach().cpu().numpy(), logits
 
 
 def collect(records: Iterable[Record], reject: Reject) -> tuple[list[str], np.ndarray]:
-    """Returns names (n,) and codes (n, L) of the records that are as long as the first.
+    """Return names (n,) and codes (n, L) of the records that are as long as the first.
 
     Args:
         records: At least one.
@@ -208,37 +175,14 @@ def collect(records: Iterable[Record], reject: Reject) -> tuple[list[str], np.nd
         names.append(record.name)
         rows.append(row)
     if not rows:
-        raise ValueError("there is no sequence to attribute")
+        raise ValueError("sequences: expected at least one, got none")
     return names, np.concatenate(rows)
 
 
-def _present(codes: np.ndarray) -> np.ndarray:
-    """(n, 4, L) int8, one where a letter is; an ambiguous position has none."""
-    return (codes[:, None] == np.arange(4)[:, None]).astype(np.int8)
-
-
 def _digest(model: nn.Module, names: Sequence[str], codes: np.ndarray) -> str:
-    """Tells runs apart by what they are of: weights, names and sequences."""
+    """Tell runs apart by their inputs: weights, names and sequences."""
     digest = hashlib.sha256(json.dumps([*names, *codes.shape]).encode())
     digest.update(codes.tobytes())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _save_npz(path: Path, data: h5py.Dataset) -> None:
-    """Writes what numpy's `savez` would, a part at a time."""
-    header = {
-        "descr": np.lib.format.dtype_to_descr(data.dtype),
-        "fortran_order": False,
-        "shape": data.shape,
-    }
-    partial = path.with_suffix(".partial")
-    with (
-        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("arr_0.npy", "w", force_zip64=True) as file,
-    ):
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(data), CHUNK):
-            file.write(data[start : start + CHUNK].tobytes())
-    partial.replace(path)

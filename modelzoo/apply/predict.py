@@ -1,21 +1,23 @@
-"""From records to predictions in one pass, so that memory does not grow with the file."""
+"""From sequences to predictions in one pass, so that memory does not grow with the file."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from modelzoo.apply import inputs
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.sequences import Record, one_hot
+from modelzoo.sequences import Record, Reject, one_hot, refuse
 
-LONGEST = 100_000  # positions; what the models keep of one sequence grows with its length
-_BASES = 1 << 14  # positions a model sees at once, whatever the sequences' length
-_WINDOW = 1 << 13  # records that are sorted by length together
+BASES = 1 << 14  # positions a model sees at once, whatever the sequences' length
+WINDOW = 1 << 13  # records that are sorted by length together
 
 
 class Prediction(NamedTuple):
@@ -31,30 +33,75 @@ class Prediction(NamedTuple):
         """All of it but the name, in the order of the columns."""
         return [*self.logits, *self.probabilities, *self.gate]
 
+    def cells(self) -> list[str]:
+        """Return the text of its columns."""
+        return [self.name, *(f"{number:.6g}" for number in self.numbers)]
 
-def predict(model: nn.Module, records: Iterable[Record]) -> Iterator[Prediction]:
-    """Yields a prediction for every record, in their order.
+
+@dataclass(frozen=True)
+class Predictions:
+    """A prediction for every record, in their order; each is made when it is taken.
+
+    Attributes:
+        columns: The names of a prediction's columns: the record's name, then for every task a
+            logit and a probability, then for every expert of a mixture its weight.
+    """
+
+    columns: list[str]
+    _made: Iterator[Prediction]
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return self._made
+
+
+def predict(
+    model: str | Path | nn.Module,
+    sequences: inputs.Sequences,
+    *,
+    genome: str | Path | None = None,
+    device: str | torch.device | None = None,
+    batch_size: int | None = None,
+    reject: Reject = refuse,
+) -> Predictions:
+    """Return what a model predicts for sequences of any lengths.
 
     Args:
-        model: A model of the zoo, in eval mode.
-        records: Sequences of any lengths up to `LONGEST`. They are read as predictions are taken.
+        model: A model of the zoo, or its name, folder or `"owner/repo"`.
+        sequences: A FASTA, .seq or BED file; or the sequences themselves, as strings or records.
+            They are read as predictions are taken.
+        genome: FASTA file of the genome, for a BED file.
+        device: Where the model runs; where it is, by default.
+        batch_size: The most sequences at once; by default, as many as have 16,384 positions.
+        reject: Called with what is wrong with a record, which is left out if it returns.
+
+    Example:
+        >>> import modelzoo
+        >>> bound, shuffled = modelzoo.predict("deepbind-gata3", ["ACAGATAAGA", "ATAGAAAGCA"])
+        >>> bound.logits > shuffled.logits
+        True
     """
-    records = iter(records)
-    while window := list(islice(records, _WINDOW)):
+    loaded = inputs.module(model, device)
+    records = inputs.records(sequences, genome, reject)
+    return Predictions(_columns(loaded), _predictions(loaded, records, batch_size))
+
+
+def _predictions(
+    model: nn.Module, records: Iterator[Record], batch_size: int | None
+) -> Iterator[Prediction]:
+    while window := list(islice(records, WINDOW)):
         by_length = defaultdict(list)
         for position, record in enumerate(window):
             by_length[len(record.sequence)].append(position)
-        predictions: dict[int, Prediction] = {}
+        made: dict[int, Prediction] = {}
         for length, positions in by_length.items():
-            size = max(1, _BASES // length)
+            size = batch_size or max(1, BASES // length)
             for start in range(0, len(positions), size):
                 batch = positions[start : start + size]
-                predictions.update(zip(batch, _batch(model, [window[i] for i in batch])))
-        yield from (predictions[i] for i in range(len(window)))
+                made.update(zip(batch, _batch(model, [window[i] for i in batch])))
+        yield from (made[i] for i in range(len(window)))
 
 
-def header(model: Any) -> list[str]:
-    """Returns the names of a prediction's columns: a pair a task, a weight an expert."""
+def _columns(model: Any) -> list[str]:
     tasks = [""] if len(model.tasks) == 1 else [f"_{task}" for task in model.tasks]
     experts = model.experts if isinstance(model, MixtureOfExperts) else ()
     return [
@@ -63,11 +110,6 @@ def header(model: Any) -> list[str]:
         *(f"probability{task}" for task in tasks),
         *(f"gate_{factor}" for factor in experts),
     ]
-
-
-def row(prediction: Prediction) -> list[str]:
-    """Returns a prediction as the text of its columns."""
-    return [prediction.name, *(f"{number:.6g}" for number in prediction.numbers)]
 
 
 @torch.no_grad()

@@ -1,25 +1,11 @@
-"""The models' classes, one file a paper."""
+"""The models' classes, one file a paper; importing this package registers all of them."""
 
-from torch import nn
+from importlib import import_module
+from pkgutil import iter_modules
 
-from modelzoo.architectures.argminn import ARGMINN, PlainCNN
-from modelzoo.architectures.baselines import BASELINES
-from modelzoo.architectures.danq import DanQExpert
-from modelzoo.architectures.deepbind import DeepBind
-from modelzoo.architectures.dnabert import DNABERT
-from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
-from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.architectures.tower import Tower
+from modelzoo.architectures.pretrained import ARCHITECTURES, register, registered
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {
-    "deepbind": DeepBind,
-    "tower": Tower,
-    "danq-expert": DanQExpert,
-    "moe": MixtureOfExperts,
-    "explainn": ExplaiNN,
-    "explainn-models": ModelUnits,
-    "argminn": ARGMINN,
-    "plain-cnn": PlainCNN,
-    "dnabert": DNABERT,
-    **BASELINES,
-}
+__all__ = ["ARCHITECTURES", "register", "registered"]
+
+for _file in iter_modules(__path__, f"{__name__}."):
+    import_module(_file.name)

@@ -4,8 +4,8 @@ A = ReLU(conv(S))                                   (1)  motif scanners: what ma
 q = W_q m_{l-1}, K = W_k [A|P], V = W_v [A|P]       (3)  one query, from the memory stream
 m_l = m_{l-1} + MLP(softmax(K q / sqrt(d)) V)       (3)  m_0 = 1; A and P are read in every layer
 
-Tseng et al. 2024; P are sinusoidal positions. There is one query a sequence, so no key or value is
-ever made for a token: q . W_k x = (W_k' q) . x, and sum_t a_t W_v x_t = W_v sum_t a_t x_t.
+Tseng et al. 2024; P are sinusoidal positions. There is one query per sequence, so keys and values
+need not be computed per token: q . W_k x = (W_k' q) . x, and sum_t a_t W_v x_t = W_v sum_t a_t x_t.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN, as_input
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.layers import UNKNOWN, as_input, sinusoids
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
 
 
 class Trace(NamedTuple):
-    """What a forward pass of :class:`ARGMINN` saw.
+    """The result of a forward pass of `ARGMINN`, with what it was computed from.
 
     Attributes:
         logits: (B, tasks).
@@ -40,11 +40,11 @@ class Instance(NamedTuple):
     """A motif that ARGMINN attended to.
 
     Attributes:
-        sequence: Which row of the batch.
+        sequence: The row of the batch.
         start: Leftmost position of the filter's window.
-        filter: Which filter saw it.
-        attention: The most that any head of any layer paid to it.
-        activation: The filter's, there.
+        filter: The filter that detected it.
+        attention: The highest attention that a head of any layer paid to it.
+        activation: The filter's activation there.
     """
 
     sequence: int
@@ -55,14 +55,14 @@ class Instance(NamedTuple):
 
 
 class MemoryAttention(nn.Module):
-    """One layer of the syntax builder: what the stream asks for is added to it.
+    """One layer of the syntax builder: it adds the result of its attention to the memory stream.
 
     Args:
         token_size: Size d of a token, activations and position together.
         stream_size: Size of the memory stream.
-        heads: Number of heads; divides ``token_size``.
-        dropout: Probability, of scores, context and update alike. A dropped score takes no part in
-            the softmax; as 0 it would be higher than some that are kept.
+        heads: Number of heads; divides `token_size`.
+        dropout: Dropout probability of scores, context and update. A dropped score takes no part
+            in the softmax; a score of 0 would be higher than some that are kept.
     """
 
     def __init__(self, token_size: int, stream_size: int, heads: int, dropout: float) -> None:
@@ -96,7 +96,7 @@ class MemoryAttention(nn.Module):
         Args:
             stream: (B, stream_size).
             activations: (B, F, T), the first F features of every token.
-            positions: (P, T), the others, the same for all sequences.
+            positions: (P, T), the other features, the same for all sequences.
 
         Returns:
             (B, stream_size) and (B, heads, T).
@@ -120,7 +120,8 @@ class MemoryAttention(nn.Module):
         return parameter.unflatten(0, (self.heads, -1))
 
 
-class ARGMINN(nn.Module, Pretrained):
+@register
+class ARGMINN(Pretrained):
     """The network of Tseng et al. (2024); the defaults are the paper's.
 
     Args:
@@ -129,7 +130,7 @@ class ARGMINN(nn.Module, Pretrained):
         position_size: Size of the sinusoidal encoding of a position; even.
         stream_size: Size of the memory stream.
         layers: Number of layers of the syntax builder.
-        heads: Attention heads of each.
+        heads: Attention heads of each layer.
         dropout: Probability that training drops a score or a feature.
         tasks: Names of the outputs.
     """
@@ -177,10 +178,10 @@ class ARGMINN(nn.Module, Pretrained):
         self._sharpen()
 
     def _sharpen(self) -> None:
-        """Let attention prefer some activations to others from the start.
+        """Scale the first weights so that attention prefers some activations from the start.
 
-        As PyTorch initialises, it is nearly even, and the mean over all positions hides one motif:
-        often no training begins to learn.
+        With PyTorch's initialisation attention is nearly even, and the mean over all positions
+        hides a single motif: training then often does not begin to learn.
         """
         with torch.no_grad():
             for layer in self.layers:
@@ -193,9 +194,9 @@ class ARGMINN(nn.Module, Pretrained):
         return self.trace(x).logits
 
     def activations(self, x: Tensor) -> Tensor:
-        """Return what the scanners see, (B, 4, L) -> (B, filters, L - width + 1).
+        """Return the scanners' activations, (B, 4, L) -> (B, filters, L - width + 1).
 
-        A sequence shorter than a filter is filled up with unknown bases.
+        A sequence shorter than a filter is padded with unknown bases.
         """
         x = as_input(x, self.scanners.weight)
         missing = max(0, self.width - x.shape[-1])
@@ -213,15 +214,15 @@ class ARGMINN(nn.Module, Pretrained):
         return Trace(self.output(stream), activations, torch.stack(attention, dim=1))
 
     def instances(self, x: Tensor, *, minimum: float = 0.9) -> list[Instance]:
-        """Return the motifs that were attended to, the surest first (appendix B.4).
+        """Return the motifs that were attended to, highest attention first (appendix B.4).
 
-        A position counts where one head of one layer pays it at least ``minimum`` of its
+        A position counts where one head of one layer pays it at least `minimum` of its
         attention; there, every filter with at least its mean activation over the batch. Ranked by
-        attention, then by activation. So a batch should be what the mean is to be taken over.
+        attention, then by activation. The mean is over `x`, so pass all sequences at once.
 
         Args:
             x: (B, 4, L); the model should be in eval mode.
-            minimum: The least attention; 0 ranks all positions.
+            minimum: The lowest attention that counts; 0 ranks all positions.
         """
         with torch.no_grad():
             trace = self.trace(x)
@@ -241,14 +242,15 @@ class ARGMINN(nn.Module, Pretrained):
         return sorted(listed, key=lambda i: (-i.attention, -i.activation))
 
 
-class PlainCNN(nn.Module, Pretrained):
+@register
+class PlainCNN(Pretrained):
     """The convolutional network that the paper compares ARGMINN with (appendix B.2).
 
     Three convolutions of eight filters, one pooling, two hidden layers; each with ReLU, then batch
     normalisation. It takes sequences of one length only.
 
     Args:
-        length: That length, in bases.
+        length: Length of the sequences, in bases.
         filters: Filters of each convolution.
         tasks: Names of the outputs.
     """
@@ -287,7 +289,7 @@ class PlainCNN(nn.Module, Pretrained):
         return self.layers[0]  # type: ignore[return-value]
 
     def activations(self, x: Tensor) -> Tensor:
-        """Return what the first convolution sees, (B, 4, L) -> (B, filters, L - 9)."""
+        """Return the first convolution's activations, (B, 4, L) -> (B, filters, L - 9)."""
         return self.layers[:2](as_input(x, self.scanners.weight))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -296,13 +298,3 @@ class PlainCNN(nn.Module, Pretrained):
         if x.shape[-1] != self.length:
             raise ValueError(f"x: expected {self.length} bases, got {x.shape[-1]}")
         return self.layers(x)
-
-
-def sinusoids(length: int, size: int) -> Tensor:
-    """Return the encoding of positions 0 to length - 1, (size, length).
-
-    Row 2j is sin(i / 10000^(2j / size)), row 2j + 1 its cosine.
-    """
-    rates = 10000.0 ** (-torch.arange(0, size, 2) / size)
-    angles = rates[:, None] * torch.arange(length)
-    return torch.stack([angles.sin(), angles.cos()], dim=1).flatten(0, 1)

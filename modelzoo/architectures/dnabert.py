@@ -1,8 +1,8 @@
 """The DNABERT baseline of the mixture paper: 6-mers, embedded by DNABERT, and one more encoder.
 
 The paper (section I): 6-mer embeddings of a pretrained DNABERT, a transformer encoder of 1 layer, 4
-heads and 2,048 nodes, dropout 0.37. How the encoder's outputs become one logit it does not say;
-here it is their mean over the sequence and a linear layer.
+heads and 2,048 nodes, dropout 0.37. It does not say how the encoder's outputs become one
+logit; here a linear layer reads their mean over the sequence.
 
 DNABERT reads the numbers of 6-mers, which have no gradient. Here a 6-mer's embedding is the mean of
 all 6-mers' embeddings, weighted by the product of its six bases' weights: for letters the same, for
@@ -19,9 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import as_input
-from modelzoo.architectures.explainn import windowed
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.layers import as_input, windowed
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register
 
 HUB = "zhihan1996/DNA_bert_6"
 K = 6
@@ -37,16 +36,17 @@ CONFIG = (  # what of a BERT's configuration decides what it computes
 )
 
 
-class DNABERT(nn.Module, Pretrained):
+@register
+class DNABERT(Pretrained):
     """A frozen BERT over 6-mers, then an encoder layer that is trained.
 
-    :meth:`from_bert` takes the weights; by itself the BERT is untrained. A sequence of fewer than
-    six positions is padded, of one longer than BERT's positions the middle is read.
+    `from_bert` takes the weights; by itself the BERT is untrained. A sequence of fewer than
+    six positions is padded; of a sequence longer than BERT's positions the middle is read.
 
     Args:
-        bert: Arguments of ``transformers.BertConfig``, without the size of the vocabulary.
+        bert: Arguments of `transformers.BertConfig`, without the size of the vocabulary.
         letters: The order of the bases in which the vocabulary lists the 6-mers.
-        dropout: Of the encoder layer.
+        dropout: Dropout probability of the encoder layer.
         tasks: Names of the outputs.
     """
 
@@ -85,10 +85,10 @@ class DNABERT(nn.Module, Pretrained):
 
     @classmethod
     def from_bert(cls, source: str | Path = HUB, tasks: Sequence[str] = ("binding",)) -> DNABERT:
-        """Return a model with a trained BERT, what follows it untrained.
+        """Return a model with a trained BERT; the layers after it are untrained.
 
         Args:
-            source: A folder with a BERT as ``transformers`` saves it and its ``vocab.txt``, or a
+            source: A folder with a BERT as `transformers` saves it and its `vocab.txt`, or a
                 repository on the Hub.
             tasks: Names of the outputs.
 
@@ -122,7 +122,7 @@ class DNABERT(nn.Module, Pretrained):
         return self.bert(inputs_embeds=words).last_hidden_state[:, 1:-1]
 
     def train(self, mode: bool = True) -> DNABERT:
-        """Set the mode of what is trained; the BERT stays in eval mode, its dropout off."""
+        """Set the mode of the trained layers; the BERT stays in eval mode, its dropout off."""
         super().train(mode)
         self.bert.eval()
         return self

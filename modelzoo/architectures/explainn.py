@@ -5,8 +5,8 @@ dropout; one more to a single number u_i, batch norm and ReLU (Novakovsky et al.
 
     logit_t = sum_i w_ti u_i + b_t
 
-so w_ti u_i is what unit i, whose filter is a motif, adds to the logit of task t. The units share
-nothing, and are computed together.
+so unit i, whose filter is a motif, adds w_ti u_i to the logit of task t. The units share nothing,
+but are computed together.
 """
 
 from __future__ import annotations
@@ -19,29 +19,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN, as_input
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
+from modelzoo.architectures.layers import Exp, as_input, windowed
+from modelzoo.architectures.pretrained import (
+    ARCHITECTURES,
+    Pretrained,
+    checked_tasks,
+    register,
+)
 
 POOL = 7  # positions, and the step
 
 
-class Exp(nn.Module):
-    """The exponential, elementwise."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return exp(x)."""
-        return x.exp()
-
-
 class UnitHeads(nn.Module):
-    """Two fully connected layers for every unit apart, to one number each.
+    """Two fully connected layers for each unit, which give one number per unit.
 
-    This is a grouped convolution, one group a unit, as a batched matrix product: the same sums,
-    in a tenth of the time on a CPU.
+    This is a grouped convolution with one group per unit, written as a batched matrix product: the
+    same sums in a tenth of the time on a CPU.
 
     Args:
         units: Number U of units.
-        inputs: Size P of what a unit's first layer sees.
+        inputs: Size P of the input of a unit's first layer.
         hidden: Nodes of its first layer.
         dropout: Probability that training drops a node.
     """
@@ -63,11 +60,12 @@ class UnitHeads(nn.Module):
         return self.output_norm(output).relu()
 
 
-class ExplaiNN(nn.Module, Pretrained):
+@register
+class ExplaiNN(Pretrained):
     """The model of the ExplaiNN paper (section "Model architectures").
 
     With fully connected layers a unit knows where its motif is, so the model reads windows of one
-    length: see :func:`windowed` for what becomes of others. Without, it reads any length.
+    length; `layers.windowed` crops or pads others. Without such layers it reads any length.
 
     Args:
         units: Number U of units.
@@ -75,7 +73,7 @@ class ExplaiNN(nn.Module, Pretrained):
         hidden: Nodes of a unit's first fully connected layer; 0 for units without fully connected
             layers, whose output is the filter's highest activation.
         dropout: Probability that training drops a node of it.
-        length: Positions L of the windows it is made for; without a meaning where ``hidden`` is 0.
+        length: Positions L of the windows it is made for; not used where `hidden` is 0.
         tasks: Names of the outputs.
     """
 
@@ -146,7 +144,7 @@ class ExplaiNN(nn.Module, Pretrained):
         return self.trunk(self.window(x))
 
     def window(self, x: Tensor) -> Tensor:
-        """Return what the filters read of ``x``: (B, 4, L) of any dtype -> (B, 4, length)."""
+        """Return the part of `x` that the filters read, (B, 4, L) -> (B, 4, length)."""
         x = as_input(x, self.final.weight)
         if self.heads is None:
             return windowed(x, max(x.shape[-1], self.width))
@@ -154,11 +152,11 @@ class ExplaiNN(nn.Module, Pretrained):
 
     @torch.no_grad()
     def set_filters(self, filters: Tensor, *, frozen: bool = False) -> ExplaiNN:
-        """Start from given filters, such as those of :mod:`modelzoo.training.initial_filters`.
+        """Start from given filters, such as those of `modelzoo.training.initial_filters`.
 
         Args:
             filters: (U, 4, width).
-            frozen: Leave them as they are in training.
+            frozen: Whether training leaves them as they are.
         """
         if filters.shape != self.filters.shape:
             raise ValueError(
@@ -170,17 +168,18 @@ class ExplaiNN(nn.Module, Pretrained):
         return self
 
 
-class ModelUnits(nn.Module, Pretrained):
+@register
+class ModelUnits(Pretrained):
     """ExplaiNN with trained models in the place of its units (section "Plug-and-play").
 
-    Every output of every model is a unit. The models stay as they are; only what follows them is
-    trained. So the experts of a mixture become units, each with a weight of its own a task.
+    Every output of every model is a unit. The models are frozen; only the layers after them are
+    trained. Thus the experts of a mixture become units, each with one weight per task.
 
     Args:
         models: The models by name: as modules, or as the configurations of models of the zoo,
-            each with its ``architecture``, which is how a saved one is built again.
-        outputs: The number of outputs of every model that is a plain ``nn.Module``; a model of
-            the zoo has one a task.
+            each with its `architecture`, which is how a saved one is built again.
+        outputs: The number of outputs of every model that is a plain `nn.Module`; a model of
+            the zoo has one per task.
         hidden: Nodes of a unit's first fully connected layer (the paper: 200); 0 for none, then
             the models' outputs are the units.
         dropout: Probability that training drops a node of it.
@@ -206,7 +205,7 @@ class ModelUnits(nn.Module, Pretrained):
         self.models = nn.ModuleDict({name.replace(".", "_"): m for name, m in built.items()})
         self.models.requires_grad_(False).eval()
         sizes = {name: _outputs(name, model, outputs or {}) for name, model in built.items()}
-        #: The names of the units, in the order of the columns of :meth:`units`.
+        #: The names of the units, in the order of the columns of `units`.
         self.unit_names = tuple(
             name if size == 1 else f"{name}/{_task(built[name], column)}"
             for name, size in sizes.items()
@@ -235,7 +234,7 @@ class ModelUnits(nn.Module, Pretrained):
         return units if self.heads is None else self.heads(units.unsqueeze(-1))
 
     def train(self, mode: bool = True) -> ModelUnits:
-        """Set the mode of what is trained; the models stay in eval mode, their dropout off."""
+        """Set the mode of the trained layers; the models stay in eval mode, their dropout off."""
         super().train(mode)
         self.models.eval()
         return self
@@ -250,21 +249,8 @@ class ModelUnits(nn.Module, Pretrained):
         super()._save_pretrained(save_directory)
 
 
-def windowed(x: Tensor, length: int) -> Tensor:
-    """Return the central window of ``x``, (B, 4, L) -> (B, 4, length).
-
-    A longer input loses its ends; a shorter one is padded with 0.25 on both sides, any base being
-    as likely. A model that was trained on windows around peaks is so asked about the middle.
-    """
-    missing = length - x.shape[-1]
-    if missing == 0:
-        return x
-    left = math.floor(missing / 2)
-    return F.pad(x, (left, missing - left), value=UNKNOWN)  # a negative padding crops
-
-
 def _uniform(*shape: int, fan_in: int) -> Tensor:
-    """Return weights as drawn for a linear layer of ``fan_in`` inputs."""
+    """Return weights as drawn for a linear layer of `fan_in` inputs."""
     bound = 1 / math.sqrt(fan_in)
     return torch.empty(shape).uniform_(-bound, bound)
 
@@ -272,8 +258,6 @@ def _uniform(*shape: int, fan_in: int) -> Tensor:
 def _module(model: nn.Module | Mapping[str, Any]) -> nn.Module:
     if isinstance(model, nn.Module):
         return model
-    from modelzoo.architectures import ARCHITECTURES  # it lists this module's classes too
-
     config = dict(model)
     return ARCHITECTURES[config.pop("architecture")](**config)
 
@@ -281,7 +265,7 @@ def _module(model: nn.Module | Mapping[str, Any]) -> nn.Module:
 def _config(model: nn.Module) -> dict[str, Any] | None:
     if not isinstance(model, Pretrained):
         return None
-    return {"architecture": model.architecture, **model.config}  # type: ignore[dict-item]
+    return {"architecture": model.architecture, **model.config}
 
 
 def _outputs(name: str, model: nn.Module, given: Mapping[str, int]) -> int:

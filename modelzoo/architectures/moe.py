@@ -15,16 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelzoo.architectures.danq import DanQExpert
-from modelzoo.architectures.deepbind import DeepBind, Expert, as_input
-from modelzoo.architectures.pretrained import Pretrained, checked_tasks
-from modelzoo.architectures.tower import Tower
-
-EXPERTS: dict[str, type[Expert]] = {cls.architecture: cls for cls in (DeepBind, Tower, DanQExpert)}
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.expert import Expert
+from modelzoo.architectures.layers import as_input
+from modelzoo.architectures.pretrained import Pretrained, checked_tasks, register, registered
 
 
 class Experts(nn.ModuleDict):
-    """The experts by name; as a module, the feature maps of all of them side by side."""
+    """The experts by name; calling it gives the feature maps of all of them side by side."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the experts' feature maps, (B, 4, L) -> (B, sum of their channels, L)."""
@@ -32,7 +30,7 @@ class Experts(nn.ModuleDict):
 
 
 class Mixture(nn.Module):
-    """What is trained when the experts are frozen: from their embeddings to logits.
+    """The part that is trained while the experts are frozen: from their embeddings to logits.
 
     Args:
         experts: Number n of experts.
@@ -60,13 +58,14 @@ class Mixture(nn.Module):
         return self.classifier(mixed)
 
 
-class MixtureOfExperts(nn.Module, Pretrained):
+@register
+class MixtureOfExperts(Pretrained):
     """A gate over frozen experts, of one architecture or several, that all see the whole input.
 
     Args:
-        experts: The experts' configurations, by factor: each a key of :data:`EXPERTS` under
-            ``"architecture"``, which is ``"deepbind"`` where it is not said, and what the class
-            is constructed with. :meth:`from_experts` takes trained experts instead.
+        experts: The experts' configurations, by factor: each an `"architecture"`, by default
+            `"deepbind"`, with the arguments of its class. `from_experts` takes trained experts
+            instead.
         tasks: Names of the outputs.
     """
 
@@ -150,9 +149,10 @@ class MixtureOfExperts(nn.Module, Pretrained):
 
 
 def _built(architecture: str = DeepBind.architecture, **config: Any) -> Expert:
-    if architecture not in EXPERTS:
-        raise ValueError(f"experts: expected one of {list(EXPERTS)} each, got {architecture!r}")
-    return EXPERTS[architecture](**config)
+    known = registered(Expert)
+    if architecture not in known:
+        raise ValueError(f"experts: expected one of {list(known)} each, got {architecture!r}")
+    return known[architecture](**config)
 
 
 def _described(expert: Expert) -> dict[str, Any]:

@@ -1,52 +1,19 @@
-"""Tower: dilated residual convolutions over both strands, pooled and hidden as DeepBind's.
-
-Every layer keeps its channels in the order of :mod:`modelzoo.architectures.deepbind`, which reverse
-complementing flips, so however many are stacked, both strands have one prediction.
-"""
+"""Tower: dilated residual convolutions over both strands, pooled and hidden as DeepBind's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN, Expert, StrandConv1d
-
-
-class StrandNorm(nn.Module):
-    """Batch norm with one scale, one bias and one pair of running statistics for both strands.
-
-    A batch in training is normalised by what each channel has in that batch, which differs a
-    little between the strands; the running statistics are the mean of the two.
-
-    Args:
-        channels: Channels of the input, in an order that reverse complementing flips.
-    """
-
-    mean: Tensor
-    var: Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels // 2))
-        self.bias = nn.Parameter(torch.zeros(channels // 2))
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("var", torch.ones(channels))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return the normalised maps, (B, channels, L) -> (B, channels, L)."""
-        weight = torch.cat([self.weight, self.weight.flip(0)])
-        bias = torch.cat([self.bias, self.bias.flip(0)])
-        if self.training:
-            return F.batch_norm(maps, self.mean, self.var, weight, bias, training=True)
-        mean, var = ((s + s.flip(0)) / 2 for s in (self.mean, self.var))
-        return F.batch_norm(maps, mean, var, weight, bias)
+from modelzoo.architectures.expert import Expert
+from modelzoo.architectures.layers import UNKNOWN, StrandConv1d, StrandNorm
+from modelzoo.architectures.pretrained import register
 
 
 class Residual(nn.Module):
-    """What a dilated convolution adds to its maps; nothing, before training.
+    """A dilated convolution that is added to its input; it adds nothing before training.
 
     Args:
         channels: Channels of the maps, in an order that reverse complementing flips.
@@ -65,6 +32,7 @@ class Residual(nn.Module):
         return maps + self.conv(torch.relu(self.norm(maps)))
 
 
+@register
 class Tower(Expert):
     """A deep convolutional model of one factor: an expert with a wide view.
 
@@ -73,7 +41,7 @@ class Tower(Expert):
         stem: Width of the first convolution's filters, in positions; odd.
         width: Positions that each filter of the other convolutions looks at; odd.
         dilations: Step between those positions, one for each of the other convolutions.
-        pooling: ``"max"`` or ``"max+mean"``, over all positions and both strands.
+        pooling: `"max"` or `"max+mean"`, over all positions and both strands.
         dropout: Probability that training drops a pooled feature or a unit of the embedding.
         embedding_size: Size E of the embedding.
         tasks: Names of the outputs.

@@ -1,29 +1,32 @@
-"""The attribution methods that are compared, each one line of Captum, tangermeme or ShiftSmooth.
+"""The registry of attribution methods, each one line of Captum, tangermeme or ShiftSmooth.
 
-A method gives each sequence a map (4, L): how much each base, present or not, speaks for the first
-task. The importance of a position is the map at the base that is there. With the simplex correction
+A method gives each sequence a map (4, L): how much each base, present or not, speaks for a task.
+The importance of a position is the map at the base that is there. With the simplex correction
 (Majdandzic et al. 2023) the mean over the four bases is subtracted first: on one-hot sequences a
 change that adds the same to all four is no change that a sequence can make.
+
+The command line, `modelzoo.attribute` and the studies read the methods, their parameters and the
+defaults of those here. To add a method, write a function with `@register`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+import inspect
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-from unittest.mock import patch
+from typing import Any
 
 import torch
 from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import UNKNOWN
+from modelzoo.architectures.layers import UNKNOWN
 from shiftsmooth import ShiftSmooth
 
-MAX_SHIFTS = (1, 2, 5, 10)
+MAX_SHIFT = 5
 # Standard deviation, on one-hot letters. On validation peaks 0.05 and 0.1 were best, for SmoothGrad
 # and for shift and noise together; from 0.2 on, noise costs more than it smooths away.
 NOISE = 0.1
@@ -31,155 +34,233 @@ SAMPLES = 10  # of the noise
 STEPS = 8  # of Integrated Gradients: Gauss-Legendre points from "unknown base" to the sequence
 SHUFFLES = 4  # references of DeepLiftShap, each with the sequence's dinucleotides
 ROWS = 64  # sequences a model sees at once: more than this and a CPU waits for memory
-ISM = "ism"
-_WORTH_CAPTURING = 50  # sequences whose mutagenesis takes longer than to capture a model
 
-Explain = Callable[[Tensor, int], Tensor]
+Explain = Callable[[Tensor, int], Tensor]  # from (x, seed) to maps; x and maps are (B, 4, L)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to attribute.
+    """An attribution method and the values of its parameters.
 
     Attributes:
-        title: Name in tables and figures.
-        on: From a model to a function of (x, seed) that gives maps; x and maps have the shape
-            (B, 4, L).
-        copies: About how many model evaluations a sequence costs; orders the work.
-        rows: How many sequences a call is given; those whose copies fill a batch, by default.
+        name: Its name in the registry.
+        title_format: Its title, with the names of parameters in braces.
+        make: From (model, target, parameters) to a function of (x, seed) that gives maps.
+        cost: From the parameters to about how many model evaluations a sequence takes.
+        parameters: Their values by name.
         finish: Applied to the (corrected) maps and x.
+        at_once: How many sequences one call is given; by default as many as fill a batch with
+            their copies.
     """
 
-    title: str
-    on: Callable[[nn.Module], Explain]
-    copies: int
+    name: str
+    title_format: str
+    make: Callable[..., Explain]
+    cost: Callable[[Mapping[str, Any]], int]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     finish: Callable[[Tensor, Tensor], Tensor] = lambda maps, x: maps
-    rows: int = 0
+    at_once: int | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", self.rows or max(1, ROWS // self.copies))
+    @property
+    def title(self) -> str:
+        """Name in tables and figures."""
+        return self.title_format.format_map(self.parameters)
+
+    @property
+    def copies(self) -> int:
+        """About how many model evaluations a sequence takes."""
+        return self.cost(self.parameters)
+
+    @property
+    def rows(self) -> int:
+        """How many sequences one call is given."""
+        return self.at_once or max(1, ROWS // self.copies)
+
+    def having(self, **parameters: Any) -> Method:
+        """Return the method with other values of some parameters.
+
+        Example:
+            >>> METHODS["shiftsmooth"].having(max_shift=2).title
+            'ShiftSmooth N=2'
+        """
+        unknown = [name for name in parameters if name not in self.parameters]
+        if unknown:
+            known = ", ".join(self.parameters) or "none"
+            raise ValueError(f"parameters of {self.name}: expected {known}, got {unknown[0]}")
+        return replace(self, parameters={**self.parameters, **parameters})
+
+    def on(self, model: nn.Module, target: int = 0) -> Explain:
+        """Return the function of (x, seed) that gives the maps of a model's task."""
+        return self.make(model, target, **self.parameters)
 
 
-def _gradient(model: nn.Module) -> Explain:
-    return unseeded(partial(Saliency(model).attribute, target=0, abs=False))
+METHODS: dict[str, Method] = {}
 
 
-def _smoothgrad(model: nn.Module) -> Explain:
+def register(
+    name: str,
+    title: str,
+    *,
+    copies: Callable[[Mapping[str, Any]], int] = lambda parameters: 1,
+    finish: Callable[[Tensor, Tensor], Tensor] = lambda maps, x: maps,
+    at_once: int | None = None,
+) -> Callable[[Callable[..., Explain]], Callable[..., Explain]]:
+    """Return a decorator that puts a method into `METHODS`.
+
+    Args:
+        name: Its name there.
+        title: See `Method.title_format`.
+        copies: See `Method.cost`.
+        finish: See `Method`.
+        at_once: See `Method`.
+    """
+
+    def decorate(make: Callable[..., Explain]) -> Callable[..., Explain]:
+        declared = inspect.signature(make).parameters.values()
+        defaults = {p.name: p.default for p in declared if p.kind is p.KEYWORD_ONLY}
+        METHODS[name] = Method(name, title, make, copies, defaults, finish, at_once)
+        return make
+
+    return decorate
+
+
+@register("input-x-gradient", "Input x gradient", finish=lambda maps, x: maps * x)
+@register("saliency", "Saliency", finish=lambda maps, x: maps.abs())
+@register("gradient", "Gradient")  # the first in the registry
+def _gradient(model: nn.Module, target: int) -> Explain:
+    return unseeded(partial(Saliency(model).attribute, target=target, abs=False))
+
+
+@register("smoothgrad", "SmoothGrad", copies=lambda p: p["samples"])
+def _smoothgrad(
+    model: nn.Module, target: int, *, samples: int = SAMPLES, noise: float = NOISE
+) -> Explain:
     method = NoiseTunnel(Saliency(model))
-    return _seeded(partial(method.attribute, target=0, abs=False, nt_samples=SAMPLES, stdevs=NOISE))
+    options = {"nt_samples": samples, "stdevs": noise}
+    return _seeded(partial(method.attribute, target=target, abs=False, **options))
 
 
-def _integrated(model: nn.Module) -> Explain:
+@register("integrated-gradients", "Integrated Gradients", copies=lambda p: p["steps"])
+def _integrated(model: nn.Module, target: int, *, steps: int = STEPS) -> Explain:
     method = IntegratedGradients(model, multiply_by_inputs=False)
-    return unseeded(partial(method.attribute, target=0, baselines=UNKNOWN, n_steps=STEPS))
+    return unseeded(partial(method.attribute, target=target, baselines=UNKNOWN, n_steps=steps))
 
 
-def _deep_lift_shap(model: nn.Module) -> Explain:
+@register("deep-lift-shap", "DeepLiftShap", copies=lambda p: 2 * p["shuffles"])
+def _deep_lift_shap(model: nn.Module, target: int, *, shuffles: int = SHUFFLES) -> Explain:
     from tangermeme.deep_lift_shap import deep_lift_shap
 
-    options = {"n_shuffles": SHUFFLES, "batch_size": ROWS // 2, "device": "cpu"}
+    options = {"n_shuffles": shuffles, "batch_size": ROWS // 2, "hypothetical": True}
 
     def explain(x: Tensor, seed: int) -> Tensor:
         with warnings.catch_warnings():
             # It has no rule for pooling over positions and strands, takes the gradient, and warns.
             warnings.simplefilter("ignore")
-            return deep_lift_shap(model, x, hypothetical=True, random_state=seed, **options)
-
-    return explain
-
-
-def _mutagenesis(model: nn.Module) -> Explain:
-    from tangermeme import saturation_mutagenesis as tangermeme
-
-    # Whether it recomputes only what a mutation changes is decided by a stopwatch. Here the number
-    # of sequences decides, so that a run does not depend on the machine's mood.
-    def explain(x: Tensor, seed: int) -> Tensor:
-        with patch.multiple(tangermeme, _FAST_MIN_SECONDS=0.0, _FAST_MAX_RELATIVE_TIME=math.inf):
-            return tangermeme.saturation_mutagenesis(
-                model,
-                x,
-                target=0,
-                hypothetical=True,
-                batch_size=2 * ROWS,
-                device="cpu",
-                fast=len(x) >= _WORTH_CAPTURING,
+            return deep_lift_shap(
+                model, x, target=target, random_state=seed, device=x.device, **options
             )
 
     return explain
 
 
-def _shiftsmooth(max_shift: int, model: nn.Module) -> Explain:
-    # Told what to share between shifts, it does not decide by a stopwatch either.
-    method = ShiftSmooth(model, trunk=getattr(model, "trunk", None))
-    return unseeded(partial(method.attribute, target=0, max_shift=max_shift))
+@register("ism", "In-silico mutagenesis", copies=lambda p: 35, at_once=200)
+def _mutagenesis(model: nn.Module, target: int) -> Explain:
+    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
+
+    # `fast=True` decides by a stopwatch what it recomputes, so that its rounding depends on the
+    # machine; for models of this size it saves a third of the time at most.
+    options = {"hypothetical": True, "batch_size": 2 * ROWS, "fast": False}
+
+    def explain(x: Tensor, seed: int) -> Tensor:
+        return saturation_mutagenesis(model, x, target=target, device=x.device, **options)
+
+    return explain
 
 
-def _shiftsmooth_integrated(model: nn.Module) -> Explain:
+@register("shiftsmooth", "ShiftSmooth N={max_shift}", copies=lambda p: 3)
+def _shiftsmooth(model: nn.Module, target: int, *, max_shift: int = MAX_SHIFT) -> Explain:
+    return unseeded(partial(smoother(model).attribute, target=target, max_shift=max_shift))
+
+
+@register(
+    "shiftsmooth-ig",
+    "ShiftSmooth N={max_shift} over IG",
+    copies=lambda p: (2 * p["max_shift"] + 1) * p["steps"],
+)
+def _shiftsmooth_integrated(
+    model: nn.Module, target: int, *, max_shift: int = MAX_SHIFT, steps: int = STEPS
+) -> Explain:
     method = ShiftSmooth(IntegratedGradients(model, multiply_by_inputs=False))
-    options = {"baselines": UNKNOWN, "n_steps": STEPS}
-    return unseeded(partial(method.attribute, target=0, max_shift=2, **options))
+    options = {"baselines": UNKNOWN, "n_steps": steps}
+    return unseeded(partial(method.attribute, target=target, max_shift=max_shift, **options))
 
 
-def _shift_and_noise(model: nn.Module) -> Explain:
-    method = NoiseTunnel(ShiftSmooth(model, trunk=getattr(model, "trunk", None)))
-    return _seeded(
-        partial(method.attribute, target=0, max_shift=5, nt_samples=SAMPLES, stdevs=NOISE)
-    )
+@register(
+    "shift-and-noise", "NoiseTunnel over ShiftSmooth N={max_shift}",
+    copies=lambda p: 3 * p["samples"],
+)  # fmt: skip
+def _shift_and_noise(
+    model: nn.Module,
+    target: int,
+    *,
+    max_shift: int = MAX_SHIFT,
+    samples: int = SAMPLES,
+    noise: float = NOISE,
+) -> Explain:
+    method = NoiseTunnel(smoother(model))
+    options = {"nt_samples": samples, "stdevs": noise}
+    return _seeded(partial(method.attribute, target=target, max_shift=max_shift, **options))
+
+
+def smoother(model: nn.Module) -> ShiftSmooth:
+    """Return ShiftSmooth of a model, told what shifts share: it does not try with a stopwatch."""
+    return ShiftSmooth(model, trunk=getattr(model, "trunk", None))
 
 
 def unseeded(attribute: Callable[[Tensor], Tensor]) -> Explain:
-    """A function of x alone as one of (x, seed)."""
+    """Return a function of x as one of (x, seed)."""
     return lambda x, seed: attribute(x)
 
 
 def _seeded(attribute: Callable[[Tensor], Tensor]) -> Explain:
-    """Seeded: Captum's NoiseTunnel draws from the global generator."""
+    """Seed what Captum's NoiseTunnel draws, which comes from the global generator."""
 
     def explain(x: Tensor, seed: int) -> Tensor:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
             torch.manual_seed(seed)
             return attribute(x)
 
     return explain
 
 
-METHODS: dict[str, Method] = {
-    "gradient": Method("Gradient", _gradient, 1),
-    "saliency": Method("Saliency", _gradient, 1, lambda maps, x: maps.abs()),
-    "input-x-gradient": Method("Input x gradient", _gradient, 1, lambda maps, x: maps * x),
-    "smoothgrad": Method("SmoothGrad", _smoothgrad, SAMPLES),
-    "integrated-gradients": Method("Integrated Gradients", _integrated, STEPS),
-    "deep-lift-shap": Method("DeepLiftShap", _deep_lift_shap, 2 * SHUFFLES),
-    ISM: Method("In-silico mutagenesis", _mutagenesis, 35, rows=200),
-    **{
-        f"shiftsmooth-{n}": Method(f"ShiftSmooth N={n}", partial(_shiftsmooth, n), 3)
-        for n in MAX_SHIFTS
-    },
-    "shiftsmooth-ig": Method("ShiftSmooth N=2 over IG", _shiftsmooth_integrated, 5 * STEPS),
-    "shift-and-noise": Method("NoiseTunnel over ShiftSmooth N=5", _shift_and_noise, 3 * SAMPLES),
-}
-
-
 def maps(
-    model: nn.Module, x: Tensor, method: str, *, corrected: bool = True, seed: int = 0
+    model: nn.Module,
+    x: Tensor,
+    method: Method,
+    *,
+    target: int = 0,
+    corrected: bool = True,
+    seed: int = 0,
 ) -> Tensor:
-    """The maps of a method.
+    """Return the maps of a method.
 
     Args:
-        model: In eval mode; its first task is explained.
-        x: One-hot sequences. Shape (B, 4, L).
-        method: A key of `METHODS`.
+        model: In eval mode.
+        x: One-hot sequences, on the model's device. Shape (B, 4, L).
+        method: One of `METHODS`, or such a one `having` other parameters.
+        target: The task to explain.
         corrected: Subtract the mean over the four bases.
         seed: Of noise and shuffles.
 
     Returns:
-        Shape (B, 4, L).
+        Shape (B, 4, L), on the device of `x`.
     """
-    return Explainer(model, METHODS[method], seed).maps(x, corrected)
+    raw = raw_maps(method.on(model, target), x, method.rows, seed)
+    return finished(method, raw, x, corrected)
 
 
 def importance(maps: Tensor, x: Tensor) -> Tensor:
-    """A map at the bases present.
+    """Return a map at the bases present.
 
     Args:
         maps: Shape (B, 4, L).
@@ -191,43 +272,25 @@ def importance(maps: Tensor, x: Tensor) -> Tensor:
     return (maps * x).sum(1)
 
 
+def simplex_corrected(maps: Tensor) -> Tensor:
+    """Return maps (B, 4, L) less their mean over the four bases."""
+    return maps - maps.mean(1, keepdim=True)
+
+
 def raw_maps(explain: Explain, x: Tensor, rows: int, seed: int) -> Tensor:
-    """Maps before the correction, a few sequences at a time. Shape (B, 4, L)."""
+    """Return maps before the correction, so many sequences at a time. Shape (B, 4, L)."""
     parts = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
         for part in x.split(rows):
             # What is drawn depends on what is explained: one noise for all windows of a sequence
             # would look like stability.
-            digest = hashlib.sha256(part.numpy().tobytes()).digest()
+            digest = hashlib.sha256(part.cpu().numpy().tobytes()).digest()
             drawn = (int.from_bytes(digest[:6], "little") + seed) % 2**31
             parts.append(explain(part.clone(), drawn).detach())
     return torch.cat(parts)
 
 
 def finished(method: Method, raw: Tensor, x: Tensor, corrected: bool) -> Tensor:
-    """Maps as they are compared, corrected or not. Shape (B, 4, L)."""
-    return method.finish(raw - raw.mean(1, keepdim=True) if corrected else raw, x)
-
-
-class Explainer:
-    """A method on a model, which remembers the maps of what it has explained.
-
-    Maps with and without the correction are one computation.
-    """
-
-    def __init__(self, model: nn.Module, method: Method, seed: int) -> None:
-        self.method, self.seed = method, seed
-        self._explain = method.on(model)
-        self._known: dict[bytes, Tensor] = {}
-
-    def maps(self, x: Tensor, corrected: bool) -> Tensor:
-        """The maps of one-hot sequences. Shape (B, 4, L), as that of `x`."""
-        digest = hashlib.sha256(x.numpy().tobytes()).digest()
-        if digest not in self._known:
-            self._known[digest] = raw_maps(self._explain, x, self.method.rows, self.seed)
-        return finished(self.method, self._known[digest], x, corrected)
-
-    def importance(self, corrected: bool) -> Callable[[Tensor], Tensor]:
-        """A function of one-hot sequences that gives the importance of every position."""
-        return lambda x: importance(self.maps(x.contiguous(), corrected), x)
+    """Return raw maps as they are compared, corrected or not. Shape (B, 4, L)."""
+    return method.finish(simplex_corrected(raw) if corrected else raw, x)

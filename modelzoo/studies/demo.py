@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelzoo.apply.predict import Prediction, predict
+from modelzoo.attribution.methods import METHODS, importance, maps
 from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
 from modelzoo.reports.page import Page
 from modelzoo.sequences import Record
-from shiftsmooth import ShiftSmooth
 from shiftsmooth.metrics import auroc
 from shiftsmooth.plot import Motif, plot_logos
 
@@ -35,7 +35,6 @@ spacing = { min = 3, max = 20 }
 share = 1.0
 motifs = []
 """
-MAX_SHIFT = 5
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,13 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
     planted = [row for row in ranked if data.labels[row]]
 
     x = data.one_hot()[planted]
-    explain = ShiftSmooth(model, trunk=getattr(model, "trunk", None)).attribute
     scores = {
-        "gradient": _corrected(explain(x, target=0, max_shift=0)),
-        "ShiftSmooth": _corrected(explain(x, target=0, max_shift=MAX_SHIFT)),
+        "gradient": maps(model, x, METHODS["gradient"]),
+        "ShiftSmooth": maps(model, x, METHODS["shiftsmooth"]),
     }
     mask = torch.from_numpy(data.mask()[planted])
     found = {
-        name: float(auroc((values * x).sum(1), mask).mean()) for name, values in scores.items()
+        name: float(auroc(importance(values, x), mask).mean()) for name, values in scores.items()
     }
 
     boxes = _boxes(data)
@@ -101,10 +99,6 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
         found,
         page.write(folder / "index.html"),
     )
-
-
-def _corrected(gradient: Tensor) -> Tensor:
-    return gradient - gradient.mean(1, keepdim=True)
 
 
 def _boxes(data: SimulatedSet) -> list[list[Motif]]:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelzoo.architectures.baselines import CNN1
+from modelzoo.architectures.cnn1 import CNN1
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.motif_pairs import Interaction, distance_dependence, draw
 from modelzoo.sequences import encode

@@ -1,1 +1,1 @@
-"""Writers and readers of the files that results leave in, one file per format."""
+"""Files that leave: attributions and predictions in the formats that other programs read."""

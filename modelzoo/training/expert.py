@@ -17,7 +17,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from modelzoo.architectures.danq import DanQExpert
-from modelzoo.architectures.deepbind import DeepBind, Expert
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns

@@ -16,7 +16,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from modelzoo.architectures.deepbind import Expert
+from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets import chipseq
 from modelzoo.sequences import columns

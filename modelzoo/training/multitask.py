@@ -30,7 +30,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from modelzoo.architectures.baselines import BASELINES
+from modelzoo.architectures import registered
+from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.dnabert import DNABERT, HUB
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.pretrained import Pretrained
@@ -327,7 +328,7 @@ def train_baseline(
     """Train a baseline of the ExplaiNN paper, or DNABERT, see :func:`train_multitask`.
 
     Args:
-        name: A key of :data:`modelzoo.architectures.baselines.BASELINES`, or ``"dnabert"``.
+        name: The name of a registered `Baseline`, or ``"dnabert"``.
         data: A table, or factors and files of peaks, see :func:`examples`.
         out: The folder to make.
         bert: For ``"dnabert"`` alone: the folder or repository of the BERT, DNABERT's on the Hub
@@ -345,7 +346,7 @@ def train_baseline(
     def build(tasks: Sequence[str], length: int) -> nn.Module:
         if name == "dnabert":
             return DNABERT.from_bert(bert or HUB, tasks)
-        return BASELINES[name](tasks=tasks, length=length, **config)
+        return registered(Baseline)[name](tasks=tasks, length=length, **config)
 
     return train_multitask(
         build,

@@ -1,4 +1,4 @@
-"""The model card: what a person who finds a model on the Hub reads, and what the Hub indexes."""
+"""The model card: the page of a model on the Hub, and the metadata that the Hub indexes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BODY = """\
 # {name}
 
 A {architecture} model of transcription-factor binding in DNA. Input: one-hot sequence, (B, 4, L),
-rows A, C, G, T. Output: one logit a task, here {tasks}. It belongs to the zoo of
+rows A, C, G, T. Output: one logit per task, here {tasks}. It belongs to the zoo of
 [ShiftSmooth]({paper}).
 
 ## Use
@@ -48,7 +48,7 @@ logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
 
 
 class _Data(NamedTuple):
-    """What a card says of the sequences that a model is made from."""
+    """The text about the sequences that a model was trained on."""
 
     repository: str | None  # as the Hub's metadata name a data set
     measured: str
@@ -61,7 +61,7 @@ _PEAKS = _Data(
 Measured once, on test sets that no choice was made by: as many ENCODE ChIP-seq peaks as negatives,
 and each negative a shuffle of its peak with the same dinucleotide counts.""",
     """\
-Trained on 101 bp ChIP-seq peaks of one cell line a factor against dinucleotide shuffles. A logit
+Trained on 101 bp ChIP-seq peaks of one cell line per factor against dinucleotide shuffles. A logit
 says how peak-like a sequence is, not how strongly the factor binds; other negatives, cell lines or
 windows move the scores.""",
 )
@@ -72,14 +72,16 @@ _SIMULATED = _Data(
 )
 
 
-def model_card(info: ModelInfo) -> ModelCard:
-    """Returns the card of a catalog model, with the metadata that the Hub understands.
+def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
+    """Return the card of a catalog model, with the metadata that the Hub understands.
 
     Args:
         info: The catalog's entry. Its recipe says how the model was trained.
+        repo_id: The repository that the card is for, which readers are told to load; by default
+            the catalog's.
     """
     recipe = info.recipe
-    # The peaks' files are the only ones of this kind.
+    # only the files of peaks have this suffix
     data = _PEAKS if any(".seq" in file for file in recipe.get("data", ())) else _SIMULATED
     results = [
         EvalResult(
@@ -110,7 +112,7 @@ def model_card(info: ModelInfo) -> ModelCard:
         architecture=info.architecture,
         tasks=", ".join(info.tasks),
         paper=PAPER,
-        repo_id=info.repo_id,
+        repo_id=repo_id or info.repo_id,
         training=_training(recipe),
         measured=data.measured,
         scores=_scores(info),
@@ -120,7 +122,7 @@ def model_card(info: ModelInfo) -> ModelCard:
 
 
 def _training(recipe: Mapping[str, Any]) -> str:
-    """Returns the recipe as a list, without what the catalog says already."""
+    """Return the recipe as a list, without what the card says elsewhere."""
     told = {"architecture", "config", "tasks", "scores"}
     return "\n".join(f"- {key}: {_inline(recipe[key])}" for key in recipe if key not in told)
 
@@ -134,7 +136,7 @@ def _inline(value: Any) -> str:
 
 
 def _scores(info: ModelInfo) -> str:
-    """Returns a table, a row a data set."""
+    """Return a table with one row per data set."""
     metrics = sorted({metric for scores in info.scores.values() for metric in scores})
     header = ["Data set", *(METRICS.get(metric, metric) for metric in metrics)]
     rows = [

@@ -7,7 +7,6 @@ the Hub. A file is checked before it is used and only safetensors are read: noth
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -16,13 +15,7 @@ from typing import Any, Literal, get_args
 
 import safetensors.torch
 import torch
-from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import HfApi
 from safetensors import SafetensorError
 from torch import nn
 
@@ -30,6 +23,16 @@ from modelzoo.architectures import ARCHITECTURES
 from modelzoo.files import sha256
 from modelzoo.zoo import catalog
 from modelzoo.zoo.card import model_card
+from modelzoo.zoo.downloads import (
+    HubError,
+    address,
+    cached,
+    checksum,
+    commit_of,
+    download,
+    evict,
+    reason,
+)
 
 Source = Literal["auto", "shipped", "hub"]
 
@@ -38,15 +41,10 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class WeightsError(ValueError):
     """A model's files are not what they should be; none of them was used."""
-
-
-class HubError(OSError):
-    """The Hub could not be reached, or did not have, or refused, what it was asked for."""
 
 
 def load(
@@ -57,7 +55,7 @@ def load(
     cache_dir: str | Path | None = None,
     device: str | torch.device = "cpu",
 ) -> nn.Module:
-    """Returns a trained model, in eval mode.
+    """Return a trained model, in eval mode.
 
     Args:
         name: A name of the catalog; else a folder that holds `config.json` and
@@ -81,18 +79,20 @@ def load(
         torch.Size([1, 1])
     """
     if source not in get_args(Source):
-        raise ValueError(f"source is {source!r}; expected one of {', '.join(get_args(Source))}")
+        raise ValueError(f"source: expected one of {', '.join(get_args(Source))}, got {source!r}")
     name = str(name)
     models = catalog.read()
     if source == "shipped" and revision is not None:
-        raise ValueError(f"revision is {revision!r}; expected None, shipped files have none")
+        raise ValueError(f"revision: expected None, as shipped files have none, got {revision!r}")
     if name in models:
         model = _load_catalog(models[name], source, revision, cache_dir)
     elif source == "shipped":
         raise catalog.UnknownModelError(name, models)
     elif Path(name).is_dir():
         if revision is not None or source == "hub":
-            raise ValueError(f"{name!r} is a folder: it takes neither a revision nor source='hub'")
+            raise ValueError(
+                f"revision, source: expected neither for a folder, got {revision!r} and {source!r}"
+            )
         model = _load_folder(Path(name), origin=name)
     elif _REPO_ID.fullmatch(name):
         model = _load_repository(name, revision, cache_dir)
@@ -102,7 +102,7 @@ def load(
 
 
 def publish(name: str, repo_id: str, *, private: bool = False) -> str:
-    """Uploads a catalog model's configuration, weights and card; returns the commit's address.
+    """Upload a catalog model's configuration, weights and card; returns the commit's address.
 
     The commit gets the tag that the catalog pins, so that these bytes can be loaded whatever is
     published after them.
@@ -113,28 +113,29 @@ def publish(name: str, repo_id: str, *, private: bool = False) -> str:
         private: Whether a repository that is created can be seen by its owner only.
     """
     if not _REPO_ID.fullmatch(repo_id):
-        raise ValueError(f"repo_id is {repo_id!r}; expected 'owner/repo'")
+        raise ValueError(f"repo_id: expected 'owner/repo', got {repo_id!r}")
     info = catalog.info(name)
     api = HfApi()
     with tempfile.TemporaryDirectory() as folder:
-        export(name, folder)
+        export(name, folder, repo_id=repo_id)
         try:
             api.create_repo(repo_id, private=private, exist_ok=True)
             commit = api.upload_folder(
                 repo_id=repo_id, folder_path=folder, commit_message=f"Publish {name}"
             )
             api.create_tag(repo_id, tag=info.revision, revision=commit.oid, exist_ok=True)
-        except Exception as error:  # see _download
-            raise HubError(f"cannot publish to {_at(repo_id)}: {_reason(error)}") from error
+        except Exception as error:  # the client's errors have no common base
+            raise HubError(f"cannot publish to {address(repo_id)}: {reason(error)}") from error
     return commit.commit_url
 
 
-def export(name: str, folder: str | Path) -> None:
-    """Writes a catalog model as the Hub keeps it: configuration, weights and card.
+def export(name: str, folder: str | Path, *, repo_id: str | None = None) -> None:
+    """Write a catalog model as the Hub keeps it: configuration, weights and card.
 
     Args:
         name: A name of the catalog, whose weights are shipped with this installation.
-        folder: Where the three files go; created if it does not exist.
+        folder: The folder for the three files; created if it does not exist.
+        repo_id: The repository that the card tells readers to load; by default the catalog's.
     """
     info = catalog.info(name)
     weights = _shipped(info)
@@ -143,7 +144,7 @@ def export(name: str, folder: str | Path) -> None:
     config = {"architecture": info.architecture, **info.config}
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / WEIGHTS_FILE).write_bytes(weights)
-    model_card(info).save(folder / CARD_FILE)
+    model_card(info, repo_id).save(folder / CARD_FILE)
 
 
 def _load_catalog(
@@ -156,26 +157,22 @@ def _load_catalog(
     if source == "shipped" or (source == "auto" and revision is None and info.weights.is_file()):
         return _build(info.architecture, info.config, _shipped(info), info.file)
     pin = revision or info.revision
-    cached = try_to_load_from_cache(info.repo_id, WEIGHTS_FILE, cache_dir=cache_dir, revision=pin)
     # The sum makes a cached file as good as the Hub's, so the Hub is not asked whether it changed.
-    path = Path(cached) if isinstance(cached, str) else None
+    path = cached(info.repo_id, WEIGHTS_FILE, pin, cache_dir)
     if path is None:
-        path = _download(info.repo_id, WEIGHTS_FILE, pin, cache_dir)
-    origin = f"{_at(info.repo_id)}, revision {pin}"
-    weights = _verified(path, info.sha256, origin)
+        path = download(info.repo_id, WEIGHTS_FILE, pin, cache_dir)
+    origin = f"{address(info.repo_id)}, revision {pin}"
+    weights = _verified(path, info.sha256, origin, cache_dir)
     return _build(info.architecture, info.config, weights, origin)
 
 
 def _load_repository(repo_id: str, revision: str | None, cache_dir: str | Path | None) -> nn.Module:
-    config = _download(repo_id, CONFIG_FILE, revision, cache_dir)
+    config = download(repo_id, CONFIG_FILE, revision, cache_dir)
     # Both files of one commit, even if the branch moves between the two downloads.
-    commit = config.parent.name
-    weights = _download(repo_id, WEIGHTS_FILE, commit, cache_dir)
-    # A large file's cache entry is named by its sum, which the client itself does not check.
-    blob = os.readlink(weights) if weights.is_symlink() else ""
-    sha256 = Path(blob).name if _SHA256.fullmatch(Path(blob).name) else None
-    origin = f"{_at(repo_id)}, revision {revision or commit}"
-    data = _verified(weights, sha256, origin)
+    commit = commit_of(config)
+    weights = download(repo_id, WEIGHTS_FILE, commit, cache_dir)
+    origin = f"{address(repo_id)}, revision {revision or commit}"
+    data = _verified(weights, checksum(weights), origin, cache_dir)
     return _build(*_parse_config(config, origin), data, origin)
 
 
@@ -200,14 +197,14 @@ def _shipped(info: catalog.ModelInfo) -> bytes:
     return data
 
 
-def _verified(path: Path, sha256: str | None, origin: str) -> bytes:
-    """Returns a downloaded file's bytes; what does not match its sum leaves the cache."""
+def _verified(path: Path, sha256: str | None, origin: str, cache_dir: str | Path | None) -> bytes:
+    """Return a downloaded file's bytes; a file that does not match its sum leaves the cache."""
     data = path.read_bytes()
     if sha256 is not None:
         try:
             _check_sum(data, sha256, origin)
         except WeightsError:
-            _evict(path)
+            evict(path, cache_dir)
             raise
     return data
 
@@ -218,15 +215,6 @@ def _check_sum(data: bytes, expected: str, origin: str) -> None:
         raise WeightsError(
             f"{origin}: {WEIGHTS_FILE} has sha256 {found}, expected {expected}; it was not used"
         )
-
-
-def _evict(path: Path) -> None:
-    """Removes a file of the cache and every link on the way to it."""
-    while path.is_symlink():
-        target = path.parent / os.readlink(path)
-        path.unlink()
-        path = target
-    path.unlink(missing_ok=True)
 
 
 def _parse_config(path: Path, origin: str) -> tuple[str, dict[str, Any]]:
@@ -240,7 +228,7 @@ def _parse_config(path: Path, origin: str) -> tuple[str, dict[str, Any]]:
 
 
 def _build(architecture: str, config: Mapping[str, Any], weights: bytes, origin: str) -> nn.Module:
-    """Returns the model that a configuration and the bytes of its weights describe."""
+    """Return the model that a configuration and the bytes of its weights describe."""
     if architecture not in ARCHITECTURES:
         raise WeightsError(f"{origin}: architecture is {architecture!r}; {_architectures()}")
     try:
@@ -280,38 +268,3 @@ def _check_tensors(
 
 def _architectures() -> str:
     return f"expected one of {', '.join(ARCHITECTURES)}"
-
-
-def _download(repo_id: str, file: str, revision: str | None, cache_dir: str | Path | None) -> Path:
-    """Returns where a repository's file lies in the cache, downloaded if it has to be."""
-    try:
-        return Path(hf_hub_download(repo_id, file, revision=revision, cache_dir=cache_dir))
-    # What the client lets through depends on the HTTP library below it, and has no common base.
-    except Exception as error:
-        where = _at(repo_id) + (f", revision {revision}" if revision else "")
-        raise HubError(f"cannot load {file} from {where}: {_reason(error)}") from error
-
-
-def _at(repo_id: str) -> str:
-    return f"{constants.ENDPOINT}/{repo_id}"
-
-
-def _reason(error: Exception) -> str:
-    """Returns, in one line, why the client failed and what to do about it."""
-    if isinstance(error, LocalEntryNotFoundError):
-        return f"it is not in the cache and the Hub cannot be reached ({_first_line(error)})"
-    if isinstance(error, EntryNotFoundError):
-        return f"no such file (a model is {CONFIG_FILE} and {WEIGHTS_FILE}; nothing is unpickled)"
-    if isinstance(error, RevisionNotFoundError):
-        return "no such revision"
-    if isinstance(error, RepositoryNotFoundError):
-        return (
-            "no such repository, or it is private; check the name, or sign in with"
-            " `hf auth login` or HF_TOKEN"
-        )
-    return _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error.__cause__ or error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

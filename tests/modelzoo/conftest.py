@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from modelzoo.architectures import ARCHITECTURES
-from modelzoo.zoo import catalog
+from modelzoo.zoo import build, catalog
 from tests.support import hub_server
 
 
@@ -96,8 +96,7 @@ def tiny(monkeypatch, tmp_path):
     (recipes / "tiny-gata3.json").write_text(json.dumps(recipe))
     monkeypatch.setattr(catalog, "WEIGHTS", weights)
     monkeypatch.setattr(catalog, "RECIPES", recipes)
-    monkeypatch.setattr(catalog, "CATALOG", root / "catalog.json")
-    catalog.CATALOG.write_text(catalog.build())
+    build.build()
     return SimpleNamespace(
         name="tiny-gata3", model=model, config=config, info=catalog.info("tiny-gata3")
     )

@@ -73,7 +73,8 @@ def test_the_wheel_holds_the_packages_alone_and_the_sdist_what_tests_them(copy):
         missing = {str(path.relative_to(copy)) for path in sources} - inside
         assert not missing
         assert f"{folder}/py.typed" in inside
-    assert "modelzoo/zoo/catalog.json" in inside
+    names = set(catalog.list_models())
+    assert {f"modelzoo/zoo/recipes/{name}.json" for name in names} <= inside
     shipped = [catalog.info(name).file for name in catalog.list_models()]
     shipped = [name for name in shipped if (catalog.WEIGHTS / name).is_file()]
     assert shipped
@@ -93,10 +94,10 @@ def test_the_wheel_holds_the_packages_alone_and_the_sdist_what_tests_them(copy):
 @pytest.mark.slow
 def test_every_model_loads_from_an_installed_wheel(tiny, copy, tmp_path):
     """Built from the sources with one model more, installed where the sources are not."""
-    shutil.copy(tiny.info.weights, copy / "modelzoo" / "weights")
+    shutil.copy(tiny.info.weights, copy / "modelzoo" / "zoo" / "weights")
     recipe = json.dumps(tiny.info.recipe)
-    (copy / "modelzoo" / "recipes" / "tiny-gata3.json").write_text(recipe)
-    run(sys.executable, "-m", "modelzoo.zoo.catalog", cwd=copy)
+    (copy / "modelzoo" / "zoo" / "recipes" / "tiny-gata3.json").write_text(recipe)
+    run(sys.executable, "-m", "modelzoo.zoo.build", cwd=copy)
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", cwd=copy)
     (wheel,) = (copy / "dist").glob("*.whl")
 
@@ -110,7 +111,7 @@ def test_every_model_loads_from_an_installed_wheel(tiny, copy, tmp_path):
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     names = run(python, "-c", SCRIPT, cwd=tmp_path).split()
     assert "tiny-gata3" in names
-    assert run(python, "-m", "modelzoo.zoo.catalog", "--check", cwd=tmp_path) == ""
+    assert run(python, "-m", "modelzoo.zoo.build", "--check", cwd=tmp_path) == ""
     command = str(tmp_path / "fresh" / "bin" / "shiftsmooth")
     assert "tiny-gata3" in run(command, "models", cwd=tmp_path)
     run(command, "demo", "--model", "tiny-gata3", cwd=tmp_path)

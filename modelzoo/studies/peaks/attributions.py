@@ -36,26 +36,20 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from modelzoo.attribution.methods import (
-    ISM,
-    MAX_SHIFTS,
     METHODS,
-    NOISE,
     ROWS,
-    SAMPLES,
-    SHUFFLES,
-    STEPS,
-    Explainer,
     finished,
     importance,
     raw_maps,
+    smoother,
     unseeded,
 )
 from modelzoo.datasets.planted.simulation import Simulation
 from modelzoo.reports.tables import Row
 from modelzoo.sequences import columns
 from modelzoo.studies import statistics
+from modelzoo.studies.peaks.compared import COMPARED, ISM, MAX_SHIFTS, Explainer
 from modelzoo.workers import one_thread
-from shiftsmooth import ShiftSmooth
 from shiftsmooth import metrics as measure
 
 # The motif of each factor's peaks: of the family most enriched in the training peaks against their
@@ -83,7 +77,7 @@ END = 20  # bases at either end of a window, within reach of its padding in thes
 
 _EDGES = "edges"
 _WHY = "why"
-_VERSION = 3  # raised when a cell of the same name would come out differently
+_VERSION = 4  # raised when a cell of the same name would come out differently
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +156,7 @@ class _Cell:
     @property
     def cost(self) -> int:
         special = {_EDGES: 80, _WHY: 20}
-        copies = special[self.method] if self.method in special else METHODS[self.method].copies
+        copies = special[self.method] if self.method in special else COMPARED[self.method].copies
         return copies * len(getattr(self.model, "experts", (0,)))
 
     @property
@@ -173,16 +167,10 @@ class _Cell:
             total.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
         for array in (self.problem.peaks, self.problem.planted):
             total.update(array.tobytes())
-        settings = (
-            _VERSION,
-            self.method,
-            self.seed,
-            SHIFTS,
-            MUTATIONS,
-            NOISE,
-            STEPS,
-        )
-        total.update(repr((*settings, SAMPLES, SHUFFLES, MAX_SHIFTS)).encode())
+        method = COMPARED.get(self.method)
+        parameters = method and (method.name, dict(method.parameters))
+        settings = (_VERSION, self.method, parameters, self.seed, SHIFTS, MUTATIONS, MAX_SHIFTS)
+        total.update(repr(settings).encode())
         return total.hexdigest()
 
 
@@ -228,7 +216,7 @@ def evaluate_attributions(
         experts: The experts by factor, in eval mode on the CPU.
         mixture: The mixture, or None.
         peaks: Codes of the peaks by factor. Shapes (n, L).
-        methods: Keys of `METHODS`; all by default. In-silico mutagenesis is always among them.
+        methods: Keys of `COMPARED`; all by default. In-silico mutagenesis is always among them.
         planted: Sequences with a planted motif a factor.
         resamples: Bootstrap resamples of the intervals.
         seed: The same seed gives the same numbers, whatever `workers` is.
@@ -236,10 +224,10 @@ def evaluate_attributions(
             to guard its main part by `if __name__ == "__main__"`.
         progress: Show a bar with the time left.
     """
-    wrong = [name for name in methods or () if name not in METHODS]
+    wrong = [name for name in methods or () if name not in COMPARED]
     if wrong:
-        raise ValueError(f"methods: expected some of {', '.join(METHODS)}, got {wrong[0]!r}")
-    chosen = [name for name in METHODS if methods is None or name in (ISM, *methods)]
+        raise ValueError(f"methods: expected some of {', '.join(COMPARED)}, got {wrong[0]!r}")
+    chosen = [name for name in COMPARED if methods is None or name in (ISM, *methods)]
     if not experts or set(peaks) != set(experts):
         raise ValueError(f"peaks: expected those of {sorted(experts)}, got {sorted(peaks)}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -254,7 +242,7 @@ def evaluate_attributions(
         ]
     _run(cells, workers or os.cpu_count() or 1, progress)
     results = [(cell, _read(cell)) for cell in cells]
-    measured = [(cell, values) for cell, values in results if cell.method in METHODS]
+    measured = [(cell, values) for cell, values in results if cell.method in COMPARED]
     return Attributions(
         scores=_summarise(measured, resamples, seed),
         comparisons=_compare(measured, resamples, seed),
@@ -339,7 +327,7 @@ def _read(cell: _Cell) -> dict[str, np.ndarray] | None:
 
 def _measure(cell: _Cell) -> dict[str, np.ndarray]:
     """All metrics of a method: `METRIC` and `METRIC-corrected`, each of shape (n,)."""
-    method, problem = METHODS[cell.method], cell.problem
+    method, problem = COMPARED[cell.method], cell.problem
     explainer = Explainer(cell.model, method, cell.seed)
     x, hits = columns(problem.peaks), torch.from_numpy(problem.hits)
     planted = columns(_window(problem.planted)).contiguous()
@@ -391,7 +379,7 @@ def _edges(cell: _Cell) -> dict[str, np.ndarray]:
     window = _window(whole).contiguous()
     truth = torch.from_numpy(_window(cell.problem.truth).copy())
     reference = torch.from_numpy((_read(cell.reference) or {})["planted_reference"])
-    smooth = ShiftSmooth(cell.model, trunk=getattr(cell.model, "trunk", None))
+    smooth = smoother(cell.model)
     raw = {("circular", 0): raw_maps(METHODS["gradient"].on(cell.model), window, ROWS, 0)}
     for n in MAX_SHIFTS:
         wrapped = partial(smooth.attribute, target=0, max_shift=n)
@@ -442,7 +430,7 @@ def _why(cell: _Cell) -> dict[str, np.ndarray]:
     x, step = columns(cell.problem.peaks), SHIFTS[0]
     still, moved = x[..., step:].contiguous(), x[..., :-step].contiguous()
     trunk = getattr(cell.model, "trunk", None)
-    smooth = ShiftSmooth(cell.model, trunk=trunk)
+    smooth = smoother(cell.model)
     values = {}
     for n in (0, *MAX_SHIFTS):
         explain = unseeded(partial(smooth.attribute, target=0, max_shift=n))

@@ -24,7 +24,6 @@ from torch import nn
 
 import modelzoo
 from modelzoo.attribution import methods
-from modelzoo.attribution.methods import METHODS
 from modelzoo.datasets.planted.simulation import Simulation
 from modelzoo.reports.folder import Report, write_json
 from modelzoo.reports.page import QUICK_RUN
@@ -33,6 +32,7 @@ from modelzoo.sequences import columns
 from modelzoo.studies.peaks import attributions as attribution
 from modelzoo.studies.peaks import figures, scores
 from modelzoo.studies.peaks.attributions import END, METRICS, MOTIFS, SHIFTS, Attributions
+from modelzoo.studies.peaks.compared import COMPARED, max_shift
 from modelzoo.studies.peaks.scores import LabelledSet, Performance, Protocol
 
 PEAKS = 200
@@ -353,7 +353,7 @@ def _show_examples(
         x = columns(np.array([["ACGT".index(base) for base in text]], dtype=np.uint8))
         for name, model in models.items():
             for method, title in titles.items():
-                found = methods.maps(model, x, method, corrected=False)
+                found = methods.maps(model, x, COMPARED[method], corrected=False)
                 track = methods.importance(found, x)[0].numpy()
                 with torch.inference_mode():
                     probability_ = torch.sigmoid(model(x)[0, 0]).item()
@@ -377,7 +377,7 @@ def _show_attributions(page: Report, found: Attributions) -> None:
     page.heading("How good the attributions are", 3)
     page.paragraph(ABOUT_ATTRIBUTION)
     every = [row for row in found.scores if row["factor"] == "all"]
-    shown = [{**row, "method": METHODS[row["method"]].title} for row in every]
+    shown = [{**row, "method": COMPARED[row["method"]].title} for row in every]
     main = {m: METRICS[m] for m in ("faithfulness", "window_stability", "mutation_stability")}
     main |= {m: METRICS[m] for m in METRICS if m.startswith(("hit", "planted")) and "auroc" in m}
     page.figure(
@@ -388,9 +388,9 @@ def _show_attributions(page: Report, found: Attributions) -> None:
     page.table(_attribution_table(every))
     page.paragraph(ABOUT_AUTHORS)
     by_shift = [
-        {**row, "max_shift": 0 if row["method"] == "gradient" else int(row["method"][12:])}
+        {**row, "max_shift": max_shift(row["method"])}
         for row in every
-        if row["method"] == "gradient" or row["method"][12:].isdigit()
+        if max_shift(row["method"]) is not None
     ]
     page.heading("Which N", 3)
     page.figure(
@@ -430,7 +430,7 @@ def _attribution_table(rows: Sequence[Row]) -> Table:
         "Attribution methods over the peaks of all factors: means, with 95 % intervals in the CSV",
         [
             ("model", plain("model_class")),
-            ("method", lambda row: METHODS[row["method"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
             ("simplex", lambda row: "yes" if row["corrected"] else "no"),
             *((title, number(metric)) for metric, title in METRICS.items()),
             ("authors, faithfulness", number("authors_faithfulness")),
@@ -462,7 +462,7 @@ def _attribution_table_by_factor(rows: Sequence[Row]) -> Table:
         [
             ("factor", plain("factor")),
             ("model", plain("model_class")),
-            ("method", lambda row: METHODS[row["method"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
             ("simplex", lambda row: "yes" if row["corrected"] else "no"),
             ("metric", lambda row: METRICS[row["metric"]]),
             ("mean (95 %)", with_interval("mean", "low", "high")),
@@ -480,8 +480,8 @@ def _difference_table(rows: Sequence[Row]) -> Table:
             ("metric", lambda row: METRICS[row["metric"]]),
             ("model", plain("model_class")),
             ("simplex", lambda row: "yes" if row["corrected"] else "no"),
-            ("method", lambda row: METHODS[row["method"]].title),
-            ("minus", lambda row: METHODS[row["against"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
+            ("minus", lambda row: COMPARED[row["against"]].title),
             ("difference (95 %)", with_interval("difference", "low", "high", sign=True)),
             ("effect, d", number("effect", 2, sign=True)),
             ("p", probability("p_holm")),
@@ -541,7 +541,7 @@ def _seconds_table(rows: Sequence[Row]) -> Table:
         "Seconds of one core for a thousand sequences",
         [
             ("model", plain("model_class")),
-            ("method", lambda row: METHODS[row["method"]].title),
+            ("method", lambda row: COMPARED[row["method"]].title),
             ("seconds", number("seconds", 2)),
         ],
         rows,
@@ -589,7 +589,7 @@ def _findings(rows: Sequence[Row]) -> list[str]:
                 how = ("better" if row["difference"] > 0 else "worse") if sure else "no different"
                 said[how].append(f"{METRICS[row['metric']]} {row['difference']:+.3f}")
             parts = [f"{how}: {', '.join(what)}" for how, what in said.items() if what]
-            first, second = METHODS[method].title, METHODS[against].title
+            first, second = COMPARED[method].title, COMPARED[against].title
             texts.append(f"{first} against {second}, {model_class}. {'; '.join(parts)}.")
     return texts
 

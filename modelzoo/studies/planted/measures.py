@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from modelzoo import motifs as motif_tools
 from modelzoo.architectures.argminn import ARGMINN
-from modelzoo.attribution import methods
+from modelzoo.attribution.methods import Method, importance, maps, simplex_corrected
 from modelzoo.datasets.planted.likelihood import log_likelihood_ratio
 from modelzoo.datasets.planted.simulation import JASPAR_RELEASE, Scanner, SimulatedSet, Simulation
 from modelzoo.motifs import Match, Motif
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 TEST_SEED = VALIDATION_SEED + 1  # of simulated sequences to judge on, apart from all to train on
 TEST_SIZE = 10_000
-SHUFFLES = 10  # references of DeepLiftShap, as in the paper
 Q_VALUE = 0.05  # a filter above it is no motif
 BEAM = 2048  # words that are looked through for one without a match
 
@@ -65,48 +64,39 @@ def filters_as_motifs(
 
 
 def attributed_motifs(
-    model: nn.Module, codes: np.ndarray, method: str, *, width: int, max_seqlets: int, seed: int
+    model: nn.Module, codes: np.ndarray, method: Method, *, width: int, max_seqlets: int, seed: int
 ) -> list[Motif]:
     """TF-MoDISco's motifs from attributions, each cut to the most informative stretch.
 
     Args:
         model: What to explain.
         codes: Positives, (n, L).
-        method: See :func:`hypothetical`.
+        method: The attribution method.
         width: To cut to: that of the filters that the motifs are compared with.
         max_seqlets: How many of either sign TF-MoDISco looks at, at most.
         seed: Of shuffles.
     """
     x = columns(codes)
-    maps = hypothetical(model, x, method, seed=seed)
-    patterns = motif_tools.modisco(x.numpy(), maps.numpy(), max_seqlets=max_seqlets)
+    found = hypothetical(model, x, method, seed=seed)
+    patterns = motif_tools.modisco(x.numpy(), found.numpy(), max_seqlets=max_seqlets)
     return [_cut(pattern.motif, width) for pattern in patterns]
 
 
-def hypothetical(model: nn.Module, x: Tensor, method: str, *, seed: int) -> Tensor:
-    """What each base would contribute, less the mean of the four. Shape (B, 4, L), as ``x``.
+def hypothetical(model: nn.Module, x: Tensor, method: Method, *, seed: int) -> Tensor:
+    """Return what each base would contribute, less the mean of the four.
 
     Args:
         model: Its first task is explained.
         x: One-hot sequences, (B, 4, L).
-        method: ``"deep-lift-shap"``, with the paper's ten shuffles as references; or a key of
-            :data:`modelzoo.attribution.methods.METHODS`.
+        method: The attribution method.
         seed: Of shuffles.
-    """
-    if method != "deep-lift-shap":
-        return methods.maps(model, x, method, seed=seed)
-    from tangermeme.deep_lift_shap import deep_lift_shap
 
-    maps = deep_lift_shap(
-        model,
-        x,
-        n_shuffles=SHUFFLES,
-        hypothetical=True,
-        batch_size=methods.ROWS,
-        random_state=seed,
-        device="cpu",
-    )
-    return maps - maps.mean(1, keepdim=True)
+    Returns:
+        Shape (B, 4, L).
+    """
+    if "shuffles" in method.parameters:  # tangermeme divides the sequences itself
+        return simplex_corrected(method.on(model)(x, seed))
+    return maps(model, x, method, seed=seed)
 
 
 def targets(simulation: Simulation) -> list[Motif]:
@@ -218,20 +208,20 @@ def scanned(found: Sequence[Motif], codes: np.ndarray) -> list[Found]:
     return collapsed(map(Found._make, hits[["sequence", "start", "stop"]].to_numpy().tolist()))
 
 
-def peaks(model: nn.Module, codes: np.ndarray, method: str, *, seed: int) -> list[Found]:
+def peaks(model: nn.Module, codes: np.ndarray, method: Method, *, seed: int) -> list[Found]:
     """Stretches of high attribution (tangermeme's seqlets), surest first.
 
     Args:
         model: What to explain.
         codes: The sequences, (n, L).
-        method: See :func:`hypothetical`.
+        method: The attribution method.
         seed: Of shuffles.
     """
     from tangermeme.seqlet import recursive_seqlets
 
     x = columns(codes)
-    importance = methods.importance(hypothetical(model, x, method, seed=seed), x)
-    seqlets = recursive_seqlets(importance)
+    contributions = hypothetical(model, x, method, seed=seed)
+    seqlets = recursive_seqlets(importance(contributions, x))
     seqlets = seqlets.sort_values(["p-value", "attribution"], ascending=[True, False])
     rows = seqlets[["example_idx", "start", "end"]].to_numpy().tolist()
     return collapsed(map(Found._make, rows))

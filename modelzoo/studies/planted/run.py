@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 from modelzoo.architectures.argminn import ARGMINN, PlainCNN
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
+from modelzoo.attribution.methods import METHODS, Method
 from modelzoo.datasets.planted.simulation import SimulatedSet, Simulation
 from modelzoo.files import write_atomically
 from modelzoo.reports.folder import Report, write_json
@@ -37,7 +38,13 @@ from modelzoo.studies.planted.report import SETS, show
 from modelzoo.training.argminn import Params, SimulatedTask, fit_one
 from modelzoo.workers import one_thread
 
-ATTRIBUTED = ("deep-lift-shap", "integrated-gradients", "gradient", "shiftsmooth-5")
+# DeepLiftShap with as many references as in the paper.
+ATTRIBUTED: dict[str, Method] = {
+    "deep-lift-shap": METHODS["deep-lift-shap"].having(shuffles=10),
+    "integrated-gradients": METHODS["integrated-gradients"],
+    "gradient": METHODS["gradient"],
+    "shiftsmooth-5": METHODS["shiftsmooth"].having(max_shift=5),
+}
 GC = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 READ_SEED = TEST_SEED + 1  # apart from every seed of a training, too
 UNITS = 8
@@ -325,8 +332,8 @@ def _attributed(folder: Path, settings: Settings, name: str) -> dict[str, list[p
     codes = _positives(name, settings.explained, READ_SEED).codes
     options = {"width": model.scanners.weight.shape[2], "max_seqlets": settings.seqlets}
     return {
-        method: planted.attributed_motifs(model, codes, method, seed=settings.seed, **options)
-        for method in ATTRIBUTED
+        name: planted.attributed_motifs(model, codes, method, seed=settings.seed, **options)
+        for name, method in ATTRIBUTED.items()
     }
 
 
@@ -343,7 +350,7 @@ def _instances(folder: Path, settings: Settings, name: str) -> Any:
     }
     for method in ("gradient", "shiftsmooth-5"):
         ranked[f"CNN, peaks of {method}"] = planted.peaks(
-            cnn, batch.codes, method, seed=settings.seed
+            cnn, batch.codes, ATTRIBUTED[method], seed=settings.seed
         )
     most = int((batch.motifs >= 0).sum())
     return {

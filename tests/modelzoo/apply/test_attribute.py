@@ -1,4 +1,3 @@
-import hashlib
 import os
 import signal
 import subprocess
@@ -10,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from modelzoo.apply import attribute
-from modelzoo.apply.attribute import STEPS, Attributions, collect
+from modelzoo.apply.attribute import STEPS, attribute, collect
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.errors import WorkError
 from modelzoo.sequences import Record, columns, encode
 from shiftsmooth.functional import shift_smooth
 
 SEQUENCES = ["ACGTTGCAAC", "TTGACCNATG", "GGGATAAGCA", "CATTTATCCC", "AAAAAAAAAA"]
 NAMES = ["one", "two", "<b>three</b>", "four/..", "five"]
+RECORDS = [Record(name, sequence) for name, sequence in zip(NAMES, SEQUENCES)]
 
 
 @pytest.fixture
@@ -26,20 +26,13 @@ def model():
     return DeepBind(filters=[4], widths=[5], tasks=["GATA3", "FOXM1"]).eval()
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(attribute, "CHUNK", 2)
-
-
 def attributed(folder, model, **arguments):
-    attributions = Attributions(folder, model, NAMES, encode(SEQUENCES), **arguments)
-    attributions.run()
-    return attributions
+    return attribute(model, RECORDS, folder, batch_size=2, **arguments)
 
 
-def contents(attributions):
-    with h5py.File(attributions.path) as file:
-        return {name: file[name][()] for name in file}
+def contents(file):
+    with h5py.File(file.path) as opened:
+        return {name: opened[name][()] for name in opened}
 
 
 def test_shiftsmooth_is_that_of_the_one_call_form(model, tmp_path):
@@ -73,21 +66,6 @@ def test_shiftsmooth_over_integrated_gradients_by_hand(model, tmp_path):
     assert np.allclose(found["hypothetical"], expected, atol=1e-5)
 
 
-def test_projected_scores_are_those_of_the_letters_present(model, tmp_path):
-    found = contents(attributed(tmp_path, model))
-    for row, sequence in enumerate(SEQUENCES):
-        for position, letter in enumerate(sequence):
-            if letter == "N":
-                assert not found["one_hot"][row, :, position].any()
-                assert found["projected"][row, position] == 0
-                continue
-            base = "ACGT".index(letter)
-            assert found["one_hot"][row, :, position].tolist() == np.eye(4)[base].tolist()
-            expected = found["hypothetical"][row, base, position]
-            assert found["projected"][row, position] == expected
-    assert [name.decode() for name in found["ids"]] == NAMES
-
-
 @pytest.mark.parametrize("method", ["smoothgrad", "shift-and-noise"])
 def test_noise_comes_from_the_seed_alone(model, tmp_path, method):
     first = contents(attributed(tmp_path / "a", model, method=method))
@@ -104,40 +82,22 @@ def test_noise_comes_from_the_seed_alone(model, tmp_path, method):
 def test_stopped_run_goes_on_where_it_was(model, tmp_path, method):
     whole = contents(attributed(tmp_path / "whole", model, method=method))
 
-    def until_the_second(chunks):
-        for number, chunk in enumerate(chunks):
+    def until_the_second(starts):
+        for number, start in enumerate(starts):
             if number == 1:
                 raise KeyboardInterrupt
-            yield chunk
+            yield start
 
-    stopped = Attributions(tmp_path / "a", model, NAMES, encode(SEQUENCES), method=method)
     with pytest.raises(KeyboardInterrupt):
-        stopped.run(until_the_second)
-    again = Attributions(tmp_path / "a", model, NAMES, encode(SEQUENCES), method=method)
-    assert again.done == 2
-    chunks = []
-    again.run(lambda starts: (chunks.append(start) or start for start in starts))
-    assert chunks == [2, 4]
+        attributed(tmp_path / "a", model, method=method, track=until_the_second)
+    assert not (tmp_path / "a" / "hypothetical.npz").exists()
+    parts = []
+    again = attributed(
+        tmp_path / "a", model, method=method, track=lambda starts: parts.append(starts) or starts
+    )
+    assert parts == [range(2, 5, 2)]
     for name, values in contents(again).items():
         assert np.array_equal(values, whole[name]), name
-
-
-def test_structure_of_the_file_is_there_before_the_first_attribution(model, tmp_path):
-    attributions = Attributions(tmp_path, model, NAMES, encode(SEQUENCES))
-    with h5py.File(attributions.path) as file:
-        places = {name: file[name].id.get_offset() for name in ("hypothetical", "logits", "done")}
-    size = attributions.path.stat().st_size
-    before = bytearray(attributions.path.read_bytes())
-    attributions.run()
-    after = bytearray(attributions.path.read_bytes())
-    assert len(after) == size
-    with h5py.File(attributions.path) as file:
-        for name in ("hypothetical", "projected", "logits", "done"):
-            offset, length = file[name].id.get_offset(), file[name].id.get_storage_size()
-            assert name not in places or places[name] == offset
-            before[offset : offset + length] = after[offset : offset + length]
-    # Nothing but numbers has changed, so a kill has nothing to break.
-    assert hashlib.sha256(before).digest() == hashlib.sha256(after).digest()
 
 
 @pytest.mark.parametrize(
@@ -164,27 +124,26 @@ def test_folder_of_other_weights_is_refused(model, tmp_path):
         ({"max_shift": 10}, "max_shift: expected 0 to 9, got 10"),
     ],
 )
-def test_wrong_argument_is_named(model, tmp_path, arguments, message):
+def test_wrong_argument_is_named_before_anything_is_written(model, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
-        attributed(tmp_path, model, **arguments)
+        attributed(tmp_path / "out", model, **arguments)
+    assert not (tmp_path / "out").exists()
 
 
-def test_npz_pair_is_what_numpy_would_write(model, tmp_path):
-    attributions = attributed(tmp_path, model)
-    found = contents(attributions)
-    for path in attributions.save_npz():
-        with np.load(path) as archive:
-            assert archive.files == ["arr_0"]
-            assert np.array_equal(archive["arr_0"], found[path.stem])
-            assert archive["arr_0"].dtype == found[path.stem].dtype
+def test_a_value_error_of_the_model_is_not_a_wrong_argument(model, tmp_path):
+    def fail(model, inputs):
+        raise ValueError("no such letter")
+
+    model.register_forward_pre_hook(fail)
+    with pytest.raises(WorkError, match="no such letter"):
+        attributed(tmp_path, model)
 
 
-def test_top_are_those_with_the_highest_logits(model, tmp_path):
-    attributions = attributed(tmp_path, model, task="FOXM1")
-    found = contents(attributions)
-    order = sorted(range(5), key=lambda row: -found["logits"][row, 1])[:3]
-    assert [name for name, *_ in attributions.top(3)] == [NAMES[row] for row in order]
-    assert len(list(attributions.top(9))) == 5
+def test_long_sequences_are_attributed_a_few_at_a_time(model, tmp_path):
+    parts = []
+    records = [Record(str(number), "ACGTT" * 4000) for number in range(4)]
+    attribute(model, records, tmp_path, method="gradient", track=lambda s: parts.append(s) or s)
+    assert parts == [range(0, 4, 3)]
 
 
 def test_records_of_another_length_are_left_out_by_name():
@@ -197,7 +156,7 @@ def test_records_of_another_length_are_left_out_by_name():
 
 
 def test_nothing_to_attribute_is_an_error():
-    with pytest.raises(ValueError, match="no sequence"):
+    with pytest.raises(ValueError, match="sequences: expected at least one, got none"):
         collect([], print)
 
 
@@ -229,7 +188,7 @@ def test_killed_command_goes_on_to_the_same_result(tmp_path):
     process.communicate()
     assert 0 < done("killed") < 640
     again, whole = start("killed"), start("whole")
-    assert "going on after" in again.communicate()[1]
+    assert "resuming after" in again.communicate()[1]
     whole.communicate()
     assert (again.returncode, whole.returncode) == (0, 0)
     for name in ("hypothetical.npz", "one_hot.npz"):

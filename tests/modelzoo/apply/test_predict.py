@@ -3,7 +3,7 @@ from itertools import count, islice
 import pytest
 import torch
 
-from modelzoo.apply.predict import header, predict, row
+from modelzoo.apply.predict import WINDOW, predict
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.sequences import Record, one_hot
@@ -31,10 +31,11 @@ def records(lengths):
 
 
 @pytest.mark.parametrize("name", ["expert", "mixture"])
-def test_each_record_gets_what_the_model_says_of_it_alone(request, name):
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_each_record_gets_what_the_model_says_of_it_alone(request, name, batch_size):
     model = request.getfixturevalue(name)
     given = list(records([30, 20, 30, 1, 20, 30, 500]))
-    made = list(predict(model, given))
+    made = list(predict(model, given, batch_size=batch_size))
     assert [prediction.name for prediction in made] == [record.name for record in given]
     for prediction, record in zip(made, given, strict=True):
         x = one_hot(record.sequence)
@@ -46,14 +47,27 @@ def test_each_record_gets_what_the_model_says_of_it_alone(request, name):
         assert torch.allclose(torch.tensor(prediction.gate), gate, atol=1e-5)
 
 
-def test_more_records_than_a_window_keep_their_order(expert, monkeypatch):
-    monkeypatch.setattr("modelzoo.apply.predict._WINDOW", 4)
-    monkeypatch.setattr("modelzoo.apply.predict._BASES", 50)
-    given = list(records([10, 20] * 7))
-    alone = [next(predict(expert, [record])) for record in given]
-    together = list(predict(expert, given))
-    assert [p.name for p in together] == [p.name for p in alone]
-    assert [p.logits for p in together] == [pytest.approx(p.logits, abs=1e-5) for p in alone]
+def test_more_records_than_are_sorted_together_keep_their_order(expert):
+    given = [*records([10, 20] * (WINDOW // 2)), *records([20, 10, 20])]
+    made = list(predict(expert, given))
+    assert [prediction.name for prediction in made] == [record.name for record in given]
+    for row in (0, WINDOW - 1, WINDOW, WINDOW + 2):
+        (alone,) = predict(expert, [given[row]])
+        assert made[row].logits == pytest.approx(alone.logits, abs=1e-5)
+
+
+def test_a_batch_is_no_larger_than_asked_for(expert):
+    seen = []
+    expert.register_forward_pre_hook(lambda model, inputs: seen.append(len(inputs[0])))
+    list(predict(expert, records([10] * 7), batch_size=3))
+    assert seen == [3, 3, 1]
+
+
+def test_long_sequences_go_through_the_model_a_few_at_a_time(expert):
+    seen = []
+    expert.register_forward_pre_hook(lambda model, inputs: seen.append(len(inputs[0])))
+    list(predict(expert, records([5000] * 7)))
+    assert seen == [3, 3, 1]
 
 
 def test_records_are_read_as_predictions_are_taken(expert):
@@ -66,11 +80,14 @@ def test_no_records_no_predictions(expert):
 
 
 def test_columns_of_one_task_many_tasks_and_a_mixture(expert, mixture):
-    assert header(expert) == ["id", "logit", "probability"]
-    assert header(mixture) == ["id", "logit", "probability", "gate_ARID3A", "gate_GATA3"]
+    assert predict(expert, []).columns == ["id", "logit", "probability"]
+    assert predict(mixture, []).columns == [
+        *("id", "logit", "probability", "gate_ARID3A", "gate_GATA3")
+    ]
     two = DeepBind(**EXPERT, tasks=["A", "B"]).eval()
     names = ["id", "logit_A", "logit_B", "probability_A", "probability_B"]
-    assert header(two) == names
+    assert predict(two, []).columns == names
     for model in (expert, mixture, two):
-        (prediction,) = predict(model, records([20]))
-        assert len(row(prediction)) == len(header(model))
+        made = predict(model, records([20]))
+        (prediction,) = made
+        assert len(prediction.cells()) == len(made.columns)

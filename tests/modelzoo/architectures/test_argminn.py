@@ -98,14 +98,6 @@ def test_attention_is_not_even_before_training(model):
     assert (covered < 0.75 * 491).all()
 
 
-def test_positions_are_the_papers_sinusoids():
-    encoded = sinusoids(50, 16)
-    for i, j in ((0, 0), (3, 0), (49, 7), (11, 4)):
-        angle = i / 10000 ** (2 * j / 16)
-        assert encoded[2 * j, i] == pytest.approx(math.sin(angle), abs=1e-5)
-        assert encoded[2 * j + 1, i] == pytest.approx(math.cos(angle), abs=1e-5)
-
-
 def test_the_paper_s_sizes(model):
     assert model.scanners.weight.shape == (8, 4, 10)
     assert len(model.layers) == 2 and model.layers[0].key.in_features == 24

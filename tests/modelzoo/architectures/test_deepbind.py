@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from modelzoo.architectures.deepbind import DeepBind, StrandConv1d
+from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.sequences import one_hot
 
 CONFIGS = [
@@ -74,9 +74,3 @@ def test_one_layer_is_deepbind_on_both_strands_by_loops():
 def test_arguments_that_make_no_model_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         DeepBind(**arguments)
-
-
-def test_a_second_strand_layer_keeps_the_symmetry_of_the_first():
-    first, second = StrandConv1d(4, 3, 5), StrandConv1d(6, 2, 3)
-    x = random_sequences(1, 15)
-    torch.testing.assert_close(second(first(x.flip(1, 2))), second(first(x)).flip(1, 2))

@@ -187,6 +187,6 @@ def test_an_expert_that_does_not_say_its_architecture_is_deepbind(moe):
 def test_an_expert_without_an_embedding_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"experts: expected one of \['deepbind', 'tower', 'danq-expert'\] each, got 'moe'",
+        match=r"experts: expected one of \['danq-expert', 'deepbind', 'tower'\] each, got 'moe'",
     ):
         MixtureOfExperts({"a": {"architecture": "moe"}})

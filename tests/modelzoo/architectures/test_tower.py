@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
-from modelzoo.architectures.tower import Residual, StrandNorm, Tower
+from modelzoo.architectures.tower import Residual, Tower
 from modelzoo.sequences import one_hot
 
 CONFIGS = [
@@ -77,22 +76,6 @@ def test_a_tower_is_what_slow_loops_compute(model):
 def test_before_training_a_residual_adds_nothing():
     maps = torch.randn(2, 6, 20)
     assert torch.equal(Residual(6, 5, 2)(maps), maps)
-
-
-def test_norm_in_training_is_batch_norm_of_a_batch_with_both_strands():
-    norm, maps = StrandNorm(6).train(), torch.randn(8, 6, 50) * 3 + 2
-    with torch.no_grad():
-        norm.weight.copy_(torch.tensor([1.0, 2, 3]))
-        norm.bias.copy_(torch.tensor([4.0, 5, 6]))
-    weight, bias = torch.tensor([1.0, 2, 3, 3, 2, 1]), torch.tensor([4.0, 5, 6, 6, 5, 4])
-    expected = F.batch_norm(maps, None, None, weight, bias, training=True)
-    torch.testing.assert_close(norm(maps), expected)
-    # a batch and its other strand move the statistics alike
-    other = StrandNorm(6).train()
-    other(maps.flip(1, 2))
-    torch.testing.assert_close(other.mean, norm.mean.flip(0))
-    torch.testing.assert_close(other.var, norm.var.flip(0))
-    assert (norm.mean != 0).all() and (norm.var != 1).all()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from modelzoo.architectures.argminn import ARGMINN
-from modelzoo.architectures.baselines import DeepSTARR
 from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.deepstarr import DeepSTARR
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.architectures.tower import Tower

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.deepstarr import DeepSTARR
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.files import sha256
@@ -16,8 +18,8 @@ from modelzoo.training import run_folder as provenance
 from modelzoo.training.expert import predict
 from modelzoo.zoo import catalog
 
-SIMULATED = [name for name, source in release.ARGMINNS.items() if source in simulations()]
-IN_CATALOG = [name for name in release.MODELS if name in catalog.read()]
+MODELS = tuple(release.trainings())
+SIMULATED = [f"argminn-{source}" for source in simulations()]
 
 
 @pytest.fixture
@@ -25,9 +27,9 @@ def shipped(tmp_path, monkeypatch):
     """Small models, shipped into a tree of their own; experts stand in for all of them."""
     for folder in ("weights", "recipes"):
         (tmp_path / folder).mkdir()
-        monkeypatch.setattr(release, folder.upper(), tmp_path / folder)
+        monkeypatch.setattr(catalog, folder.upper(), tmp_path / folder)
     models = {}
-    for seed, name in enumerate(release.MODELS):
+    for seed, name in enumerate(MODELS):
         torch.manual_seed(seed)
         models[name] = DeepBind([3], [5], tasks=[f"task{seed}"]).eval()
         training = provenance.record("make it", seed, [], validation_auc=0.9)
@@ -40,19 +42,17 @@ def test_what_is_shipped_rebuilds_the_model_and_tells_how_it_was_made(shipped, t
         recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
         assert recipe["config"] == model.config and recipe["tasks"] == [f"task{seed}"]
         assert (recipe["command"], recipe["seed"], recipe["scores"]) == ("make it", seed, {})
-        rebuilt = release._load(name, recipe, tmp_path / "runs").state_dict()
+        rebuilt = release._load(catalog.info(name), tmp_path / "runs").state_dict()
         assert all(torch.equal(rebuilt[k], v) for k, v in model.state_dict().items())
 
 
-def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path, monkeypatch):
+def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path):
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 4, (60, 20), dtype=np.uint8)
     labels = np.repeat([1, 0], 30)
     toy = LabelledSet("TOY", "in distribution", codes, labels, np.arange(60) % 30)
-    monkeypatch.setattr(release, "paper_sets", lambda: [toy])
-    monkeypatch.setattr(release, "TEST_SIZE", 40)
-    rows = release.judge(tmp_path / "runs")
-    assert [row["model"] for row in rows] == list(release.MODELS)
+    rows = release.judge(tmp_path / "runs", sets=[toy], size=40)
+    assert [row["model"] for row in rows] == list(MODELS)
     for row in rows:
         if row["model"] in SIMULATED:
             continue
@@ -64,13 +64,8 @@ def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path,
 @pytest.mark.parametrize(
     "name", ["argminn-spi1", "argminn-tal-gata", "argminn-e2f6", "argminn-rest"]
 )
-def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(
-    name, shipped, tmp_path, monkeypatch
-):
-    assert name in release.MODELS
-    monkeypatch.setattr(release, "TEST_SIZE", 40)
-    monkeypatch.setattr(release, "paper_sets", lambda: [])
-    (row,) = release.judge(tmp_path / "runs", [name])
+def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(name, shipped, tmp_path):
+    (row,) = release.judge(tmp_path / "runs", [name], sets=[], size=40)
     source = name.removeprefix("argminn-")
     batch = Simulation.load(source).sample(40, seed=TEST_SEED)
     logits = predict(shipped[name], batch.codes)[:, 0].numpy()
@@ -79,27 +74,35 @@ def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(
     assert scores["roc_auc"] == row[source] == pytest.approx(roc_auc_score(batch.labels, logits))
 
 
-def test_baselines_are_not_shipped_but_summed_and_judged_from_the_runs(
-    shipped, tmp_path, monkeypatch
-):
-    name, runs = release.MODELS[-1], tmp_path / "runs"
-    weights = tmp_path / "weights" / f"{name}.safetensors"
-    weights.unlink()
-    release.ship(runs / name)
-    assert weights.exists()
-    weights.unlink()
-    monkeypatch.setattr(release, "BASELINES", [shipped[name].architecture])
-    release.ship(runs / name)
-    recipe = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())
-    assert recipe["sha256"] == sha256((runs / name / "model.safetensors").read_bytes())
-    assert not weights.exists()
-    rebuilt = release._load(name, recipe, runs).state_dict()
+def test_weights_that_are_not_shipped_are_summed_and_judged_from_the_runs(shipped, tmp_path):
+    name, runs = MODELS[-1], tmp_path / "runs"
+    catalog.info(name).weights.unlink()
+    release.ship(runs / name, weights=False)
+    info = catalog.info(name)
+    assert info.sha256 == sha256((runs / name / "model.safetensors").read_bytes())
+    assert not info.shipped
+    rebuilt = release._load(info, runs).state_dict()
     assert all(torch.equal(rebuilt[k], v) for k, v in shipped[name].state_dict().items())
     with pytest.raises(ValueError, match="expected sha256 0, got"):
-        release._load(name, recipe | {"sha256": "0"}, runs)
+        release._load(dataclasses.replace(info, sha256="0"), runs)
 
 
-@pytest.mark.parametrize("name", IN_CATALOG)
+def test_the_weights_of_baselines_are_not_shipped(shipped, tmp_path):
+    name = "deepstarr-arid3a-foxm1-gata3"
+    catalog.info(name).weights.unlink()
+    release.ship(baseline(tmp_path / "runs2" / name))
+    assert not catalog.info(name).shipped
+
+
+def baseline(folder):
+    return provenance.finish(folder, DeepSTARR(), provenance.record("make it", 0, []))
+
+
+def test_every_model_of_the_catalog_has_a_training_and_no_other():
+    assert set(MODELS) == set(catalog.list_models())
+
+
+@pytest.mark.parametrize("name", catalog.list_models())
 def test_shipped_recipes_say_how_the_weights_were_made(name):
     recipe = catalog.info(name).recipe
     assert recipe.keys() >= {"command", "seed", "data", "versions", "validation_auc", "date"}
@@ -108,4 +111,4 @@ def test_shipped_recipes_say_how_the_weights_were_made(name):
     simulated = name in SIMULATED
     assert bool(recipe["data"]) != simulated
     nine = {*chipseq.FACTORS, *chipseq.OOD_FACTORS}
-    assert recipe["scores"].keys() == ({release.ARGMINNS[name]} if simulated else nine)
+    assert recipe["scores"].keys() == ({name.removeprefix("argminn-")} if simulated else nine)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from modelzoo.architectures.baselines import BASELINES
+from modelzoo.architectures import registered
+from modelzoo.architectures.baseline import Baseline
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.datasets import chipseq
@@ -310,7 +311,7 @@ def test_wrong_params_are_refused():
 
 
 def test_the_recipe_has_epochs_for_every_model_of_the_paper():
-    for name in ("explainn", *BASELINES):
+    for name in ("explainn", *registered(Baseline)):
         rate = 0.001 if name == "danq" else 0.003  # the paper's; see the recipe
         assert MultiTaskParams.of(name).learning_rate == rate
         assert MultiTaskParams.of(name).batch_size == 100

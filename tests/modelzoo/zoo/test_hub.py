@@ -103,12 +103,12 @@ def test_unknown_name_names_the_nearest(tiny):
 
 
 def test_unknown_source_is_refused(tiny):
-    with pytest.raises(ValueError, match="source is 'cloud'; expected one of auto, shipped, hub"):
+    with pytest.raises(ValueError, match="source: expected one of auto, shipped, hub, got 'cloud'"):
         modelzoo.load("tiny-gata3", source="cloud")
 
 
 def test_shipped_source_takes_no_revision(tiny):
-    with pytest.raises(ValueError, match="revision is 'main'; expected None"):
+    with pytest.raises(ValueError, match=r"revision: expected None, .* got 'main'"):
         modelzoo.load("tiny-gata3", source="shipped", revision="main")
 
 
@@ -118,7 +118,9 @@ def test_shipped_source_takes_catalog_names_only(tiny):
 
 
 def test_folder_takes_no_revision(tiny, tmp_path):
-    with pytest.raises(ValueError, match="is a folder"):
+    with pytest.raises(
+        ValueError, match="revision, source: expected neither for a folder, got 'main'"
+    ):
         modelzoo.load(tmp_path, revision="main")
 
 
@@ -413,6 +415,14 @@ def test_published_model_loads_from_its_repository(tiny, hub, monkeypatch):
     assert same(modelzoo.load(REPO), tiny.model)
 
 
+def test_published_card_tells_to_load_the_repository_it_is_in(tiny, hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    publish("tiny-gata3", REPO)
+    card = ModelCard.load(REPO)
+    assert f'modelzoo.load("{REPO}")' in card.text
+    assert tiny.info.repo_id not in card.text
+
+
 def test_publishing_again_keeps_the_tag(tiny, hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", hub.token)
     publish("tiny-gata3", tiny.info.repo_id)
@@ -427,7 +437,7 @@ def test_publishing_needs_a_token(tiny, hub):
 
 
 def test_publishing_needs_an_owner(tiny):
-    with pytest.raises(ValueError, match="repo_id is 'binding'; expected 'owner/repo'"):
+    with pytest.raises(ValueError, match="repo_id: expected 'owner/repo', got 'binding'"):
         publish("tiny-gata3", "binding")
 
 

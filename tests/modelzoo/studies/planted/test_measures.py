@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from modelzoo.architectures.argminn import ARGMINN
+from modelzoo.attribution.methods import METHODS
 from modelzoo.datasets.planted.simulation import Simulation, match_scores
 from modelzoo.motifs import Motif
 from modelzoo.sequences import columns, one_hot
@@ -211,13 +212,13 @@ def test_attribution_of_a_scanner_finds_its_motif(simulation):
 
     codes = simulation.sample(150, seed=5, positives=150).codes
     found = planted.attributed_motifs(
-        Scanner(), codes, "gradient", width=10, max_seqlets=2000, seed=0
+        Scanner(), codes, METHODS["gradient"], width=10, max_seqlets=2000, seed=0
     )
     near = planted.similarity(planted.matches(found, simulation), simulation)
     assert near["LEFT"] > 3 > near["RIGHT"]
     assert all(motif.width <= 10 for motif in found)
     batch = simulation.sample(30, seed=6, positives=30)
-    ranked = planted.peaks(Scanner(), batch.codes, "gradient", seed=0)
+    ranked = planted.peaks(Scanner(), batch.codes, METHODS["gradient"], seed=0)
     assert planted.right(ranked[:30], batch)[-1] >= 28
 
 

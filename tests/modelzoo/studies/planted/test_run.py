@@ -31,7 +31,8 @@ def report(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for module in (laboratory, planted_report):
             patch.setattr(module, "SETS", {"spi1": "SPI1", "rest": "REST"})
-        patch.setattr(laboratory, "ATTRIBUTED", ("deep-lift-shap",))
+        few = {"deep-lift-shap", "gradient", "shiftsmooth-5"}
+        patch.setattr(laboratory, "ATTRIBUTED", {k: laboratory.ATTRIBUTED[k] for k in few})
         patch.setattr(laboratory, "MEASURES", laboratory.MEASURES | FEWER)
         patch.setattr(training, "VALIDATION_SIZE", 40)
         patch.setattr(likelihood, "_DRAWS", 500)

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelzoo.architectures import ARCHITECTURES
 from modelzoo.architectures.danq import DanQExpert
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.tower import Tower
@@ -119,7 +118,3 @@ def test_config_and_weights_rebuild_the_model(model, tmp_path):
 def test_other_shapes_are_refused(model, shape):
     with pytest.raises(ValueError, match=r"x: expected the shape \(B, 4, L\) with L >= 1, got"):
         model(torch.zeros(shape))
-
-
-def test_every_architecture_knows_its_key():
-    assert all(cls.architecture == key for key, cls in ARCHITECTURES.items())

@@ -1,0 +1,107 @@
+"""`shiftsmooth evaluate`: of the models, or of ARGMINN on planted motifs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from modelzoo.cli.options import DeviceOption, SeedOption, chosen, example, names
+from modelzoo.cli.terminal import console, errors
+from modelzoo.zoo import catalog
+
+
+class _Models(TyperGroup):
+    """A group whose command `models` may be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Add the command where options come first."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["models", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="evaluate",
+    cls=_Models,
+    help="Write the paper's evaluation, as tables, figures and a page. `evaluate` alone is "
+    "`evaluate models`.",
+)
+
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes; one per core by default.")
+]
+
+
+@app.command(**example("shiftsmooth evaluate models --quick -o report"))
+def models(
+    output: OutputOption = Path("report"),
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A model of the catalog, with one -m for each; the paper's four by default.",
+            autocompletion=names,
+        ),
+    ] = None,
+    protocol: Annotated[
+        Literal["rigorous", "paper"], typer.Option(help="Which statistics to compute.")
+    ] = "rigorous",
+    quick: Annotated[bool, typer.Option("--quick", help="Small samples, wide intervals.")] = False,
+    attributions: Annotated[bool, typer.Option(help="Evaluate attributions as well.")] = True,
+    seed: SeedOption = 0,
+    workers: WorkersOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Evaluate models on the paper's test files: performance and attributions.
+
+    After a kill, the same command resumes.
+    """
+    from modelzoo.studies.peaks.report import evaluate
+
+    for name in model or ():
+        catalog.info(name)
+    page = evaluate(
+        output,
+        protocol=protocol,
+        quick=quick,
+        models=model,
+        attributions=attributions,
+        seed=seed,
+        workers=workers,
+        device=chosen(device),
+        progress=errors.is_terminal,
+    )
+    console.print(f"Look at {page}", soft_wrap=True)
+
+
+@app.command(**example("shiftsmooth evaluate argminn --quick -o planted"))
+def argminn(
+    output: OutputOption = Path("report"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Hardly train; shows that everything works.")
+    ] = False,
+    seed: SeedOption = 0,
+    workers: WorkersOption = None,
+) -> None:
+    """Train ARGMINN and other models on planted motifs, and measure what they find.
+
+    After a kill, the same command resumes.
+    """
+    from modelzoo.studies.planted import run as laboratory
+
+    page = laboratory.evaluate(
+        output,
+        quick=quick,
+        seed=seed,
+        workers=workers,
+        progress=errors.is_terminal,
+    )
+    console.print(f"Look at {page}", soft_wrap=True)

@@ -1,0 +1,66 @@
+"""`shiftsmooth motifs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from modelzoo.cli.options import RunOption, SeedOption, argument, example
+from modelzoo.cli.terminal import console, errors
+
+app = typer.Typer()
+
+
+@app.command(**example("shiftsmooth motifs peaks.fa -o found"))
+def motifs(
+    output: RunOption,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SEQS", help="FASTA or .seq file of one length; or one of {factors}."
+        ),
+    ] = None,
+    from_attributions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Not from sequences but from the attributions.h5 of `shiftsmooth attribute`.",
+        ),
+    ] = None,
+    units: Annotated[
+        int | None, typer.Option(min=1, help="Motifs to look for in SEQS, 100 by default.")
+    ] = None,
+    release: Annotated[str, typer.Option(help="JASPAR's, to name motifs by.")] = "JASPAR2026",
+    group: Annotated[
+        str, typer.Option(help="Taxonomic group of it, such as vertebrates or plants; or all.")
+    ] = "vertebrates",
+    seed: SeedOption = 0,
+) -> None:
+    """Find motifs and name them: in sequences against their shuffles, or in attributions.
+
+    Writes motifs (MEME, TSV), logos, JASPAR matches, instances, syntax, and index.html to look
+    through them. After a kill, the same command resumes the
+    training on sequences.
+    """
+    options: dict[str, Any] = {
+        "release": release,
+        "group": None if group == "all" else group,
+        "progress": errors.is_terminal,
+    }
+    if source is not None and from_attributions is None:
+        from modelzoo.discovery.from_sequences import discover
+
+        page = argument(discover, source, output, units=units or 100, seed=seed, **options)
+    elif source is None and from_attributions is not None:
+        from modelzoo.discovery.from_attributions import motifs_of_attributions
+
+        if units is not None:
+            raise typer.BadParameter("attributions decide how many", param_hint="--units")
+        page = argument(motifs_of_attributions, from_attributions, output, **options)
+    else:
+        raise typer.BadParameter("expected either SEQS or --from-attributions")
+    console.print(f"Look at {page}", soft_wrap=True)

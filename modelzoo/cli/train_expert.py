@@ -1,0 +1,60 @@
+"""`shiftsmooth train expert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelzoo.cli.options import RunOption, SeedOption, SourceArgument, argument, example, one_of
+from modelzoo.cli.terminal import errors
+
+app = typer.Typer()
+
+
+@app.command(**example("shiftsmooth train expert GATA3 --seed 1 -o runs/gata3"))
+def expert(
+    source: SourceArgument,
+    output: RunOption,
+    architecture: Annotated[
+        str,
+        typer.Option(
+            **one_of("experts"),
+            help="One of {experts}. A tower is deeper, and slower to train; a DanQ expert is "
+            "recurrent.",
+        ),
+    ] = "deepbind",
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="TOML of hyper-parameters; those found for the factor by default.",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Stop after this many epochs without a better score.")
+    ] = 5,
+) -> None:
+    """Train one expert on peaks against their dinucleotide shuffles.
+
+    After a kill, the same command resumes.
+    """
+    from modelzoo.training.expert import PARAMS, train_expert
+
+    chosen = None
+    if params is not None:
+        chosen = argument(PARAMS[architecture].from_toml, params.read_text(encoding="utf-8"))
+    argument(
+        train_expert,
+        source,
+        out=output,
+        architecture=architecture,
+        params=chosen,
+        seed=seed,
+        patience=patience,
+        progress=errors.is_terminal,
+    )
+    errors.print(f"trained; try it with --model {output}")

@@ -1,0 +1,70 @@
+"""`shiftsmooth train moe`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from modelzoo.cli.options import RunOption, SeedOption, argument, example, names
+from modelzoo.cli.terminal import errors
+
+if TYPE_CHECKING:
+    from modelzoo.architectures.expert import Expert
+
+app = typer.Typer()
+
+
+@app.command(**example("shiftsmooth train moe ARID3A FOXM1 GATA3 -o runs/moe"))
+def moe(
+    experts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPERTS",
+            help="Factors, for their DeepBind experts; or names or folders of any experts.",
+            autocompletion=names,
+        ),
+    ],
+    output: RunOption,
+    peaks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A file of peaks to train on, with one --peaks for each; those of the experts' "
+            "factors by default.",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option(help="Of the experts while the gate is trained; bfloat16 can halve the time."),
+    ] = "float32",
+    epochs: Annotated[int, typer.Option(min=1, help="The most epochs.")] = 500,
+) -> None:
+    """Train the gate of a mixture over frozen experts.
+
+    After a kill, the same command resumes.
+    """
+    from modelzoo.architectures.expert import Expert
+    from modelzoo.datasets.chipseq import FACTORS, task_of
+    from modelzoo.training.mixture import GateParams, named, train_moe
+    from modelzoo.zoo.hub import load
+
+    loaded: list[Expert] = []
+    for name in experts:
+        model = load(f"deepbind-{name.lower()}" if name in FACTORS else name)
+        if not isinstance(model, Expert):
+            raise typer.BadParameter(f"{name} is no expert", param_hint="EXPERTS")
+        loaded.append(model)
+    argument(
+        train_moe,
+        named(loaded),
+        out=output,
+        sources={task_of(path): path for path in peaks} if peaks else None,
+        params=GateParams(precision=precision, epochs=epochs),
+        seed=seed,
+        progress=errors.is_terminal,
+    )
+    errors.print(f"trained; try it with --model {output}")

@@ -1,0 +1,91 @@
+"""Files from the Hub: downloaded, found in the client's cache, and removed from it.
+
+The only file that knows how that cache is laid out, as the client documents it: a folder per commit
+holds links to blobs, and the blob of a large file is named by its sha256.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+CacheDir = str | Path | None
+
+
+class HubError(OSError):
+    """The Hub could not be reached, or refused a request, or lacks what was asked for."""
+
+
+def download(repo_id: str, file: str, revision: str | None, cache_dir: CacheDir) -> Path:
+    """Return the path of a repository's file in the cache; it is downloaded if it must be."""
+    try:
+        return Path(hf_hub_download(repo_id, file, revision=revision, cache_dir=cache_dir))
+    # The client's errors depend on the HTTP library below it, and have no common base.
+    except Exception as error:
+        raise _failed(error, repo_id, file, revision) from error
+
+
+def commit_of(path: Path) -> str:
+    """Return the commit that a file in the cache is of."""
+    return path.parent.name
+
+
+def cached(repo_id: str, file: str, revision: str, cache_dir: CacheDir) -> Path | None:
+    """Return the path of a file that is in the cache, else None; the Hub is not asked."""
+    found = try_to_load_from_cache(repo_id, file, cache_dir=cache_dir, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def checksum(path: Path) -> str | None:
+    """Return the sha256 that a cached file should have, None for a small one, which has none."""
+    name = path.resolve().name
+    return name if _SHA256.fullmatch(name) else None
+
+
+def evict(path: Path, cache_dir: CacheDir) -> None:
+    """Remove a file from the cache with the blob it links to, and nothing outside the cache."""
+    cache = Path(cache_dir or constants.HF_HUB_CACHE).resolve()
+    for file in (path.resolve(), path.parent.resolve() / path.name):
+        if file.is_relative_to(cache):
+            file.unlink(missing_ok=True)
+
+
+def address(repo_id: str) -> str:
+    """Return where a repository is on the Hub."""
+    return f"{constants.ENDPOINT}/{repo_id}"
+
+
+def reason(error: Exception) -> str:
+    """Return, in one line, why the client failed and what to do about it."""
+    if isinstance(error, LocalEntryNotFoundError):
+        return f"it is not in the cache and the Hub cannot be reached ({_first_line(error)})"
+    if isinstance(error, EntryNotFoundError):
+        return "no such file (a model is config.json and model.safetensors; nothing is unpickled)"
+    if isinstance(error, RevisionNotFoundError):
+        return "no such revision"
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            "no such repository, or it is private; check the name, or sign in with"
+            " `hf auth login` or HF_TOKEN"
+        )
+    return _first_line(error)
+
+
+def _failed(error: Exception, repo_id: str, file: str, revision: str | None) -> HubError:
+    where = address(repo_id) + (f", revision {revision}" if revision else "")
+    return HubError(f"cannot load {file} from {where}: {reason(error)}")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error.__cause__ or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
