@@ -6,22 +6,17 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, NoiseTunnel
-from torch import Tensor, nn
+from torch import nn
 
 from modelzoo.apply import inputs
-from modelzoo.architectures.layers import UNKNOWN
-from modelzoo.attribution.methods import NOISE, SAMPLES, STEPS
+from modelzoo.attribution.methods import METHODS, finished, raw_maps
 from modelzoo.errors import working
 from modelzoo.sequences import Record, Reject, columns, encode, refuse
 from modelzoo.tracks.h5 import AttributionsFile
-from shiftsmooth import ShiftSmooth
-
-Method = Literal["gradient", "smoothgrad", "shiftsmooth", "shiftsmooth-ig", "shift-and-noise"]
 
 ROWS = 64  # sequences between two notes of how far the run is
 BASES = 1 << 16  # or fewer: positions of them, before they are shifted
@@ -51,11 +46,10 @@ def attribute(
         model: A model of the zoo, or its name, folder or `"owner/repo"`.
         sequences: A FASTA, .seq or BED file; or the sequences themselves, as strings or records.
         output: The folder to write; made if need be.
-        method: `"gradient"`, `"smoothgrad"`, `"shiftsmooth"`; `"shiftsmooth-ig"`, ShiftSmooth over
-            Integrated Gradients; or `"shift-and-noise"`, SmoothGrad's noise around ShiftSmooth.
-        max_shift: N of ShiftSmooth; the two methods without shifts do not look at it.
+        method: A name in `modelzoo.attribution.methods.METHODS`.
+        max_shift: N of the methods that shift; the others do not use it.
         task: The name of the output that is explained; the model's first by default.
-        seed: Of the noise.
+        seed: Of noise and shuffles.
         genome: FASTA file of the genome, for a BED file.
         device: Where the model runs; where it is, by default.
         batch_size: Sequences in a part, by default 64, or as many as have 65,536 positions. Noise
@@ -75,86 +69,37 @@ def attribute(
     """
     loaded: Any = inputs.module(model, device)
     names, codes = collect(inputs.records(sequences, genome, reject), reject)
-    explainer = Explainer(loaded, codes.shape[1], method, max_shift, task, seed)
-    rows = batch_size or max(1, min(ROWS, BASES // codes.shape[1]))
-    given = {} if batch_size is None else {"batch_size": batch_size}
-    file = AttributionsFile(
-        Path(output) / "attributions.h5",
-        {**explainer.parameters, **given, "inputs": _digest(loaded, names, codes)},
-        names,
-        codes,
-        loaded.tasks,
-    )
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    if task is not None and task not in loaded.tasks:
+        raise ValueError(f"task: expected one of {', '.join(loaded.tasks)}, got {task!r}")
+    target = 0 if task is None else loaded.tasks.index(task)
+    chosen, length = METHODS[method], codes.shape[1]
+    if "max_shift" in chosen.parameters:
+        if not 0 <= max_shift < length:
+            raise ValueError(f"max_shift: expected 0 to {length - 1}, got {max_shift}")
+        chosen = chosen.having(max_shift=max_shift)
+    parameters = {
+        "method": method,
+        "max_shift": chosen.parameters.get("max_shift", 0),
+        "task": loaded.tasks[target],
+        "seed": seed,
+        "inputs": _digest(loaded, names, codes),
+        **({} if batch_size is None else {"batch_size": batch_size}),
+    }
+    path = Path(output) / "attributions.h5"
+    file = AttributionsFile(path, parameters, names, codes, loaded.tasks)
+    explain = chosen.on(loaded, target)
+    rows = batch_size or max(1, min(ROWS, BASES // length))
     with working():
         for start in track(range(file.done, len(codes), rows)):
             x = columns(codes[start : start + rows]).to(next(loaded.parameters()).device)
-            file.write(start, *explainer(x, start))
+            scores = finished(chosen, raw_maps(explain, x, rows, seed), x, corrected=True)
+            with torch.no_grad():
+                logits = loaded(x)
+            file.write(start, scores.cpu().numpy(), logits.cpu().numpy())
         file.save_npz()
     return file
-
-
-class Explainer:
-    """A method on a model.
-
-    Args:
-        model: In eval mode.
-        length: Of the sequences.
-        method: See `attribute`.
-        max_shift: See `attribute`.
-        task: See `attribute`.
-        seed: See `attribute`.
-    """
-
-    def __init__(
-        self, model: Any, length: int, method: str, max_shift: int, task: str | None, seed: int
-    ) -> None:
-        if method not in get_args(Method):
-            raise ValueError(f"method: expected one of {', '.join(get_args(Method))}, got {method}")
-        if task is not None and task not in model.tasks:
-            raise ValueError(f"task: expected one of {', '.join(model.tasks)}, got {task!r}")
-        shifted = method.startswith("shift")
-        if shifted and not 0 <= max_shift < length:
-            raise ValueError(f"max_shift: expected 0 to {length - 1}, got {max_shift}")
-        self.model, self.method, self.seed = model, method, seed
-        self.target = 0 if task is None else model.tasks.index(task)
-        self.max_shift = max_shift if shifted else 0
-        self.parameters: dict[str, Any] = {
-            "method": method,
-            "max_shift": self.max_shift,
-            "task": model.tasks[self.target],
-            "seed": seed,
-        }
-
-    def __call__(self, x: Tensor, start: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return hypothetical scores (B, 4, L) and logits (B, tasks).
-
-        The scores are less their mean over the letters (Majdandzic et al. 2023).
-
-        Args:
-            x: One-hot sequences (B, 4, L).
-            start: The number of the first, from which the noise is drawn.
-        """
-        x.requires_grad_()
-        options = {"target": self.target, "max_shift": self.max_shift}
-        smooth = ShiftSmooth(self.model, trunk=getattr(self.model, "trunk", None))
-        if self.method == "shiftsmooth-ig":
-            integrated = ShiftSmooth(IntegratedGradients(self.model, multiply_by_inputs=False))
-            maps = integrated.attribute(x, baselines=UNKNOWN, n_steps=STEPS, **options)
-        elif self.method in ("smoothgrad", "shift-and-noise"):
-            devices = [x.device] if x.is_cuda else []
-            # Captum draws from the global generator; a resumed run must draw the same noise.
-            with torch.random.fork_rng(devices=devices):
-                torch.manual_seed(
-                    int(np.random.SeedSequence([self.seed, start]).generate_state(1)[0])
-                )
-                maps = NoiseTunnel(smooth).attribute(
-                    x, nt_samples=SAMPLES, nt_samples_batch_size=1, stdevs=NOISE, **options
-                )
-        else:
-            maps = smooth.attribute(x, **options)
-        with torch.no_grad():
-            logits = self.model(x).cpu().numpy()
-        return (maps - maps.mean(1, keepdim=True)).detach().cpu().numpy(), logits
 
 
 def collect(records: Iterable[Record], reject: Reject) -> tuple[list[str], np.ndarray]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperCommand
@@ -56,9 +56,9 @@ def _losses() -> Iterable[str]:
 
 
 def _methods() -> Iterable[str]:
-    from modelzoo.apply.attribute import Method
+    from modelzoo.attribution.methods import METHODS
 
-    return get_args(Method)
+    return METHODS
 
 
 def _simulations() -> Iterable[str]:

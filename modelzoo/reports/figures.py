@@ -76,7 +76,10 @@ def svg(figure: Figure, name: str, *, transparent: bool = False) -> str:
         transparent: Leave the background out.
     """
     text = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    # Logos have placed their axes themselves; a layout engine would warn that it finds no grid.
+    layout = any(axes.get_subplotspec() for axes in figure.axes)
+    style = {**STYLE, "svg.hashsalt": name, "figure.constrained_layout.use": layout}
+    with matplotlib.rc_context(style):
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=transparent)
     return text.getvalue()
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from modelzoo.apply.attribute import STEPS, attribute, collect
+from modelzoo.apply.attribute import attribute, collect
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.attribution.methods import STEPS
 from modelzoo.errors import WorkError
 from modelzoo.sequences import Record, columns, encode
 from shiftsmooth.functional import shift_smooth
@@ -119,7 +120,7 @@ def test_folder_of_other_weights_is_refused(model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "magic"}, "method: expected one of gradient.*got magic"),
+        ({"method": "magic"}, "method: expected one of gradient.*got 'magic'"),
         ({"task": "CTCF"}, "task: expected one of GATA3, FOXM1, got 'CTCF'"),
         ({"max_shift": 10}, "max_shift: expected 0 to 9, got 10"),
     ],
