@@ -28,9 +28,14 @@ class Record(NamedTuple):
     interval: Interval | None = None
 
 
+class Excluded(ValueError):
+    """A record lies in a region that is to be left out; nothing is wrong with it."""
+
+
 def refuse(error: ValueError) -> None:
     """Raise the error of a wrong record. Readers do this unless they are told otherwise."""
-    raise error
+    if not isinstance(error, Excluded):
+        raise error
 
 
 def parsed(

@@ -90,6 +90,11 @@ class Wrapped(nn.Module):
         self._call, self._tasks, self._tracks, self._bins = call, tasks, tracks, bins
 
     @property
+    def has_names(self) -> bool:
+        """Whether the columns have names yet."""
+        return self._tasks is not None
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The names of the columns; where nobody gave names, the first call makes them."""
         if self._tasks is None:
@@ -185,11 +190,39 @@ def wrap(
         _span(track, "track"),
         _span(bins, "bins"),
     ).eval()
-    if length is not None:
-        like = next(module.parameters(), torch.zeros(0))
+    return wrapped if length is None else named(wrapped, length)
+
+
+def named(model: nn.Module, length: int) -> nn.Module:
+    """Return the model after one call, which names its tasks if they have no names yet.
+
+    Args:
+        model: A model of the zoo, or one that `wrap` made.
+        length: Of the sequences to come.
+    """
+    if isinstance(model, Wrapped) and not model.has_names:
+        like = next(model.parameters(), torch.zeros(0))
         with torch.no_grad():
-            wrapped(torch.full((1, 4, length), 0.25, device=like.device))
-    return wrapped
+            model(torch.full((1, 4, length), 0.25, device=like.device))
+    return model
+
+
+def task_index(tasks: Sequence[str], task: str | int | None) -> int:
+    """Return the column of a task that is given by its name or its number; None is the first.
+
+    Example:
+        >>> from modelzoo.zoo.adapters import task_index
+        >>> task_index(["liver", "lung"], "lung"), task_index(["liver", "lung"], 1)
+        (1, 1)
+    """
+    if task is None:
+        return 0
+    if task in tasks:
+        return list(tasks).index(str(task))
+    if str(task).isdecimal() and int(task) < len(tasks):
+        return int(task)
+    known = f"one of {', '.join(tasks)}" if len(tasks) < 20 else f"a number below {len(tasks)}"
+    raise ValueError(f"task: expected {known}, got {task!r}")
 
 
 def load_any(
