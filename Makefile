@@ -5,14 +5,19 @@ DEVICE ?= cpu
 REPORT = benchmarks/REPORT$(if $(filter cuda,$(DEVICE)),-cuda)
 BIN = .venv/bin
 
-.PHONY: demo test lint bench docs dist
+.PHONY: demo test test-all lint bench docs dist
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
 	$(BIN)/shiftsmooth demo
 
-test: .venv/docs
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto $(ARGS)
+PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto
+
+test: .venv/ready
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: .venv/docs
+	$(PYTEST) $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check

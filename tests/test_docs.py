@@ -126,7 +126,15 @@ def desk(monkeypatch, tmp_path, zoo):
     return folder
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if code(p, "python")], ids=lambda p: p.stem)
+def pages_with_python():
+    """Each page whose Python runs; those that search motifs or train on the way are slow."""
+    for page in PAGES:
+        if code(page, "python"):
+            slow = [pytest.mark.slow] if page.stem in ("motifs", "recipes") else []
+            yield pytest.param(page, id=page.stem, marks=slow)
+
+
+@pytest.mark.parametrize("page", pages_with_python())
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
     names = {"__name__": "page"}
     if page.name == "README.md":  # there they are the reader's own
@@ -244,7 +252,9 @@ def test_the_example_of_a_help_text_is_a_call_of_that_command(words):
 def test_every_make_target_is_described():
     makefile = (ROOT / "Makefile").read_text()
     (targets,) = re.findall(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
-    table = re.findall(r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    table = re.findall(
+        r"^\| `make ([\w-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
     assert sorted(targets.split()) == sorted(table)
 
 

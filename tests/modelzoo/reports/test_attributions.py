@@ -27,7 +27,7 @@ def test_the_highest_logits_have_logos_and_cards(file):
     assert page.index("&lt;b&gt;/..") < page.index("<h3>c</h3>")
     assert "<h3>a</h3>" not in page
     logos = sorted(path.name for path in (file.path.parent / "logos").iterdir())
-    assert logos == ["001__b___...svg", "002_c.svg"]
+    assert logos == ["001__b__...svg", "002_c.svg"]
 
 
 def test_drawing_warns_of_nothing(file):
