@@ -267,8 +267,14 @@ def load(name: str, device: Device, **options: Any) -> Any:
         options: See `modelzoo.zoo.adapters.load_any`.
     """
     from modelzoo.zoo.adapters import load_any
+    from modelzoo.zoo.hub import WeightsError
 
-    return argument(load_any, name, device=chosen(device), **options)
+    try:
+        return load_any(name, device=chosen(device), **options)
+    except WeightsError:  # the call is right, the file is not
+        raise
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def runs(
@@ -285,8 +291,6 @@ def runs(
         output: What `--output` is given.
         suffix: Of each of several results.
     """
-    from modelzoo.sequences.intervals import ending
-
     listed = files.read_text(encoding="utf-8").splitlines() if files else []
     paths = [*(given or ()), *(_readable(Path(line)) for line in listed if line.strip())]
     if not paths:
@@ -295,7 +299,7 @@ def runs(
         return [(paths[0], output)]
     if output is None:
         raise typer.BadParameter("expected a folder, for several files", param_hint="--output")
-    stems = [path.name.removesuffix(".gz").removesuffix(f".{ending(path)}") for path in paths]
+    stems = [Path(path.name.removesuffix(".gz")).stem for path in paths]
     if twice := [stem for stem in stems if stems.count(stem) > 1]:
         raise typer.BadParameter(f"expected names that differ, got {twice[0]!r} again")
     output.mkdir(parents=True, exist_ok=True)

@@ -198,7 +198,7 @@ def _row(one: Shown) -> str:
 
 _STYLE = """
 #browser { background: #fff; color: #000; border-radius: .4rem; min-height: 20rem;
-  overflow-x: auto; }
+  overflow: auto hidden; }
 #browser svg { filter: none; display: inline; }
 .jump { display: flex; gap: .5rem; align-items: center; }
 .jump button, #peaks button { font: inherit; color: inherit; background: var(--soft);

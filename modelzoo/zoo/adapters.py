@@ -179,7 +179,7 @@ def wrap(
     if input is not None and input.replace(" ", "") not in LAYOUTS:
         raise ValueError(f"input: expected one of {', '.join(LAYOUTS)}, got {input!r}")
     bare = (tasks, input, track, bins) == (None, None, None, None)
-    if bare and hasattr(module, "tasks"):
+    if bare and (isinstance(module, Wrapped) or hasattr(module, "tasks")):
         return module
     if tasks is None and track is None:
         tasks = getattr(module, "tasks", None) or _names_of_grelu(module)
@@ -190,7 +190,9 @@ def wrap(
         _span(track, "track"),
         _span(bins, "bins"),
     ).eval()
-    return wrapped if length is None else named(wrapped, length)
+    if length is not None:
+        _try(wrapped, length)
+    return wrapped
 
 
 def named(model: nn.Module, length: int) -> nn.Module:
@@ -201,10 +203,14 @@ def named(model: nn.Module, length: int) -> nn.Module:
         length: Of the sequences to come.
     """
     if isinstance(model, Wrapped) and not model.has_names:
-        like = next(model.parameters(), torch.zeros(0))
-        with torch.no_grad():
-            model(torch.full((1, 4, length), 0.25, device=like.device))
+        _try(model, length)
     return model
+
+
+def _try(model: nn.Module, length: int) -> None:
+    like = next(model.parameters(), torch.zeros(0))
+    with torch.no_grad():
+        model(torch.full((1, 4, length), 0.25, device=like.device))
 
 
 def task_index(tasks: Sequence[str], task: str | int | None) -> int:
