@@ -11,7 +11,7 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE / "tools"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pages  # noqa: E402

@@ -1,17 +1,268 @@
-"""Independent pieces of work in several processes, each leaving a file; resumable."""
+"""Parts: independent pieces of work, each leaving a file, in this process or in several.
+
+A part is a pure function of its inputs and leaves one file. The file begins with a checksum of its
+content and of the part's key, so a file that was cut, or that was made from something else, counts
+as not there. Work that was interrupted goes on where it was, and gives the same bytes wherever and
+in whatever order its parts are done.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from typing import Any
 
-import torch
+from tqdm.auto import tqdm
+
+ATTEMPTS = 3  # at a part whose process ends or hangs
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of work that leaves one file.
+
+    Attributes:
+        path: Its file, in an existing folder.
+        work: Gives the content. For more than one process it has to be picklable.
+        key: Tells everything that the content depends on; a file of another key is not taken.
+        cost: In any unit; the most expensive parts are begun first.
+    """
+
+    path: Path
+    work: Callable[[], bytes]
+    key: str = ""
+    cost: int = 1
+
+    def read(self) -> bytes | None:
+        """Return the content, None where no whole file with this key is there."""
+        try:
+            found = self.path.read_bytes()
+        except OSError:
+            return None
+        checksum, content = found[:65], found[65:]
+        return content if checksum == self._checksum(content) else None
+
+    def do(self) -> None:
+        """Do the work and leave the file, whole; others may be doing the same."""
+        content = self.work()
+        own = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        with open(own, "wb") as file:
+            file.write(self._checksum(content) + content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.replace(own, self.path)
+        except FileNotFoundError:  # another, done first, has cleared it away
+            if self.read() is None:
+                raise
+        for leftover in self.path.parent.glob(f".{self.path.name}.*"):  # of attempts that ended
+            leftover.unlink(missing_ok=True)
+
+    def _checksum(self, content: bytes) -> bytes:
+        total = hashlib.sha256(self.key.encode() + b"\0")
+        total.update(content)
+        return total.hexdigest().encode() + b"\n"
+
+
+# Does parts, and yields each when its file is there.
+Engine = Callable[[Sequence[Part]], Generator[Part, None, None]]
+
+
+def run(
+    parts: Sequence[Part],
+    *,
+    workers: int | None = None,
+    timeout: float | None = None,
+    description: str = "",
+    progress: bool = True,
+) -> None:
+    """Do the parts whose file is not there yet.
+
+    Args:
+        parts: In any order; none depends on another.
+        workers: Processes; one a core by default. 1 works in this process; for more, a script has
+            to guard its main part by `if __name__ == "__main__"`.
+        timeout: Seconds after which a part's process is ended and the part begun again.
+        description: Shown beside the bar.
+        progress: Show a bar with the time left.
+
+    Raises:
+        RuntimeError: The process of a part ended `ATTEMPTS` times.
+        TimeoutError: A part took longer than `timeout` `ATTEMPTS` times.
+    """
+    todo = sorted((part for part in parts if part.read() is None), key=lambda part: -part.cost)
+    count = min(workers or os.cpu_count() or 1, len(todo))
+    engine: Engine = _here if count < 2 and timeout is None else _Processes(count, timeout)
+    total = sum(part.cost for part in parts)
+    done = total - sum(part.cost for part in todo)
+    with (
+        tqdm(total=total, initial=done, desc=description, disable=not progress) as bar,
+        closing(engine(todo)) as finished,
+    ):
+        for part in finished:
+            bar.update(part.cost)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many threads of torch, then with as many as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def one_thread() -> None:
     """Make this process, one of several that share the processors, compute with one thread.
 
-    To be called before numba is imported: it would start a thread a processor, and make torch
-    compute with as many.
+    To be called before numba is imported: it would start one thread per processor, and make torch
+    compute with as many. torch is not imported here, so that workers start in a moment.
     """
-    os.environ["NUMBA_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
+    os.environ["NUMBA_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def _here(parts: Sequence[Part]) -> Generator[Part, None, None]:
+    """Work in this process: with one thread, as every worker does, for the same rounding."""
+    with threads(1):
+        for part in parts:
+            part.do()
+            yield part
+
+
+class _Processes:
+    """Works in processes of this machine, each with one thread."""
+
+    def __init__(self, count: int, timeout: float | None) -> None:
+        self.count, self.timeout = count, timeout
+
+    def __call__(self, parts: Sequence[Part]) -> Generator[Part, None, None]:
+        waiting, failures = deque(parts), Counter[Path]()
+        workers = [_Worker() for _ in range(min(self.count, len(parts)))]
+        try:
+            while waiting or any(worker.part for worker in workers):
+                for worker in workers:
+                    if worker.part is None and waiting:
+                        worker.give(waiting.popleft())
+                busy = [worker for worker in workers if worker.part]
+                connection.wait([worker.pipe for worker in busy], self._patience(busy))
+                for worker in busy:
+                    part = worker.part
+                    assert part is not None
+                    late = worker.late(self.timeout)
+                    if worker.pipe.poll() and worker.answered():
+                        yield part
+                    elif late or not worker.alive:
+                        failures[part.path] += 1
+                        if failures[part.path] == ATTEMPTS:
+                            raise _given_up(part, self.timeout if late else None)
+                        worker.end()
+                        workers[workers.index(worker)] = _Worker()
+                        waiting.appendleft(part)
+        finally:  # a part takes minutes, and nobody waits for it now
+            for worker in workers:
+                worker.end()
+
+    def _patience(self, busy: Sequence[_Worker]) -> float | None:
+        if self.timeout is None:
+            return None
+        oldest = min(worker.since for worker in busy)
+        return max(0.0, oldest + self.timeout - time.monotonic())
+
+
+class _Worker:
+    """A process that does one part after the other, as this process's end of it."""
+
+    def __init__(self) -> None:
+        # A forked child would inherit torch's threads in an unknown state.
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,))
+        self.process.start()
+        theirs.close()
+        self.part: Part | None = None
+        self.since = 0.0
+        self.alive = True
+
+    def give(self, part: Part) -> None:
+        self.part, self.since = part, time.monotonic()
+        try:
+            self.pipe.send(part)
+        except BrokenPipeError:
+            self.alive = False
+
+    def late(self, timeout: float | None) -> bool:
+        return timeout is not None and time.monotonic() >= self.since + timeout
+
+    def answered(self) -> bool:
+        """Return whether its part is done; raise what went wrong with the part."""
+        try:
+            error = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self.alive = False
+            return False
+        if error is not None:
+            raise error
+        self.part = None
+        return True
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _serve(pipe: Any) -> None:
+    """Do the parts that come through a pipe, until it is closed."""
+    one_thread()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            part = pipe.recv()
+        except EOFError:
+            return
+        try:
+            part.do()
+        except Exception as error:
+            error.add_note(f"in a worker:\n{traceback.format_exc()}")
+            try:
+                pipe.send(error)
+            except Exception:  # not every exception can be pickled
+                pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
+        else:
+            pipe.send(None)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended, in whatever way."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _given_up(part: Part, timeout: float | None) -> Exception:
+    if timeout is None:
+        return RuntimeError(
+            f"{part.path}: its process ended {ATTEMPTS} times before it was done; is there enough"
+            " memory?"
+        )
+    return TimeoutError(f"{part.path}: took longer than {timeout:g} s, {ATTEMPTS} times")

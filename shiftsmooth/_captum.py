@@ -1,6 +1,7 @@
 """Captum's private helpers under names of our own: the only file to mend when Captum moves them."""
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from captum._utils.common import (
@@ -8,9 +9,11 @@ from captum._utils.common import (
     _format_additional_forward_args,
     _format_output,
     _run_forward,
+    _select_targets,
 )
 from captum._utils.gradient import compute_layer_gradients_and_eval
 from captum._utils.progress import NullProgress, progress
+from captum.attr import Attribution
 from captum.attr._utils.common import _format_callable_baseline
 from torch import Tensor
 from torch.nn import Module
@@ -23,6 +26,8 @@ __all__ = [
     "layer_gradients",
     "progress_bar",
     "run_forward",
+    "select",
+    "takes",
 ]
 
 
@@ -41,9 +46,14 @@ def expand_target(target: Any, copies: int) -> Any:
     return _expand_target(target, copies)
 
 
-def run_forward(forward_func: Callable[..., Any], inputs: Any, target: Any, args: tuple) -> Tensor:
-    """The model's output at `target`; a bad target is an AssertionError, as in all of Captum."""
-    return _run_forward(forward_func, inputs, target, args or None)
+def run_forward(forward_func: Callable[..., Any], inputs: Any, args: tuple) -> Any:
+    """What the model returns."""
+    return _run_forward(forward_func, inputs, None, args or None)
+
+
+def select(output: Tensor, target: Any) -> Tensor:
+    """`output` at `target`, one index or tuple of indices per row or for all."""
+    return _select_targets(output, target)
 
 
 def layer_gradients(
@@ -66,6 +76,15 @@ def layer_gradients(
         attribute_to_layer_input=to_layer_input,
     )
     return gradients
+
+
+def takes(method: Attribution, name: str) -> bool:
+    """Whether `method.attribute`, or that of a method inside it, has an argument `name`."""
+    while method is not None:
+        if name in signature(method.attribute).parameters:
+            return True
+        method = getattr(method, "attribution_method", None)
+    return False
 
 
 def draw_baselines(baselines: Any, inputs: Tensor | tuple[Tensor, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""ShiftSmooth: the attribution averaged over small shifts of the input, each shifted back.
+"""ShiftSmooth: an attribution averaged over small shifts of the input, each shifted back.
 
     A_hat(x) = 1/(2N+1) * sum_{n=-N..N} roll(A(roll(x, n)), -n)        (Eq. 16, arXiv 2507.09754)
 
@@ -6,9 +6,10 @@ For gradients this is the gradient, at x, of the mean of f over the shifted copi
 are made inside the autograd graph and one backward pass per chunk of shifts ends in x itself.
 """
 
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, Literal
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, overload
 
 import torch
 from captum.attr import Attribution, GradientAttribution
@@ -16,22 +17,29 @@ from captum.log import log_usage
 from torch import Tensor
 from torch.nn import Module
 
-from . import _captum
-from .batching import Chunks, accumulate
-from .call import Offsets, ShiftedCall, Tensors
-from .engine import Sharing
-from .methods import method_step, needs_one_at_a_time
+from ._captum import takes
+from .arguments import Arguments, Dim, Inputs, Target, Tensors, check_model
+from .chunks import Chunks
+from .copies import Copies
+from .reductions import reduction_of
+from .sharing import Share, Sharer, Sharing
+from .shifts import Shifts
+from .steps import EachGradient, Method, Step
+from .warn import warn
+
+SHARE: Share = False  # what `share` is when it is not given
 
 
 class ShiftSmooth(GradientAttribution):
     r"""Averages an attribution over small circular shifts of the input, each shifted back.
 
-    Gradients change when the window moves by a base or two, although biology did not. ShiftSmooth
-    asks for the gradient in every window up to `max_shift` away and averages what each position
-    gets. The result is the gradient of :math:`F(x) = \frac{1}{2N+1} \sum_n f(\mathrm{roll}(x, n))`.
+    Gradients change when the window moves by one or two positions, although the sequence is the
+    same. ShiftSmooth takes the gradient in every window up to `max_shift` positions away, and
+    averages what each position of the sequence gets.
+    The result is the gradient of :math:`F(x) = \frac{1}{2N+1} \sum_n f(\mathrm{roll}(x, n))`.
 
-    It helps where pooling, strides and padding make a model sensitive to where the window begins.
-    It changes nothing, and only costs time, on a model that is shift-equivariant already.
+    It helps where pooling, strides and padding make the model depend on where the window begins. On
+    a shift-equivariant model it changes nothing and only costs time.
 
     The paper is at https://arxiv.org/abs/2507.09754.
     """
@@ -39,6 +47,8 @@ class ShiftSmooth(GradientAttribution):
     def __init__(
         self,
         forward_func: Callable[..., Any] | Attribution,
+        share: Share | None = None,
+        *,
         trunk: Module | Literal["auto"] | None = None,
     ) -> None:
         """
@@ -46,57 +56,96 @@ class ShiftSmooth(GradientAttribution):
             forward_func: The model or any function of the inputs, to smooth its (signed) gradient;
                 or another Captum attribution whose result has its input's shape, to smooth that:
                 `ShiftSmooth(IntegratedGradients(model))`, `ShiftSmooth(NoiseTunnel(...))`.
-            trunk: The shift-equivariant part of the model, a module inside it: what it computes is
-                then shared between shifts, and pooling right after it too, so that the time of a
-                convolutional model hardly grows with N. "auto" shares whatever can be
-                shared where that is faster. The result is the same: the first call with inputs of
-                a shape compares both ways on one example, and warns and shares nothing if they
-                differ. Plain means of gradients of (B, C, L) inputs are shared; other calls, and
-                everything after the first thing that cannot be followed, run once a shift.
+            share: Whether shifts share what they have in common: the maps of convolutions, and
+                pooling right after them, so that the time of a convolutional model hardly grows
+                with N. "auto" shares where that is faster, True wherever it is possible, False
+                never. The result is the same: the first call with inputs of a shape compares both
+                ways on one example, and warns and shares nothing if they differ. Plain means of
+                gradients of (B, C, L) inputs are shared; other calls, and everything after the
+                first operation that cannot be followed, run once per shift.
+            trunk: Deprecated. "auto" means `share="auto"`, a module means `share=True`. Which
+                module it is makes no difference: sharing goes as far as the model allows.
         """
         self.attribution_method = forward_func if isinstance(forward_func, Attribution) else None
-        if self.attribution_method is None and not callable(forward_func):
-            raise TypeError(
-                "forward_func must be a model, a callable or a captum Attribution, got "
-                f"{type(forward_func).__name__}"
-            )
+        if self.attribution_method is None:
+            check_model("forward_func", forward_func, " or a captum Attribution")
         super().__init__(getattr(forward_func, "forward_func", forward_func))
-        if trunk is not None and self.attribution_method is not None:
-            raise ValueError("trunk needs ShiftSmooth(model): another Attribution shares nothing")
+        if trunk is not None:
+            share = _share_of(trunk)
+        if share not in (True, False, "auto", None):
+            raise ValueError(f"share: expected True, False or 'auto', got {share!r}")
+        if share and self.attribution_method is not None:
+            raise ValueError(f"share: expected False with an Attribution inside, got {share!r}")
         self.chunks = Chunks()
-        self.sharing = None if trunk is None else Sharing(self.forward_func, trunk)
+        if share is None:
+            share = SHARE if self.attribution_method is None else False
+        self._sharer = Sharer(self.forward_func, share, self.chunks)
+
+    @overload
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: Target = None,
+        additional_forward_args: object = None,
+        *,
+        max_shift: int | None = None,
+        shifts: Iterable[int] | None = None,
+        dim: Dim = -1,
+        region: tuple[int, int] | None = None,
+        roll_args: Iterable[int] | None = None,
+        edges: str = "circular",
+        reduction: str = "mean",
+        abs: bool | None = None,
+        shifts_per_eval: int | None = None,
+        show_progress: bool = False,
+        return_convergence_delta: Literal[False] = False,
+        **kwargs: Any,
+    ) -> Inputs: ...
+
+    @overload
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: Target = None,
+        additional_forward_args: object = None,
+        *,
+        return_convergence_delta: Literal[True],
+        **kwargs: Any,
+    ) -> tuple[Inputs, Tensor]: ...
 
     @log_usage(part_of_slo=True)
     def attribute(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
-        target: Any = None,
+        inputs: Tensor | Tensors,
+        target: Target = None,
         additional_forward_args: object = None,
         *,
-        max_shift: int = 5,
+        max_shift: int | None = None,
         shifts: Iterable[int] | None = None,
-        dim: Any = -1,
+        dim: Dim = -1,
         region: tuple[int, int] | None = None,
-        roll_args: Iterable[int] = (),
+        roll_args: Iterable[int] | None = None,
         edges: str = "circular",
         reduction: str = "mean",
-        abs: bool = False,
+        abs: bool | None = None,
         shifts_per_eval: int | None = None,
         show_progress: bool = False,
         **kwargs: Any,
     ) -> Any:
-        r"""
+        r"""Attribute the output of the model to its inputs, averaged over shifts.
+
         Args:
             inputs: A tensor (B, ...), or a tuple of them as `forward_func` takes them. They, their
                 `.grad` and `requires_grad`, the model and its hooks are left as they were.
-            target: Which output is explained, in any of Captum's forms: None for one output per
+            target: The output to explain, in any of Captum's forms: None for one output per
                 example, an int or a tensor with one int for all examples, a list or a 1-d tensor
                 with one each, a tuple for outputs of more dimensions, a list of tuples.
             additional_forward_args: Further arguments of `forward_func`, one or a tuple. A tensor
                 whose first dimension is the batch's is repeated for every shifted copy; anything
                 else is passed on as it is.
-            max_shift: N of the paper: the shifts are -N..N. 0 gives the base method itself. Must be
-                below the length of what is rolled.
+            max_shift: N of the paper: the shifts are -N..N, and 0 gives the base method itself. It
+                must be below the length of what is rolled. None takes 5, or less where that is
+                shorter.
             shifts: Exactly these shifts instead, in any order, none twice; n moves the sequence n
                 positions to the right.
             dim: The sequence dimension. With several inputs an int for all, or a tuple with one
@@ -106,14 +155,16 @@ class ShiftSmooth(GradientAttribution):
                 and [SEP] stay where they are.
             roll_args: Positions in `additional_forward_args` of tensors that are shifted along with
                 the sequence: masks, position ids, a control track. Their sequence dimension is the
-                one as long as the input's.
+                one as long as the input's. With None, a tensor as long as the sequence gets a
+                warning that it is not shifted; with () it gets none.
             edges: "circular", as in the paper; or "flanks": the inputs carry `max_shift` real
                 positions more on each side, the model sees windows that are `2 * max_shift`
                 shorter, and each position of the result averages the windows that contain it. A
                 position that no window contains gets 0.
             reduction: "mean", as in the paper, "mean_square" or "variance" over shifts, as
                 NoiseTunnel's `smoothgrad`, `smoothgrad_sq` and `vargrad`.
-            abs: Average the absolute gradients. Only without another attribution inside.
+            abs: Average the absolute gradients. None keeps the sign, unlike Captum's Saliency. With
+                another attribution inside it is passed on, if that has such an argument.
             shifts_per_eval: How many shifted copies of the batch the model sees at once. None takes
                 as many as is fast and fits. The result does not depend on it, the memory does.
             show_progress: Show a bar that counts shifts.
@@ -138,66 +189,43 @@ class ShiftSmooth(GradientAttribution):
             >>> ig = ShiftSmooth(IntegratedGradients(model))
             >>> attribution, delta = ig.attribute(x, target=0, return_convergence_delta=True)
         """
-        call = ShiftedCall.of(
+        call = Arguments.of(
             inputs,
             target,
             additional_forward_args,
-            max_shift=max_shift,
-            shifts=shifts,
+            shifts=Shifts.of(max_shift, shifts, edges, region),
             dim=dim,
-            region=region,
             roll_args=roll_args,
-            edges=edges,
-            reduction=reduction,
+            shifts_per_eval=shifts_per_eval,
         )
-        with_delta = bool(kwargs.get("return_convergence_delta"))
-        at_once = 1 if call.one_at_a_time else shifts_per_eval
-        method = self.attribution_method
+        reduced = reduction_of(reduction, call.shifts)
         # The caller may be inside no_grad (NoiseTunnel is) or inference_mode.
         with torch.inference_mode(False), torch.enable_grad():
-            if method is not None:
-                step = method_step(method, call, abs, kwargs)
-                at_once = 1 if needs_one_at_a_time(method, call, kwargs) else at_once
-            else:
-                step = self._gradient_step(call, abs, kwargs)
-                fused = reduction == "mean" and not abs
-                if fused and self.sharing is not None and self.sharing.suits(call):
-                    step = self.sharing.step(call)
-                    at_once = len(call.shifts.offsets) if at_once is None else at_once
-            if at_once is None:
-                at_once = self.chunks.choose(call, self.forward_func, method)
-            totals = accumulate(
-                step, call.shifts.offsets, at_once, shifts_per_eval is None, show_progress
-            )
-        attributions = tuple(
-            a.to(x.dtype) if x.is_floating_point() else a
-            for a, x in zip(call.reduce(totals, call.dims), call.inputs)
-        )
-        output = _captum.format_output(call.is_tuple, attributions)
-        return (output, totals[-1] / len(call.shifts.offsets)) if with_delta else output
+            step = self._step(call, reduced.linear, abs, kwargs)
+            self.chunks.run(step, reduced.add, show_progress)
+        output = call.formatted(reduced.result(call.dims))
+        if isinstance(step, Method) and step.delta is not None:
+            return output, step.delta.result(((),))[0]
+        return output
 
-    def _gradient_step(
-        self, call: ShiftedCall, abs: bool, kwargs: dict[str, Any]
-    ) -> Callable[[Offsets], Tensors]:
-        """For a chunk of offsets, the gradients shifted back and summed."""
-        if kwargs:
-            raise TypeError(
-                f"attribute() got unexpected arguments {sorted(kwargs)}: they are passed on to a "
-                "smoothed Attribution, and this ShiftSmooth takes the gradient of a model"
-            )
+    def _step(
+        self, call: Arguments, linear: bool, abs: bool | None, kwargs: dict[str, Any]
+    ) -> Step:
+        """What is done with a chunk of this call's shifts."""
+        _check_names(kwargs, self.attribution_method)
+        if self.attribution_method is not None:
+            self._sharer.not_shared("another attribution is smoothed, not the gradient of a model")
+            return Method(call, self.attribution_method, abs, kwargs)
         call.require_floating()
+        if abs or not linear:  # only a plain mean of gradients is the gradient of something
+            self._sharer.not_shared("only a plain mean of signed gradients is shared")
+            return EachGradient(call, self.forward_func, bool(abs))
+        return self._sharer.step(call)
 
-        def copy_by_copy(offsets: Offsets) -> Tensors:
-            copies = tuple(c.detach().requires_grad_() for c in call.copies(call.inputs, offsets))
-            gradients = call.gradient(self.forward_func, copies, copies, offsets)
-            if abs:
-                gradients = tuple(g.abs() for g in gradients)
-            return call.sums(gradients, call.dims, offsets)
-
-        # Only a plain mean of gradients is the gradient of something.
-        if abs or call.reduction != "mean":
-            return copy_by_copy
-        return partial(call.mean_gradient, self.forward_func, call.copies)
+    @property
+    def sharing(self) -> Sharing | None:
+        """What became of sharing in the last call; None before the first."""
+        return self._sharer.told
 
     @log_usage(part_of_slo=True)
     def compute_convergence_delta(
@@ -205,16 +233,18 @@ class ShiftSmooth(GradientAttribution):
         attributions: Tensor | Tensors,
         start_point: Any,
         end_point: Tensor | Tensors,
-        target: Any = None,
+        target: Target = None,
         additional_forward_args: object = None,
         *,
-        max_shift: int = 5,
+        max_shift: int | None = None,
         shifts: Iterable[int] | None = None,
-        dim: Any = -1,
+        dim: Dim = -1,
         region: tuple[int, int] | None = None,
-        roll_args: Iterable[int] = (),
+        roll_args: Iterable[int] | None = None,
     ) -> Tensor:
-        """How far attributions are from summing to F(end) - F(start), F the mean over shifts of f.
+        """Measure how far the sum of attributions is from F(end) - F(start).
+
+        F is the mean of the model over shifts.
 
         Args:
             attributions: What `attribute` gave for `end_point`.
@@ -222,54 +252,69 @@ class ShiftSmooth(GradientAttribution):
             end_point: The inputs.
             target: As for `attribute`.
             additional_forward_args: As for `attribute`.
-            max_shift: As for `attribute`, and so the arguments below.
-            shifts: See above.
-            dim: See above.
-            region: See above.
-            roll_args: See above.
+            max_shift: The largest shift, as for `attribute`.
+            shifts: Exactly these shifts, as for `attribute`.
+            dim: The sequence dimension, as for `attribute`.
+            region: What is rolled, as for `attribute`.
+            roll_args: The arguments that are shifted too, as for `attribute`.
 
         Returns:
             One delta per example, shape (B,).
         """
         count = len(end_point) if isinstance(end_point, tuple) else 1
-        offsets = None if shifts is None else tuple(shifts)
-        rolled = tuple(roll_args)
+        plan = Shifts.of(max_shift, shifts, "circular", region)
+        rolled = None if roll_args is None else tuple(roll_args)
 
         def mean_over_shifts(*values: Any) -> Tensor:
-            call = ShiftedCall.of(
+            call = Arguments.of(
                 values[:count] if isinstance(end_point, tuple) else values[0],
-                None,
-                values[count:],
-                max_shift=max_shift,
-                shifts=offsets,
+                additional_forward_args=values[count:],
+                shifts=plan,
                 dim=dim,
-                region=region,
                 roll_args=rolled,
-                edges="circular",
             )
-            outputs = [
-                _captum.run_forward(
-                    self.forward_func, call.copies(call.inputs, (n,)), None, call.copied_args((n,))
-                )
-                for n in call.shifts.offsets
-            ]
-            return torch.stack(outputs).mean(0)
+            copies = [Copies(call, (n,)) for n in call.shifts.values]
+            return torch.stack([c.run(self.forward_func, c.inputs()) for c in copies]).mean(0)
 
         return GradientAttribution(mean_over_shifts).compute_convergence_delta(
             attributions, start_point, end_point, target, additional_forward_args
         )
 
     def attribute_future(self) -> None:
-        """Not implemented, as for NoiseTunnel."""
+        """Raise an error: not implemented, as in NoiseTunnel."""
         raise NotImplementedError("attribute_future is not implemented for ShiftSmooth")
 
     @property
     def multiplies_by_inputs(self) -> bool:
-        """As the smoothed attribution; False for gradients."""
+        """Whether the smoothed attribution multiplies by the inputs; False for gradients."""
         return self.attribution_method is not None and self.attribution_method.multiplies_by_inputs
 
     def has_convergence_delta(self) -> bool:
-        """As the smoothed attribution; False for gradients."""
+        """Whether the smoothed attribution has a convergence delta; False for gradients."""
         return (
             self.attribution_method is not None and self.attribution_method.has_convergence_delta()
+        )
+
+
+def _share_of(trunk: Module | Literal["auto"]) -> Share:
+    """What `trunk` means for `share`."""
+    if trunk != "auto" and not isinstance(trunk, Module):
+        raise ValueError(f"trunk: expected a module, 'auto' or None, got {trunk!r}")
+    share: Share = "auto" if isinstance(trunk, str) else True
+    warn(f"trunk is deprecated: use share={share!r}", DeprecationWarning)
+    return share
+
+
+def _check_names(kwargs: Mapping[str, Any], method: Attribution | None) -> None:
+    """Raise a TypeError for arguments that nobody takes, and say which name was meant."""
+    unknown = [name for name in kwargs if method is None or not takes(method, name)]
+    own = inspect.signature(ShiftSmooth.attribute).parameters
+    for name in unknown:
+        meant = difflib.get_close_matches(name, own, 1)
+        if meant:
+            raise TypeError(f"{name}: expected a known argument, did you mean {meant[0]}?")
+    if unknown and method is None:
+        raise TypeError(
+            f"{unknown[0]}: expected an argument of ShiftSmooth; others are passed on to a "
+            "smoothed Attribution, and this ShiftSmooth takes the gradient of a model"
         )

@@ -1,4 +1,4 @@
-"""ShiftSmooth in one call, in the shape that genomics pipelines expect of an attribution."""
+"""ShiftSmooth as one function, with the arguments that genomics pipelines expect."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ._captum import progress_bar
+from .arguments import Target, check_model
 from .attribution import ShiftSmooth
 
 __all__ = ["shift_smooth"]
@@ -19,9 +20,9 @@ def shift_smooth(
     model: Callable[..., Tensor],
     X: Tensor,
     args: Sequence[Tensor] | None = None,
-    target: int | tuple[int, ...] | None = 0,
+    target: Target = 0,
     *,
-    max_shift: int = 5,
+    max_shift: int | None = 5,
     batch_size: int = 32,
     hypothetical: bool = False,
     gradient_correction: bool = True,
@@ -31,45 +32,46 @@ def shift_smooth(
 ) -> Tensor:
     """Attribute a model's prediction to the letters of sequences, averaged over small shifts.
 
-    The sequences' contributions: gradient times input, with the gradient averaged over the
-    windows up to ``max_shift`` positions away and shifted back (Eq. 16 of arXiv 2507.09754). It
-    answers to the names of tangermeme's ``saliency`` and ``deep_lift_shap`` and can stand in for
-    them: ``marginalize(model, X, motif, func=shift_smooth)``, and so with ``ablate``,
-    ``variant_effect``, ``apply_product`` and the rest.
+    The result is gradient times input, with the gradient averaged over the windows up to
+    `max_shift` positions away and shifted back (Eq. 16 of arXiv 2507.09754). The arguments have
+    the names of tangermeme's `saliency` and `deep_lift_shap`, so it can replace them:
+    `marginalize(model, X, motif, func=shift_smooth)`, and in the same way `ablate`,
+    `variant_effect` and `apply_product`.
 
     Use it for a set of one-hot sequences and one output of a model. Use
-    :class:`~shiftsmooth.ShiftSmooth` for anything else: several inputs, another sequence
-    dimension, real flanks instead of wrapping round, or to smooth Integrated Gradients or another
-    method instead of the gradient. Do not use it to find what a substitution does to the score:
-    the result is a gradient, however smooth; in-silico mutagenesis measures that.
+    `ShiftSmooth` for several inputs, another sequence dimension, real flanks, or
+    to smooth Integrated Gradients or another method instead of the gradient. Do not use it to
+    predict the effect of a substitution: the result is a gradient, and in-silico mutagenesis
+    measures effects.
 
-    A sequence can only move on the simplex of its letters, so the part of the gradient that adds
-    to all letters of a position at once means nothing, and training leaves it at random. The
-    correction (Majdandzic et al., Genome Biology 2023) takes it off.
+    In a one-hot sequence the letters of a position sum to one, so a number that is added to the
+    gradient of all letters of a position changes nothing, and training leaves it random. The
+    correction (Majdandzic et al., Genome Biology 2023) subtracts it.
 
     Args:
-        model: a module, or a function of X (and ``args``), that returns (N, tasks). A module is
-            put in eval mode and on ``device`` for the call, and back after it; one that is spread
-            over several devices stays where it is.
+        model: A module, or a function of X (and `args`), that returns (N, tasks). A module is
+            put in eval mode and on `device` for the call, and then back as it was; a module
+            on several devices stays where it is.
         X: (N, 4, L) one-hot sequences, of any dtype: int8 saves memory, since only one batch at a
-            time is cast and moved to ``device``. Other alphabets than of four letters will do.
-        args: further inputs of the model, each with N rows. Floating ones are cast to ``dtype``;
-            integers and booleans go as they are, so that indices and masks stay what they are.
-        target: the task explained; a tuple of indices if the model's output has more dimensions
-            than (N, tasks), None if it has fewer.
-        max_shift: N of the paper, shifts from -N to N; 0 is the plain gradient.
-        batch_size: sequences a batch. Changes time and memory, never the result.
-        hypothetical: return the (corrected) gradient itself, a value for each letter that could
-            stand at a position, as TF-MoDISco takes it; otherwise only that of the letter present.
-        gradient_correction: subtract the mean over the letters at each position.
-        dtype: what to compute in, ``torch.bfloat16`` or ``"bfloat16"``; half precisions run under
+            time is cast and moved to `device`. The alphabet may have any number of letters.
+        args: Further inputs of the model, each with N rows. Floating tensors are cast to `dtype`;
+            integers and booleans are not, so that indices and masks keep their meaning.
+        target: The task to explain; a list or a tensor with one per sequence; a tuple of indices if
+            the model's output has more dimensions than (N, tasks), None if it has fewer.
+        max_shift: N of the paper, shifts from -N to N; 0 is the plain gradient. None takes 5, or
+            less where the sequences are shorter.
+        batch_size: Sequences per batch. It changes time and memory, never the result.
+        hypothetical: Return the (corrected) gradient itself, with a value for every possible letter
+            of a position, as TF-MoDISco takes it; otherwise only that of the letter present.
+        gradient_correction: Subtract the mean over the letters at each position.
+        dtype: The type to compute in, `torch.bfloat16` or `"bfloat16"`; half precisions run under
             autocast. None takes the model's.
-        device: where to compute; None takes a CUDA device where there is one.
-        verbose: show a progress bar over sequences.
+        device: Where to compute; None takes a CUDA device where there is one.
+        verbose: Show a progress bar over sequences.
 
     Returns:
-        (N, 4, L), on the CPU, in ``dtype``; with no sequences an empty one. Signed: a negative
-        contribution lowers the output. Zero at letters not present, unless ``hypothetical``.
+        (N, 4, L), on the CPU, in `dtype`; with no sequences an empty one. Signed: a negative
+        contribution lowers the output. Zero at letters not present, unless `hypothetical`.
 
     Example:
         >>> import torch
@@ -80,12 +82,16 @@ def shift_smooth(
         >>> shift_smooth(model, X, target=1, max_shift=2).shape
         torch.Size([1, 4, 6])
     """
+    check_model("model", model)
     if not isinstance(X, Tensor):
-        raise TypeError(f"X must be a tensor, got {type(X).__name__}")
+        raise TypeError(f"X: expected a tensor, got {type(X).__name__}")
     if X.dim() != 3:
-        raise ValueError(f"X must be one-hot sequences (N, 4, L), got shape {tuple(X.shape)}")
+        one = ": give one sequence as X[None]" if X.dim() == 2 else ""
+        raise ValueError(
+            f"X: expected one-hot sequences (N, 4, L), got shape {tuple(X.shape)}{one}"
+        )
     if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+        raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
     args = _checked_args(args, len(X))
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = _checked_dtype(dtype) if dtype else _dtype_of(model)
@@ -98,7 +104,9 @@ def shift_smooth(
             rows = slice(start, start + batch_size)
             x = X[rows].to(device).to(dtype)
             extra = tuple(_batch(arg, rows, device, dtype) for arg in args)
-            gradient = explainer.attribute(x, target, extra or None, max_shift=max_shift)
+            gradient = explainer.attribute(
+                x, _of_rows(target, rows, len(X)), extra or None, max_shift=max_shift, roll_args=()
+            )
             if gradient_correction:
                 gradient = gradient - gradient.mean(1, keepdim=True)
             result[rows] = gradient if hypothetical else gradient * x
@@ -132,6 +140,15 @@ def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManage
     return nullcontext()
 
 
+def _of_rows(target: Target, rows: slice, count: int) -> Target:
+    """The targets of a batch: some of a list or tensor of one per sequence, or one for all."""
+    if isinstance(target, list) or (isinstance(target, Tensor) and target.numel() > 1):
+        if len(target) != count:
+            raise ValueError(f"target: expected one per sequence, {count}, got {len(target)}")
+        return target[rows]
+    return target
+
+
 def _batch(arg: Tensor, rows: slice, device: torch.device, dtype: torch.dtype) -> Tensor:
     batch = arg[rows].to(device)
     return batch.to(dtype) if batch.is_floating_point() else batch
@@ -141,18 +158,18 @@ def _checked_args(args: Sequence[Tensor] | None, rows: int) -> Sequence[Tensor]:
     if args is None:
         return ()
     if not isinstance(args, list | tuple):
-        raise TypeError(f"args must be a list or tuple of tensors, got {type(args).__name__}")
+        raise TypeError(f"args: expected a list or tuple of tensors, got {type(args).__name__}")
     for i, arg in enumerate(args):
         if not isinstance(arg, Tensor) or arg.dim() == 0 or len(arg) != rows:
             got = tuple(arg.shape) if isinstance(arg, Tensor) else type(arg).__name__
-            raise ValueError(f"args[{i}] must be a tensor with the {rows} rows of X, got {got}")
+            raise ValueError(f"args[{i}]: expected a tensor with the {rows} rows of X, got {got}")
     return args
 
 
 def _checked_dtype(dtype: str | torch.dtype) -> torch.dtype:
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise ValueError(f"dtype must be a floating dtype of torch or its name, got {dtype!r}")
+        raise ValueError(f"dtype: expected a floating dtype of torch or its name, got {dtype!r}")
     return found
 
 

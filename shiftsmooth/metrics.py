@@ -1,25 +1,24 @@
-"""Is an attribution stable, faithful, in the right place?
+"""Measures of an attribution: is it stable, faithful, in the right place?
 
-Pure functions on tensors, each batched and each returning one number an example (or one an example
-and a trial), in float64. None of them knows ShiftSmooth: an explainer is any callable that takes a
-batch of inputs and returns a batch of attributions.
+Pure functions of tensors. Each takes a batch and returns one number per example (or per example and
+trial) in float64. None of them knows ShiftSmooth: an explainer is any callable that takes a batch
+of inputs and returns a batch of attributions.
 
-=====================  ====================================================  ========
-question               function                                              range
-=====================  ====================================================  ========
-stable?                :func:`shift_stability`, :func:`mutation_stability`   [-1, 1]
-faithful?              :func:`faithfulness`                                  [-1, 1]
-faithful, no oracle?   :func:`evalattai`                                     a curve
-in the right place?    :func:`auroc`, :func:`average_precision`,             [0, 1]
-                       :func:`top_k_hit_rate`
-=====================  ====================================================  ========
+=======================  =================================================  =======
+question                 function                                           range
+=======================  =================================================  =======
+stable?                  `shift_stability`, `mutation_stability`            [-1, 1]
+faithful?                `faithfulness`                                     [-1, 1]
+faithful, no reference?  `evalattai`                                        a curve
+in the right place?      `auroc`, `average_precision`, `top_k_hit_rate`     [0, 1]
+=======================  =================================================  =======
 
-An example for which a number has no meaning (a correlation with a constant, a location score
-against an empty mask) gives nan, so that one such example does not stop a batch: average with
-``torch.nanmean``. A NaN or infinity in an attribution is an error, because a model that overflowed
-is a bug and not a bad explanation.
+An example for which a number has no meaning (a correlation with a constant, a location score for an
+empty mask) gives nan, so that one such example does not stop a batch: average with `torch.nanmean`.
+A NaN or infinity in an attribution is an error: a model that overflows has a bug, which no score of
+an explanation should hide.
 
-``captum.metrics.infidelity`` and ``captum.metrics.sensitivity_max`` answer two more questions and
+`captum.metrics.infidelity` and `captum.metrics.sensitivity_max` answer two more questions and
 take ShiftSmooth as they take any method of Captum.
 """
 
@@ -54,24 +53,24 @@ def shift_stability(
 ) -> Tensor:
     """Correlate the attribution of each input with those of the same input in a moved window.
 
-    The input is shifted, explained, and its attribution shifted back; an explainer that looks at
-    the sequence rather than at the frame around it gives the same attribution again. Use this to
-    compare explainers on one model. It says nothing about being right: an explainer that ignores
-    the model can be perfectly stable, so read it beside :func:`faithfulness`.
+    The input is shifted, explained, and its attribution shifted back. An explainer that depends on
+    the sequence, and not on where the window begins, gives the same attribution again. Use this to
+    compare explainers of one model. A stable explanation need not be right: an explainer that
+    ignores the model can be perfectly stable. Read it beside `faithfulness`.
 
     Args:
-        explain: takes inputs (B, ..., L) and returns their attributions (B, ..., L), with the
-            sequence in the same dimension; other dimensions may be summed away.
-        inputs: (B, ..., L) with ``edges="circular"``. With ``edges="flanks"``,
+        explain: Takes inputs (B, ..., L) and returns their attributions (B, ..., L), with the
+            sequence in the same dimension; other dimensions may be missing.
+        inputs: (B, ..., L) with `edges="circular"`. With `edges="flanks"`,
             (B, ..., L + 2 * F), where F is the largest absolute shift.
-        shifts: by how many positions the sequence moves to the right in its window; a negative
+        shifts: By how many positions the sequence moves to the right in its window; a negative
             shift moves it to the left.
-        dim: the sequence dimension, of both inputs and attributions; counted from the end where
-            ``explain`` sums away a dimension before it.
-        edges: ``"circular"`` wraps what leaves the window on one side round to the other;
-            ``"flanks"`` moves the window over the real sequence that the inputs carry, and
-            compares the positions which both windows hold.
-        correlation: ``"pearson"``, or ``"spearman"`` to compare ranks only.
+        dim: The sequence dimension, of both inputs and attributions; counted from the end where
+            `explain` removes a dimension before it.
+        edges: `"circular"`: positions that leave the window at one end enter at the other.
+            `"flanks"`: the window moves over the real sequence that the inputs carry, and the
+            positions that both windows hold are compared.
+        correlation: `"pearson"`, or `"spearman"` to compare ranks only.
 
     Returns:
         (B, len(shifts)), in [-1, 1]; 1 is perfectly stable. nan where an attribution is constant.
@@ -87,20 +86,19 @@ def shift_stability(
     window = Shifts.of(0, shifts, edges, None)
     if not _is_inner_dim(inputs, dim):
         raise ValueError(
-            "dim must name a dimension of inputs other than the batch, "
+            "dim: expected a dimension of inputs other than the batch, "
             f"got {dim} for shape {tuple(inputs.shape)}"
         )
     length = inputs.shape[dim] - 2 * window.reach * (edges == "flanks")
     if window.reach >= length:
         raise ValueError(
-            f"shifts reach {window.reach} positions, but the window has only {max(length, 0)} "
-            f"(inputs have {inputs.shape[dim]} in dimension {dim}, edges={edges!r}): "
-            "every shift must be smaller than the window"
+            f"shifts: expected shifts below the window's {max(length, 0)} positions (inputs have "
+            f"{inputs.shape[dim]} in dimension {dim}, edges={edges!r}), got {window.reach}"
         )
 
     still = _explained(explain, window.shift(inputs, (dim,), 0), dim)
     columns = []
-    for n in window.offsets:
+    for n in window.values:
         moved = _explained(explain, window.shift(inputs, (dim,), n), dim)
         if edges == "circular":
             pair = moved.roll(-n, dim), still
@@ -124,24 +122,24 @@ def mutation_stability(
 ) -> Tensor:
     """Correlate the attribution of each sequence with those of copies mutated outside its motif.
 
-    A substitution in the background should leave the explanation of the motif where it was. The
-    mutated positions themselves are left out of the comparison: there, the two sequences differ
-    and so may their attributions. Use this where the motif's place is known (planted motifs,
-    footprints); with an all-False ``motif`` every position may mutate, and a hit in an unmarked
-    motif will rightly count as instability.
+    A substitution in the background should not change the explanation of the motif. The mutated
+    positions themselves are left out of the comparison, because there the two sequences differ and
+    their attributions may differ too. Use this where the place of the motif is known (planted
+    motifs, footprints). With an all-False `motif` every position may mutate, and a mutation in a
+    motif that is not marked counts as instability.
 
     Args:
-        explain: takes sequences (B, A, L) and returns their attributions (B, ..., L).
+        explain: Takes sequences (B, A, L) and returns their attributions (B, ..., L).
         inputs: (B, A, L) one-hot sequences over an alphabet of A letters.
-        motif: boolean, (B, L) or (L,); True where nothing is mutated.
-        n_mutations: substitutions in one copy, at different positions.
-        n_trials: copies of each sequence.
-        seed: fixes the positions and the letters drawn.
-        correlation: ``"pearson"``, or ``"spearman"`` to compare ranks only.
+        motif: Boolean, (B, L) or (L,); True where nothing is mutated.
+        n_mutations: How many positions are mutated in one copy.
+        n_trials: Copies of each sequence.
+        seed: Fixes the positions and the letters drawn.
+        correlation: `"pearson"`, or `"spearman"` to compare ranks only.
 
     Returns:
         (B, n_trials), in [-1, 1]; 1 is perfectly stable. nan where an attribution is constant and
-        where fewer than ``n_mutations`` positions lie outside the motif.
+        where fewer than `n_mutations` positions lie outside the motif.
 
     Example:
         >>> import torch
@@ -155,7 +153,7 @@ def mutation_stability(
     correlate = _correlation(correlation)
     if inputs.dim() != 3 or inputs.shape[1] < 2:
         raise ValueError(
-            "inputs must be one-hot sequences (B, A, L) with A >= 2, "
+            "inputs: expected one-hot sequences (B, A, L) with A >= 2, "
             f"got shape {tuple(inputs.shape)}"
         )
     _check_positive("n_mutations", n_mutations)
@@ -164,7 +162,7 @@ def mutation_stability(
     motif = _expanded_mask("motif", motif, (batch, length), inputs.device)
     if n_mutations >= length:
         raise ValueError(
-            f"n_mutations must be below the length of the sequences, {length}, got {n_mutations}"
+            f"n_mutations: expected less than the sequences' length, {length}, got {n_mutations}"
         )
     generator = torch.Generator().manual_seed(seed)
     enough = (~motif).sum(1) >= n_mutations
@@ -191,16 +189,15 @@ def mutation_stability(
 def faithfulness(attribution: Tensor, reference: Tensor) -> Tensor:
     """Rank correlation (Spearman's rho) of each attribution with a reference.
 
-    The reference is what the model really does, measured without the explainer: as a rule
-    in-silico mutagenesis, ``tangermeme.saturation_mutagenesis(model, X)``. Ranks make it matter
-    which position counts for more, not on what scale. Compare like with like: hypothetical
-    contributions (B, 4, L) with the change of score at every substitution, or the contribution of
-    the present base (B, L) with the mean loss of score when it is replaced. Sign counts; pass
-    absolute values of both to ask about importance only.
+    The reference is the behaviour of the model, measured without the explainer: usually in-silico
+    mutagenesis, `tangermeme.saturation_mutagenesis(model, X)`. Only ranks are compared, so the
+    scales may differ. Compare hypothetical contributions (B, 4, L) with the change of score at
+    every substitution, or the contribution of the letter present (B, L) with the mean loss of score
+    when it is replaced. The sign counts; to compare importance only, pass absolute values of both.
 
     Args:
         attribution: (B, ...).
-        reference: the same shape.
+        reference: The same shape.
 
     Returns:
         (B,), in [-1, 1], ties given their average rank. nan where either is constant.
@@ -216,8 +213,8 @@ def faithfulness(attribution: Tensor, reference: Tensor) -> Tensor:
     _check_batched("reference", reference)
     if attribution.shape != reference.shape:
         raise ValueError(
-            "attribution and reference must have one shape, "
-            f"got {tuple(attribution.shape)} and {tuple(reference.shape)}"
+            f"reference: expected the shape of attribution, {tuple(attribution.shape)}, "
+            f"got {tuple(reference.shape)}"
         )
     return _spearman(attribution.flatten(1), reference.to(attribution.device).flatten(1))
 
@@ -233,33 +230,33 @@ def evalattai(
     r"""Add the attribution to the input in increments and follow the model's score.
 
     EvalAttAI, Evaluating Attributions by Adding Incrementally (Nielsen et al., IEEE Access 2023):
-    if an attribution names the features that the model uses, moving the input along it raises the
-    score, and a more faithful one raises it faster. Nothing is deleted or replaced, so no
-    baseline has to be chosen. At step k the model sees
+    moving the input along an attribution of the features that the model uses raises the score, and
+    a more faithful attribution raises it faster. Nothing is deleted or replaced, so no baseline has
+    to be chosen. At step k the model sees
 
     .. math:: x_k = x + k \cdot \text{step\_size} \cdot \frac{\lVert x \rVert}{\lVert A \rVert} A
 
-    Every example's attribution is scaled to the norm of its input, so the step is a fraction of
-    the input's size and methods of different scales spend the same budget. (The authors' code
-    rescales a batch of attributions to [0, 1] together, which loses the sign and lets the
-    examples of a batch change each other's result.)
+    Every attribution is scaled to the norm of its input, so that a step is a fraction of the
+    input's size, and attributions of different scales can be compared. (The authors' code rescales
+    a batch of attributions to [0, 1] together. This loses the sign, and the examples of a batch
+    change each other's result.)
 
-    The inputs leave the one-hot simplex, so this judges the model's behaviour around its data,
-    not on it; and for small steps the plain gradient wins by definition. Prefer
-    :func:`faithfulness` where in-silico mutagenesis is affordable.
+    The inputs are no longer one-hot, so this measures the model around its data, not on its data.
+    For small steps the plain gradient is the best by definition. Prefer `faithfulness` where
+    in-silico mutagenesis is affordable.
 
     Args:
-        score: takes inputs (B, ...) and returns the score explained, (B,): for a model with tasks,
-            ``lambda x: model(x)[:, target]``.
+        score: Takes inputs (B, ...) and returns the score explained, (B,): for a model with tasks,
+            `lambda x: model(x)[:, target]`.
         inputs: (B, ...), of any dtype; cast to the attribution's.
-        attribution: signed, the shape of ``inputs``.
-        n_steps: how many increments.
-        step_size: the norm of one increment, as a fraction of the norm of the input.
+        attribution: Signed, the shape of `inputs`.
+        n_steps: The number of increments.
+        step_size: The norm of one increment, as a fraction of the norm of the input.
 
     Returns:
         (B, n_steps + 1): the score at each step, the untouched input's first. An attribution that
-        is zero everywhere gives a flat curve. To summarise a curve by one number, take the mean
-        rise, ``(curve[:, 1:] - curve[:, :1]).mean(1)``.
+        is zero everywhere gives a flat curve. To summarise a curve in one number, take the mean
+        rise, `(curve[:, 1:] - curve[:, :1]).mean(1)`.
 
     Example:
         >>> import torch
@@ -271,14 +268,14 @@ def evalattai(
     _check_batched("attribution", attribution)
     if attribution.shape != inputs.shape:
         raise ValueError(
-            f"attribution must have the shape of inputs, {tuple(inputs.shape)}, "
+            f"attribution: expected the shape of inputs, {tuple(inputs.shape)}, "
             f"got {tuple(attribution.shape)}"
         )
     if not attribution.is_floating_point():
-        raise TypeError(f"attribution must be of a floating dtype, got {attribution.dtype}")
+        raise TypeError(f"attribution: expected a floating dtype, got {attribution.dtype}")
     _check_positive("n_steps", n_steps)
     if not step_size > 0:
-        raise ValueError(f"step_size must be positive, got {step_size}")
+        raise ValueError(f"step_size: expected a positive number, got {step_size}")
 
     start = inputs.to(attribution.dtype)
     broadcast = (-1,) + (1,) * (attribution.dim() - 1)
@@ -289,7 +286,7 @@ def evalattai(
         scores = [score(start + k * step) for k in range(n_steps + 1)]
     if scores[0].shape != inputs.shape[:1]:
         raise ValueError(
-            f"score must return one number an example, shape ({inputs.shape[0]},), "
+            f"score: expected one number per example, shape ({inputs.shape[0]},), "
             f"got {tuple(scores[0].shape)}"
         )
     return torch.stack(scores, dim=1).double()
@@ -299,13 +296,13 @@ def auroc(attribution: Tensor, mask: Tensor) -> Tensor:
     """Probability that a position in the motif has a larger |attribution| than one outside it.
 
     The area under the ROC curve of |attribution| as a detector of the mask, ties counting half.
-    It weighs all positions alike: with a motif of 10 in 1,000 positions, read
-    :func:`average_precision` too.
+    All positions have the same weight: for a motif of 10 in 1,000 positions, read
+    `average_precision` too.
 
     Args:
-        attribution: (B, L), one number a position. Of a (B, 4, L) attribution take that of the
-            letter present, ``(attribution * X).sum(1)``.
-        mask: boolean, (B, L) or (L,); True in the motif.
+        attribution: (B, L), one number per position. Of a (B, 4, L) attribution take that of the
+            letter present, `(attribution * X).sum(1)`.
+        mask: Boolean, (B, L) or (L,); True in the motif.
 
     Returns:
         (B,), in [0, 1]; 0.5 is chance and what a constant attribution gets. nan where the mask
@@ -329,12 +326,12 @@ def average_precision(attribution: Tensor, mask: Tensor) -> Tensor:
     """Mean precision, over the motif's positions, of |attribution| read from the top down.
 
     The step-wise area under the precision-recall curve, as scikit-learn has it: positions of equal
-    value enter together. Use it instead of :func:`auroc` where the motif is a small part of the
-    sequence and what matters is the head of the list.
+    value enter together. Use it instead of `auroc` where the motif is a small part of the
+    sequence and the largest attributions matter most.
 
     Args:
-        attribution: (B, L), one number a position, as in :func:`auroc`.
-        mask: boolean, (B, L) or (L,); True in the motif.
+        attribution: (B, L), one number per position, as in `auroc`.
+        mask: Boolean, (B, L) or (L,); True in the motif.
 
     Returns:
         (B,), in [0, 1]; chance, and what a constant attribution gets, is the share of True in the
@@ -351,7 +348,7 @@ def average_precision(attribution: Tensor, mask: Tensor) -> Tensor:
     values, order = importance.sort(dim=1, descending=True)
     hits = mask.gather(1, order)
     _, last = _tie_bounds(values)
-    # A threshold takes in a whole group of ties, so each position is judged at its group's end.
+    # A threshold admits a whole group of ties, so each position counts at the end of its group.
     precision = hits.cumsum(1).gather(1, last) / (last + 1).double()
     return (precision * hits).sum(1) / hits.sum(1)
 
@@ -359,14 +356,14 @@ def average_precision(attribution: Tensor, mask: Tensor) -> Tensor:
 def top_k_hit_rate(attribution: Tensor, mask: Tensor, k: int | None = None) -> Tensor:
     """Share of the k positions with the largest |attribution| that lie in the motif.
 
-    What a reader of a logo does by eye. Where the k-th value is shared by several positions, the
-    result is its expectation over all ways to pick among them, never an accident of their order.
+    This is how a reader looks at a logo. Where several positions share the k-th value, the result
+    is the expectation over all ways to choose among them, so that their order does not matter.
 
     Args:
-        attribution: (B, L), one number a position, as in :func:`auroc`.
-        mask: boolean, (B, L) or (L,); True in the motif.
-        k: how many positions to look at, 1 to L; None takes as many as each example's mask marks,
-            so that 1.0 can always be reached.
+        attribution: (B, L), one number per position, as in `auroc`.
+        mask: Boolean, (B, L) or (L,); True in the motif.
+        k: The number of positions to look at, 1 to L; None takes as many as are True in the
+            example's mask, so that 1.0 can always be reached.
 
     Returns:
         (B,), in [0, 1]; chance, and what a constant attribution gets, is the share of True in the
@@ -387,7 +384,7 @@ def top_k_hit_rate(attribution: Tensor, mask: Tensor, k: int | None = None) -> T
     else:
         _check_positive("k", k)
         if k > length:
-            raise ValueError(f"k must be at most the number of positions, {length}, got {k}")
+            raise ValueError(f"k: expected at most the number of positions, {length}, got {k}")
         count = torch.full((batch,), k, device=mask.device)
 
     ordered = importance.sort(dim=1, descending=True).values
@@ -398,20 +395,27 @@ def top_k_hit_rate(attribution: Tensor, mask: Tensor, k: int | None = None) -> T
     return (hits / count).masked_fill(inside == 0, float("nan"))
 
 
-def _pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Correlate (B, M) with (B, M), row by row; nan where a row is constant."""
+def pearson(a: Tensor, b: Tensor) -> Tensor:
+    """Correlate (B, M) with (B, M), row by row; nan where a row is constant.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.metrics import pearson
+        >>> pearson(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[2.0, 4.0, 6.0]]))
+        tensor([1.], dtype=torch.float64)
+    """
     a, b = a.double(), b.double()
-    # Asked of the values: the variance of a constant row need not round to zero.
+    # Compare the values: the variance of a constant row need not round to zero.
     constant = (a.amax(1) == a.amin(1)) | (b.amax(1) == b.amin(1))
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    # Brought to order 1, so that the squares of tiny gradients do not underflow.
+    # Scale to 1, so that the squares of tiny gradients do not underflow.
     a, b = a / a.abs().amax(1, keepdim=True), b / b.abs().amax(1, keepdim=True)
     norm = (a.square().sum(1) * b.square().sum(1)).sqrt()
     return ((a * b).sum(1) / norm).clamp(-1, 1).masked_fill(constant, float("nan"))
 
 
 def _spearman(a: Tensor, b: Tensor) -> Tensor:
-    return _pearson(_ranks(a), _ranks(b))
+    return pearson(_ranks(a), _ranks(b))
 
 
 def _ranks(values: Tensor) -> Tensor:
@@ -453,7 +457,7 @@ def _select_positions(attribution: Tensor, kept: Tensor, count: int) -> Tensor:
 def _explained(explain: Explainer, inputs: Tensor, dim: int) -> Tensor:
     attribution = explain(inputs)
     if not isinstance(attribution, Tensor):
-        raise TypeError(f"explain must return a tensor, got {type(attribution).__name__}")
+        raise TypeError(f"explain: expected a tensor in return, got {type(attribution).__name__}")
     batch, length = inputs.shape[0], inputs.shape[dim]
     if (
         not _is_inner_dim(attribution, dim)
@@ -461,19 +465,19 @@ def _explained(explain: Explainer, inputs: Tensor, dim: int) -> Tensor:
         or attribution.shape[dim] != length
     ):
         raise ValueError(
-            f"explain must return attributions with the batch, {batch}, first and the sequence, "
+            f"explain: expected attributions with the batch, {batch}, first and the sequence, "
             f"{length}, in dimension {dim}, as its inputs {tuple(inputs.shape)} have them, "
             f"got {tuple(attribution.shape)}"
         )
     attribution = attribution.detach()
-    _check_finite("the attribution that explain returned", attribution)
+    _check_finite("explain: attribution", attribution)
     return attribution
 
 
 def _importance(attribution: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     if attribution.dim() != 2 or attribution.shape[1] == 0:
         raise ValueError(
-            "attribution must hold one number a position, shape (B, L), "
+            "attribution: expected one number per position, shape (B, L), "
             f"got {tuple(attribution.shape)}; of a (B, 4, L) attribution take that of the letter "
             "present: (attribution * X).sum(1)"
         )
@@ -484,10 +488,10 @@ def _importance(attribution: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _expanded_mask(name: str, mask: Tensor, shape: tuple[int, int], device: torch.device) -> Tensor:
     if mask.dtype != torch.bool:
-        raise TypeError(f"{name} must be boolean, got {mask.dtype}: use {name}.bool()")
+        raise TypeError(f"{name}: expected a boolean tensor, got {mask.dtype}: use {name}.bool()")
     if tuple(mask.shape) not in (shape, shape[1:]):
         raise ValueError(
-            f"{name} must have shape {shape} or ({shape[1]},), got {tuple(mask.shape)}"
+            f"{name}: expected shape {shape} or ({shape[1]},), got {tuple(mask.shape)}"
         )
     return mask.to(device).expand(shape)
 
@@ -497,25 +501,25 @@ def _is_inner_dim(tensor: Tensor, dim: int) -> bool:
 
 
 def _correlation(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    known = {"pearson": _pearson, "spearman": _spearman}
+    known = {"pearson": pearson, "spearman": _spearman}
     _check_choice("correlation", name, tuple(known))
     return known[name]
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def _check_positive(name: str, value: int) -> None:
     if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        raise ValueError(f"{name}: expected a positive integer, got {value!r}")
 
 
 def _check_batched(name: str, value: Tensor) -> None:
     if value.dim() < 2 or 0 in value.shape[1:]:
         raise ValueError(
-            f"{name} must have a batch dimension first and at least one value an example, "
+            f"{name}: expected a batch dimension first and at least one value per example, "
             f"got shape {tuple(value.shape)}"
         )
     _check_finite(name, value)
@@ -523,4 +527,4 @@ def _check_batched(name: str, value: Tensor) -> None:
 
 def _check_finite(name: str, value: Tensor) -> None:
     if not value.isfinite().all():
-        raise ValueError(f"{name} holds NaN or infinite values")
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")

@@ -1,16 +1,17 @@
-"""Sequence logos of attributions: letters as tall as they matter (extra ``plot``).
+"""Sequence logos of attributions: the height of a letter is its attribution (extra `plot`).
 
-:func:`plot_logos` draws a whole figure, one method or several over a shared axis, at any length;
-:func:`draw_logo` puts letters on axes of your own. Both stay quick at thousands of positions,
+`plot_logos` draws a whole figure, of one method or of several over a shared axis, at any
+length. `draw_logo` puts letters on axes of your own. Both are quick at thousands of positions,
 because all copies of a letter are drawn as one path.
 
-Figures are made without pyplot: nothing outlives the last reference to one, no window opens, and a
-notebook shows it once. ``figure.savefig("logo.svg")`` writes what the ending says (PNG, SVG, PDF).
+Figures are made without pyplot: no window opens, a notebook shows a figure once, and its memory is
+free when the last reference is gone. `figure.savefig("logo.svg")` writes PNG, SVG or PDF, as the
+file name says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,24 +19,29 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .arguments import Target
+from .attribution import ShiftSmooth
+from .metrics import pearson
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.path import Path
 
-__all__ = ["Motif", "draw_logo", "plot_logos"]
+__all__ = ["Motif", "draw_logo", "plot_logos", "plot_shifts"]
 
 LETTER_COLORS = {"A": "#1a9641", "C": "#2c5fb3", "G": "#f0a30a", "T": "#d7263d", "U": "#d7263d"}
 OTHER_LETTER = "#555555"
-# Apart from the letters' colours, and from each other for a colour-blind reader.
+# Different from the letters' colours, and from each other for a colour-blind reader.
 MOTIF_COLORS = ("#7b5ea7", "#00838f", "#8d6e63", "#c2185b")
 INK, GREY, PALE = "#333333", "#999999", "#e9e9e9"
 
 # In inches: a row of letters, a strip of the overview, a line of labels, between rows, tick labels.
 ROW, STRIP, LANE, GAP, TICKS = 1.1, 0.26, 0.16, 0.14, 0.22
+HEAT = 1.4  # a heat map or a curve
 SIZE = 8  # of text, in points
 
-Span = tuple[int, int]  # (start, stop), as the axis counts
+Span = tuple[int, int]  # (start, stop), as numbered on the axis
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,10 @@ class Motif:
     """A stretch of sequence to box.
 
     Attributes:
-        start: its first position, as the figure's axis counts.
-        stop: the position after its last.
-        label: written above the box; may be empty.
-        color: any colour matplotlib knows; None gives equal labels equal colours.
+        start: Its first position, as numbered on the axis.
+        stop: The position after its last.
+        label: Written above the box; may be empty.
+        color: Any colour matplotlib knows; None gives equal labels equal colours.
 
     Example:
         >>> from shiftsmooth.plot import Motif
@@ -62,7 +68,7 @@ class Motif:
     def __post_init__(self) -> None:
         if self.start >= self.stop:
             raise ValueError(
-                f"a motif's start must be below its stop, got start={self.start}, stop={self.stop}"
+                f"start: expected less than stop, got start={self.start}, stop={self.stop}"
             )
 
 
@@ -81,30 +87,30 @@ def plot_logos(
 ) -> Figure:
     """Draw the attribution of one sequence, by one method or by several, as sequence logos.
 
-    Up to ``max_letters`` positions are drawn whole. Of a longer sequence the part that matters
-    most is drawn in letters; above it an overview, one strip a method, shows the whole sequence
-    and where that part is. Choose the part yourself with ``window``.
+    A sequence of up to `max_letters` positions is drawn whole. Of a longer sequence the part with
+    the largest attributions is drawn in letters. Above it an overview, one strip per method, shows
+    the whole sequence and where that part is. To choose the part yourself, give `window`.
 
     Use it to look at single sequences. For a motif in bits, the average of many sequences, use
-    ``tangermeme.plot.plot_pwm`` or logomaker.
+    `tangermeme.plot.plot_pwm`.
 
     Args:
-        attributions: one attribution, or {method: attribution} to stack in that order. Each is
+        attributions: One attribution, or {method: attribution} to stack in that order. Each is
             (A, L) over the alphabet, or (L,), one value for the letter present.
-        sequence: one-hot (A, L), or a string of L letters. With it only the letters present are
-            drawn, which turns a gradient or a hypothetical attribution into what the model makes
+        sequence: One-hot (A, L), or a string of L letters. With it only the letters present are
+            drawn, which turns a gradient or a hypothetical attribution into the contributions
             of this sequence. Without it every letter is drawn, stacked at its position.
-        motifs: stretches to box.
-        window: (start, stop), the positions to draw in letters, as the axis counts.
-        max_letters: how many positions to draw in letters when ``window`` is None.
-        first: what the axis calls the first position, such as its genomic coordinate.
-        alphabet: the letters of dimension A, in order.
-        sharey: one scale for all methods, for attributions in the same unit.
-        title: written above the figure.
-        width: of the figure, in inches; its height follows from what is drawn.
+        motifs: Stretches to box.
+        window: (start, stop), the positions to draw in letters, as numbered on the axis.
+        max_letters: The number of positions to draw in letters when `window` is None.
+        first: The number of the first position on the axis, such as its genomic coordinate.
+        alphabet: The letters of dimension A, in order.
+        sharey: One scale for all methods, for attributions in the same unit.
+        title: Written above the figure.
+        width: Of the figure, in inches; its height follows from what is drawn.
 
     Returns:
-        The matplotlib Figure, 150 dpi, not known to pyplot. The last of ``figure.axes`` are those
+        The matplotlib Figure, 150 dpi, not known to pyplot. The last of `figure.axes` are those
         of the logos, in the order of the methods.
 
     Raises:
@@ -165,15 +171,15 @@ def draw_logo(
 ) -> None:
     """Draw one attribution in letters on axes of your own, and set their limits to hold it.
 
-    Use it to build a logo into a figure of other things; otherwise :func:`plot_logos` does more.
-    Nothing is left out, whatever the length: letters narrower than a pixel are the caller's choice.
+    Use it to build a logo into a figure of other things; otherwise `plot_logos` does more.
+    All positions are drawn, whatever the length, even where a letter is narrower than a pixel.
 
     Args:
-        axes: matplotlib axes.
-        attribution: (A, L) or (L,), as in :func:`plot_logos`.
-        sequence: one-hot (A, L) or a string, as in :func:`plot_logos`.
-        first: the number of the first position.
-        alphabet: the letters of dimension A, in order.
+        axes: Matplotlib axes.
+        attribution: (A, L) or (L,), as in `plot_logos`.
+        sequence: One-hot (A, L) or a string, as in `plot_logos`.
+        first: The number of the first position.
+        alphabet: The letters of dimension A, in order.
 
     Example:
         >>> import torch
@@ -191,6 +197,125 @@ def draw_logo(
     axes.set_ylim(_limits(heights))
 
 
+def plot_shifts(
+    model: Callable[..., Tensor],
+    x: Tensor,
+    target: Target = None,
+    additional_forward_args: object = None,
+    *,
+    max_shift: int | None = None,
+    moves: int = 15,
+    first: int = 0,
+    title: str = "",
+    width: float = 12.0,
+) -> Figure:
+    """Draw how the attribution of one sequence changes when the window moves.
+
+    Two heat maps, of the gradient and of ShiftSmooth, show the contribution of each position, one
+    row for each distance by which the sequence moved in its window. An attribution that follows the
+    sequence has vertical stripes. Below them is the correlation of each row with the row of the
+    window that did not move.
+
+    Use it to see whether a model needs ShiftSmooth, and how large `max_shift` should be.
+
+    Args:
+        model: A module, or a function, of sequences (B, C, L).
+        x: One sequence, (C, L) or (1, C, L).
+        target: The output to explain, as in `ShiftSmooth.attribute`.
+        additional_forward_args: Further arguments of the model that hold no row per example.
+        max_shift: As in `ShiftSmooth.attribute`.
+        moves: The window moves by up to this many positions to either side.
+        first: The number of the first position on the axis.
+        title: Written above the figure.
+        width: Of the figure, in inches.
+
+    Returns:
+        The matplotlib Figure, 150 dpi, not known to pyplot. Its axes are the gradient's heat map,
+        that of ShiftSmooth, and the curve.
+
+    Raises:
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth.plot import plot_shifts
+        >>> model = torch.nn.Sequential(torch.nn.Conv1d(4, 2, 3, stride=2), torch.nn.Flatten(),
+        ...                             torch.nn.Linear(18, 1))
+        >>> figure = plot_shifts(model, torch.eye(4).repeat(1, 5)[:, :20], target=0, moves=3)
+        >>> len(figure.axes)
+        3
+    """
+    _require_matplotlib()
+    x = x[None] if x.dim() == 2 else x
+    if x.dim() != 3 or len(x) != 1:
+        raise ValueError(f"x: expected one sequence, (C, L) or (1, C, L), got {tuple(x.shape)}")
+    length = x.shape[-1]
+    if not 1 <= moves < length:
+        raise ValueError(f"moves: expected 1 to {length - 1}, below the length, got {moves}")
+    distances = range(-moves, moves + 1)
+    windows = torch.cat([x.roll(n, -1) for n in distances])
+    smooth = ShiftSmooth(model)
+    maps = {}
+    for name, reach in (("gradient", 0), ("ShiftSmooth", max_shift)):
+        found = smooth.attribute(windows, target, additional_forward_args, max_shift=reach)
+        contributions = (found * windows).sum(1).detach().cpu().double()
+        maps[name] = torch.stack([row.roll(-n) for row, n in zip(contributions, distances)])
+
+    sheet = _Sheet(width, max(_text_width(name) for name in maps))
+    if title:
+        sheet.write(title)
+    sheet.skip(0.06)
+    for name, rows in maps.items():
+        axes = sheet.axes(HEAT, (first, first + length), name)
+        _draw_heat(axes, rows, moves, first)
+        sheet.skip(GAP)
+    _number(axes, (first, first + length), sheet.inner)
+    axes.set_xlabel("position", size=SIZE, color=INK, labelpad=1)
+    sheet.skip(0.65)
+    axes = sheet.axes(HEAT, (-moves, moves + 1), "correlation")
+    _draw_stability(axes, maps, distances)
+    _number(axes, (-moves, moves + 1), sheet.inner)
+    axes.set_xlabel(
+        "positions by which the sequence moved in its window", size=SIZE, color=INK, labelpad=1
+    )
+    sheet.skip(0.45)
+    return sheet.close()
+
+
+def _draw_heat(axes: Axes, rows: Tensor, moves: int, first: int) -> None:
+    """Rows of contributions, blue where they lower the output and red where they raise it."""
+    largest = rows.abs().quantile(0.995).item() or 1.0
+    axes.imshow(
+        rows.numpy(),
+        cmap="RdBu_r",
+        vmin=-largest,
+        vmax=largest,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(first - 0.5, first + rows.shape[1] - 0.5, moves + 0.5, -moves - 0.5),
+    )
+    axes.set_ylim(moves + 0.5, -moves - 0.5)
+    axes.set_yticks([-moves, 0, moves])
+    axes.set_ylabel("moved by", size=SIZE - 1, color=INK, labelpad=0)
+    axes.tick_params(axis="y", labelsize=SIZE - 1, length=2.5, color=GREY, labelcolor=INK, pad=2)
+
+
+def _draw_stability(axes: Axes, maps: Mapping[str, Tensor], distances: Sequence[int]) -> None:
+    """The correlation of each row of a map with the row of the window that did not move."""
+    low = 0.0
+    for (name, rows), color in zip(maps.items(), MOTIF_COLORS[3:0:-2]):
+        still = rows[len(rows) // 2].expand_as(rows)
+        values = pearson(rows, still)
+        (line,) = axes.plot(list(distances), values.numpy(), color=color, label=name)
+        line.set(linewidth=1.4, marker=".", markersize=3)
+        low = min(low, *values.nan_to_num(1.0).tolist())
+    _scale(axes, (low - 0.03, 1.03))
+    axes.set_yticks([0, 0.5, 1] if low >= -0.25 else [-0.5, 0, 0.5, 1])
+    legend = axes.legend(fontsize=SIZE, frameon=False, labelcolor=INK, ncols=2, borderaxespad=0)
+    legend.set(loc="lower right")
+    legend.set_bbox_to_anchor((1, 1))
+
+
 class _Sheet:
     """Axes of one width, stacked downwards, in inches: text has the same size on every figure."""
 
@@ -201,7 +326,7 @@ class _Sheet:
         self.width, self.left = width, 0.6 + names_width
         self.inner = width - self.left - 0.25
         if self.inner < 1:
-            raise ValueError(f"width must leave an inch beside the names of methods, got {width}")
+            raise ValueError(f"width: expected an inch beside the names of methods, got {width}")
         self.depth = 0.0
         self._placed: list[tuple[Axes, float, float]] = []
 
@@ -234,7 +359,7 @@ class _Sheet:
         axes.text(-0.5, 0.2, title, va="bottom", size=SIZE + 2, color=INK)
 
     def close(self) -> Figure:
-        """The figure, as deep as what was put on it."""
+        """The figure, as high as its contents."""
         self.figure.set_size_inches(self.width, self.depth)
         for axes, top, height in self._placed:
             bottom = 1 - (top + height) / self.depth
@@ -245,11 +370,11 @@ class _Sheet:
 
 
 class _Boxes:
-    """Motifs, their colours, and their labels in lanes where none covers another."""
+    """Motifs, their colours, and their labels in lanes, so that no label covers another."""
 
     def __init__(self, motifs: Iterable[Motif]) -> None:
         motifs = list(motifs)
-        # In the caller's order, so that the figures of a series agree on colours.
+        # In the caller's order, so that the figures of a series use the same colours.
         labels = list(dict.fromkeys(m.label for m in motifs))
         self.motifs = sorted(motifs, key=lambda m: (m.start, m.stop))
         self.colors = {
@@ -315,7 +440,7 @@ def _draw_overview(
     shown: Span,
     boxes: _Boxes,
 ) -> None:
-    """One strip a method over the whole sequence, opening onto the part drawn in letters."""
+    """One strip per method over the whole sequence, and a wedge down to the part in letters."""
     sheet.skip(boxes.header(whole, sheet.inner, unless_in=shown))
     strips = []
     for name, logo in zip(names, logos):
@@ -443,18 +568,18 @@ def _window(logos: Sequence[Tensor], window: Span | None, max_letters: int, whol
         start, stop = window
         if not whole[0] <= start < stop <= whole[1]:
             raise ValueError(
-                f"window must be (start, stop) with {whole[0]} <= start < stop <= {whole[1]}, "
+                f"window: expected (start, stop) with {whole[0]} <= start < stop <= {whole[1]}, "
                 f"got {window}"
             )
         return start, stop
     if max_letters < 1:
-        raise ValueError(f"max_letters must be 1 or more, got {max_letters}")
+        raise ValueError(f"max_letters: expected 1 or more, got {max_letters}")
     if max_letters >= whole[1] - whole[0]:
         return whole
     shares = [logo.abs().sum(0) for logo in logos]
     total = torch.stack([share / share.sum().clamp(min=1e-300) for share in shares]).sum(0)
-    # A bell rather than a box, so that what matters comes to lie in the middle. With the padding
-    # it can stand over every position, and so find what lies at an end.
+    # A bell, not a box, so that the largest attributions come to lie in the middle. The padding
+    # lets its middle stand over every position, so that it also finds a peak at an end.
     bell = torch.hann_window(max_letters + 2, periodic=False, dtype=torch.float64)[1:-1]
     left = max_letters // 2
     padded = torch.nn.functional.pad(total, (left, max_letters - 1 - left))
@@ -468,36 +593,37 @@ def _logos(
 ) -> list[Tensor]:
     """The heights of letters, (A, L) in float64 on the CPU, of every method."""
     if not methods:
-        raise ValueError("attributions is empty: expected at least one method")
+        raise ValueError("attributions: expected at least one method, got none")
     present = None if sequence is None else _one_hot(sequence, alphabet)
     logos: list[Tensor] = []
     for name, attribution in methods.items():
         what = f"attributions[{name!r}]" if name else "attribution"
         if not isinstance(attribution, Tensor):
-            raise TypeError(f"{what} must be a tensor, got {type(attribution).__name__}")
+            raise TypeError(f"{what}: expected a tensor, got {type(attribution).__name__}")
         heights = attribution.detach().cpu().double()
         if heights.dim() == 1 and present is None:
             raise ValueError(
-                f"{what} has shape {tuple(heights.shape)}, one value a position: give sequence, "
-                "so that there are letters to draw"
+                f"{what}: expected ({len(alphabet)}, L) without sequence, got shape "
+                f"{tuple(heights.shape)}: give sequence, so that there are letters to draw"
             )
         if heights.dim() == 1:
             heights = heights.expand(len(alphabet), -1)
         if heights.dim() != 2 or heights.shape[0] != len(alphabet) or not heights.shape[1]:
             raise ValueError(
-                f"{what} must be of one sequence, ({len(alphabet)}, L) or (L,), "
+                f"{what}: expected one sequence, ({len(alphabet)}, L) or (L,), "
                 f"got shape {tuple(attribution.shape)}"
             )
         if not heights.isfinite().all():
-            raise ValueError(f"{what} holds NaN or infinite values")
+            raise ValueError(f"{what}: expected finite values, got NaN or infinity")
         if present is not None and heights.shape[1] != present.shape[1]:
             raise ValueError(
-                f"{what} has {heights.shape[1]} positions, sequence has {present.shape[1]}"
+                f"{what}: expected the {present.shape[1]} positions of sequence, "
+                f"got {heights.shape[1]}"
             )
         if logos and heights.shape != logos[0].shape:
             raise ValueError(
-                f"{what} has {heights.shape[1]} positions, the first has {logos[0].shape[1]}: "
-                "methods share one axis"
+                f"{what}: expected {logos[0].shape[1]} positions as in the first method, since "
+                f"methods share one axis, got {heights.shape[1]}"
             )
         logos.append(heights if present is None else heights * present)
     return logos
@@ -510,7 +636,7 @@ def _one_hot(sequence: Tensor | str, alphabet: str) -> Tensor:
         return (letters == torch.tensor([[ord(letter)] for letter in alphabet])).double()
     if sequence.dim() != 2 or sequence.shape[0] != len(alphabet):
         raise ValueError(
-            f"sequence must be a string or one-hot ({len(alphabet)}, L), "
+            f"sequence: expected a string or one-hot ({len(alphabet)}, L), "
             f"got shape {tuple(sequence.shape)}"
         )
     return sequence.detach().cpu().double()

@@ -1,11 +1,11 @@
-"""What a shift is: which offsets, how a tensor is shifted and how its attribution comes back.
+"""What a shift is: which shifts, how a tensor is shifted and how its attribution comes back.
 
 Shift n moves a sequence n positions to the right; `Shifts.back` moves an attribution n positions
 to the left again (Eqs. 15 and 16 of arXiv 2507.09754). All of it is pure functions of tensors.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import index
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 Dims = tuple[int, ...]
+DEFAULT = 5  # the largest shift, where it is not given and the sequence is long enough
 
 
 @dataclass(frozen=True)
@@ -20,76 +21,90 @@ class Shifts:
     """The shifts of one call.
 
     Attributes:
-        offsets: The shifts, in the order in which they are summed.
+        values: The shifts, in the order in which they are taken.
         edges: "circular": what leaves at one end enters at the other. "flanks": the tensor carries
             `reach` more positions on each side, and shift n is the window that starts n earlier.
         region: With "circular", roll only `[start, stop)` of the sequence.
+        free: Whether the caller left the choice of shifts to us.
     """
 
-    offsets: tuple[int, ...]
+    values: tuple[int, ...]
     edges: str = "circular"
     region: tuple[int, int] | None = None
+    free: bool = False
 
     @classmethod
     def of(
         cls,
-        max_shift: int,
+        max_shift: int | None,
         shifts: Iterable[int] | None,
         edges: str,
         region: tuple[int, int] | None,
     ) -> "Shifts":
         """The shifts of `attribute`'s arguments; an error names the argument that is bad."""
         if edges not in ("circular", "flanks"):
-            raise ValueError(f"edges must be 'circular' or 'flanks', got {edges!r}")
+            raise ValueError(f"edges: expected 'circular' or 'flanks', got {edges!r}")
         if region is not None:
             if edges == "flanks":
-                raise ValueError("region needs edges='circular': with 'flanks' nothing is rolled")
+                raise ValueError(
+                    "region: expected None with edges='flanks', where nothing is rolled, "
+                    f"got {region}"
+                )
             bounds = integers("region", region)
             if len(bounds) != 2:
-                raise ValueError(f"region must be (start, stop), got {region}")
+                raise ValueError(f"region: expected (start, stop), got {region}")
             region = (bounds[0], bounds[1])
         if shifts is None:
-            (bound,) = integers("max_shift", (max_shift,))
+            bound = DEFAULT if max_shift is None else integer("max_shift", max_shift)
             if bound < 0:
-                raise ValueError(f"max_shift must be 0 or more, got {bound}")
-            return cls(tuple(range(-bound, bound + 1)), edges, region)
-        offsets = integers("shifts", shifts)
-        if not offsets:
-            raise ValueError("shifts is empty; give at least one shift, or leave it out")
-        if len(set(offsets)) < len(offsets):
-            raise ValueError(f"shifts must not repeat, got {list(offsets)}")
-        return cls(offsets, edges, region)
+                raise ValueError(f"max_shift: expected 0 or more, got {bound}")
+            return cls(_around(bound), edges, region, free=max_shift is None)
+        values = integers("shifts", shifts)
+        if not values:
+            raise ValueError("shifts: expected at least one shift, or None, got an empty sequence")
+        if len(set(values)) < len(values):
+            raise ValueError(f"shifts: expected every shift once, got {list(values)}")
+        return cls(values, edges, region)
 
     @property
     def reach(self) -> int:
         """The largest distance of a shift from 0: the flank that each side carries."""
-        return max(abs(n) for n in self.offsets)
+        return max(abs(n) for n in self.values)
 
     def span(self, x: Tensor, dim: int) -> tuple[int, int]:
         """The `(start, stop)` that is rolled along `dim`."""
         return self.region or (0, x.size(dim))
 
+    def fitted(self, lengths: Iterable[int]) -> "Shifts":
+        """These shifts, or fewer, where the choice is ours and one of `lengths` is too short."""
+        if not self.free:
+            return self
+        start, stop = self.region or (0, 0)
+        flanks = self.edges == "flanks"
+        fits = [(n - 1) // 2 if flanks else (stop - start or n) - 1 for n in lengths]
+        return replace(self, values=_around(max(0, min([DEFAULT, *fits]))))
+
     def check(self, name: str, x: Tensor, dims: Dims) -> None:
-        """Raises ValueError if `x`, called `name`, is too short along one of `dims`."""
+        """Raise a ValueError if `x`, called `name`, is too short along one of `dims`."""
         for dim in dims:
             length = x.size(dim)
             if self.edges == "flanks":
                 if length <= 2 * self.reach:
                     raise ValueError(
-                        f"edges='flanks': {name} is {length} long along dim {dim}, which leaves no "
-                        f"window between flanks of {self.reach} on each side"
+                        f"{name}: expected more than {2 * self.reach} positions along dim {dim}, "
+                        f"for a window between flanks of {self.reach} on each side, got {length}"
                     )
                 continue
             start, stop = self.span(x, dim)
             if not 0 <= start < stop <= length:
                 raise ValueError(
-                    f"region must be 0 <= start < stop <= {length}, the length of {name} along "
+                    f"region: expected 0 <= start < stop <= {length}, the length of {name} along "
                     f"dim {dim}, got {self.region}"
                 )
             if self.reach >= stop - start:
                 raise ValueError(
-                    f"max_shift (or the largest of shifts) must be below {stop - start}, the "
-                    f"length of what is rolled in {name} along dim {dim}, got {self.reach}"
+                    f"max_shift, shifts: expected shifts below {stop - start}, the length of what "
+                    f"is rolled in {name} along dim {dim}, got {self.reach}"
                 )
 
     def shift(self, x: Tensor, dims: Dims, n: int) -> Tensor:
@@ -114,13 +129,13 @@ class Shifts:
         return self._roll(a, dims, -n)
 
     def mean(self, total: Tensor, dims: Dims) -> Tensor:
-        """`total`, a sum of `back(...)` over all offsets, divided by how many reach each position.
+        """`total`, a sum of `back(...)` over all shifts, divided by how many reach a position.
 
         A position that no window contains has nothing to average and stays 0.
         """
         if self.edges == "circular" or not dims:
-            return total / len(self.offsets)
-        starts = [self.reach - n for n in self.offsets]
+            return total / len(self.values)
+        starts = [self.reach - n for n in self.values]
         lengths = [total.size(dim) - 2 * self.reach for dim in dims]
         count = torch.zeros([total.size(dim) for dim in dims])
         for start in starts:
@@ -141,6 +156,10 @@ class Shifts:
         return x
 
 
+def _around(bound: int) -> tuple[int, ...]:
+    return tuple(range(-bound, bound + 1))
+
+
 def dims_of(dim: Any, inputs: tuple[Tensor, ...], is_tuple: bool) -> tuple[Dims, ...]:
     """For each input the dimensions that are shifted, counted from the end.
 
@@ -153,36 +172,38 @@ def dims_of(dim: Any, inputs: tuple[Tensor, ...], is_tuple: bool) -> tuple[Dims,
     """
     entries = dim if is_tuple and isinstance(dim, tuple | list) else (dim,) * len(inputs)
     if len(entries) != len(inputs):
-        raise ValueError(f"dim has {len(entries)} entries for {len(inputs)} inputs")
+        raise ValueError(
+            f"dim: expected one entry per input, {len(inputs)}, got {len(entries)}: {dim}"
+        )
     return tuple(
         _dims(entry, f"inputs[{i}]", x) for i, (entry, x) in enumerate(zip(entries, inputs))
     )
 
 
-def sequence_dims(name: str, arg: Tensor, batch: int, like: Tensor, dims: Dims) -> Dims:
-    """The dimension of `arg`, counted from the end, that runs along the sequence of `like`.
+def sequence_dims(name: str, shape: tuple[int, ...], batch: int, like: Tensor, dims: Dims) -> Dims:
+    """The dimension of `shape`, counted from the end, that runs along the sequence of `like`.
 
     It is the one as long as the sequence; where several are, the one at the same place from the
     front, where `like` has its own.
 
     Args:
-        name: What to call `arg` in an error.
-        arg: A mask, position ids, a layer's output...
+        name: What an error calls the tensor.
+        shape: The shape of a mask, of position ids, of a layer's output.
         batch: The number of examples; a first dimension of that size is the batch.
         like: The input that is shifted.
         dims: The dimensions along which `like` is shifted.
     """
     found = []
     for dim in dims:
-        first = 1 if arg.dim() > 1 and arg.size(0) == batch else 0
-        candidates = [d for d in range(first, arg.dim()) if arg.size(d) == like.size(dim)]
+        first = 1 if len(shape) > 1 and shape[0] == batch else 0
+        candidates = [d for d in range(first, len(shape)) if shape[d] == like.size(dim)]
         place = like.dim() + dim
         if len(candidates) != 1 and place not in candidates:
             raise ValueError(
-                f"{name} has shape {tuple(arg.shape)}: expected one dimension of length "
-                f"{like.size(dim)}, the sequence's, found {len(candidates)}"
+                f"{name}: expected one dimension of length {like.size(dim)}, the sequence's, got "
+                f"{len(candidates)} in shape {tuple(shape)}"
             )
-        found.append((place if place in candidates else candidates[0]) - arg.dim())
+        found.append((place if place in candidates else candidates[0]) - len(shape))
     return tuple(found)
 
 
@@ -193,26 +214,30 @@ def _dims(dim: Any, name: str, x: Tensor) -> Dims:
     counted = []
     for d in integers("dim", dims):
         if not -x.dim() <= d < x.dim():
-            raise ValueError(f"dim={d} is out of range for {name} of shape {tuple(x.shape)}")
+            raise ValueError(f"dim: expected a dimension of {name}, {tuple(x.shape)}, got {d}")
         if d % x.dim() == 0:
             raise ValueError(
-                f"dim={d} of {name} with shape {tuple(x.shape)} is the batch; name the sequence "
-                "dimension, or None for an input that is not to be shifted"
+                f"dim: expected the sequence dimension of {name}, {tuple(x.shape)}, or None for "
+                f"an input that is not shifted, got {d}, the batch"
             )
         counted.append(d % x.dim() - x.dim())
     if len(set(counted)) < len(counted):
-        raise ValueError(f"dim names a dimension of {name} twice: {dim}")
+        raise ValueError(f"dim: expected every dimension of {name} once, got {dim}")
     return tuple(counted)
+
+
+def integer(name: str, value: Any) -> int:
+    """`value` as an int; a TypeError calls it `name`."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, got {value!r}") from None
 
 
 def integers(name: str, values: Iterable[Any]) -> tuple[int, ...]:
     """`values` as ints; a TypeError calls them `name`."""
-    if not isinstance(values, Iterable):
-        raise TypeError(f"{name} takes a sequence of integers, got {values!r}")
-    values = tuple(values)
-    if any(isinstance(value, bool) for value in values):
-        raise TypeError(f"{name} takes integers, got {list(values)}")
-    try:
-        return tuple(index(value) for value in values)
-    except TypeError:
-        raise TypeError(f"{name} takes integers, got {list(values)}") from None
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError(f"{name}: expected integers, got {values!r}")
+    return tuple(integer(name, value) for value in values)

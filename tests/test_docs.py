@@ -1,7 +1,6 @@
 """README and site: what they show runs, what they say of the commands and the numbers is true."""
 
 import argparse
-import ast
 import dataclasses
 import doctest
 import html
@@ -111,7 +110,7 @@ def zoo(monkeypatch, tmp_path):
 def desk(monkeypatch, tmp_path, zoo):
     """A folder with the files that the pages speak of."""
     from modelzoo.architectures.deepbind import DeepBind
-    from modelzoo.training.expert import ExpertParams
+    from modelzoo.training.expert import ExpertParams, Recipe
 
     folder = tmp_path / "desk"
     folder.mkdir()
@@ -123,14 +122,14 @@ def desk(monkeypatch, tmp_path, zoo):
     Path("peaks.bed").write_text("chr1\t10\t111\nchr1\t200\t301\n")
     Path("blacklist.bed").write_text("chr1\t400\t450\n")
     Path("mine.py").write_text(OWN_MODEL)
-    params = ExpertParams(filters=(8,), widths=(9,), epochs=1)
+    recipe = Recipe(ExpertParams(epochs=1), {"filters": [8], "widths": [9]})
     for name in ("mine", "other"):
         task = {"mine": "peaks"}.get(name, name)
         model = DeepBind(filters=[4], widths=[9], tasks=[task])
         model.save_pretrained(f"runs/{name}")
     Path("attributions.h5").touch()
     Path("runs/found").mkdir()
-    Path("runs/found/deepbind-peaks.toml").write_text(params.to_toml())
+    Path("runs/found/deepbind-peaks.toml").write_text(recipe.to_toml())
     return folder
 
 
@@ -158,21 +157,21 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     from modelzoo.apply import hits
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
-    from modelzoo.studies.peaks import report
-    from modelzoo.studies.planted import run as laboratory
+    from modelzoo.studies.peaks import evaluate as peaks
+    from modelzoo.studies.planted import evaluate as planted
     from modelzoo.training import argminn, search
-    from modelzoo.training.expert import ExpertParams
+    from modelzoo.training.expert import Recipe
     from modelzoo.zoo import hub
 
     # These take long, or tell the world; they are run as far as the work.
-    monkeypatch.setattr(report, "evaluate", lambda out, **options: out / "index.html")
-    monkeypatch.setattr(laboratory, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(peaks, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(planted, "evaluate", lambda out, **options: out / "index.html")
     monkeypatch.setattr(
         argminn, "train_argminn", lambda source, out, **options: out.mkdir(exist_ok=True)
     )
     monkeypatch.setattr(discovery, "discover", lambda source, out, **options: out)
     monkeypatch.setattr(pipeline, "motifs_of_attributions", lambda file, out, **options: out)
-    monkeypatch.setattr(search, "search", lambda *a, out, **options: ExpertParams())
+    monkeypatch.setattr(search, "search", lambda *a, out, **options: Recipe())
     monkeypatch.setattr(hub, "publish", lambda name, repo_id, *, private: repo_id)
     monkeypatch.setattr(hits, "write_run_hits", lambda run, model: None)
     if "--from-attributions" in words:  # a run that an earlier command of the page made
@@ -279,38 +278,6 @@ def test_every_page_that_is_linked_exists():
                 assert (page.parent / link).is_file(), (page.name, link)
 
 
-def imports():
-    """(module, module it imports), of all of both packages, also inside functions."""
-    for package in (shiftsmooth, modelzoo):
-        for path in sorted(Path(package.__file__).parent.rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    yield from ((name, alias.name) for alias in node.names)
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    yield from ((name, f"{node.module}.{alias.name}") for alias in node.names)
-
-
-def test_imports_point_down_as_the_maintainers_page_draws_them():
-    (diagram,) = (text for _, text in code(DOCS / "maintainers.md", "text") if "▼" in text)
-    layers = {}
-    for height, layer in enumerate(reversed(re.split(r" │\n ▼\n", diagram))):
-        layers |= dict.fromkeys(re.findall(r"\w+", layer.partition("─")[0]), height)
-    known = 0
-    for module, imported in imports():
-        if module.startswith("shiftsmooth"):
-            assert not imported.startswith("modelzoo"), module
-            continue
-        if not imported.startswith("modelzoo") or module == "modelzoo.__init__":
-            continue
-        lower = [*imported.split("."), "hub"][1]  # `import modelzoo` is for `load`
-        upper = module.split(".")[1]
-        if {lower, upper} <= layers.keys():
-            known += 1
-            assert layers[lower] <= layers[upper], (module, imported)
-    assert known > 50
-
-
 def test_the_readme_is_short_and_shows_its_picture():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = text.count("Not measured yet.") * 10  # nine data sets, the longest table
@@ -406,7 +373,7 @@ def test_no_block_has_drifted():
     made = fill.current()
     for path in fill.files():
         text = path.read_text(encoding="utf-8")
-        assert fill.filled(text, made) == text, f"{path.name}: run python docs/fill.py"
+        assert fill.filled(text, made) == text, f"{path.name}: run python docs/tools/fill.py"
 
 
 def test_every_block_is_known_and_every_known_block_is_shown():
@@ -430,8 +397,8 @@ def results(tmp_path_factory):
     from modelzoo.architectures.deepbind import DeepBind
     from modelzoo.architectures.moe import MixtureOfExperts
     from modelzoo.datasets.planted.simulation import Simulation
-    from modelzoo.studies.peaks import report
-    from modelzoo.studies.peaks.scores import LabelledSet
+    from modelzoo.studies.peaks.evaluate import QUICK, evaluate
+    from modelzoo.studies.peaks.sets import LabelledSet
 
     batch = Simulation.load("spi1").sample(40, seed=0)
     order = np.argsort(-batch.labels.astype(int), kind="stable")
@@ -442,17 +409,16 @@ def results(tmp_path_factory):
     torch.manual_seed(0)
     experts = {"GATA3": DeepBind(filters=[4], widths=[9], tasks=["GATA3"]).eval()}
     mixture = MixtureOfExperts.from_experts(experts).eval()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "QUICK_PEAKS", 3)
-        folder = tmp_path_factory.mktemp("report")
-        report.evaluate(
-            folder,
-            quick=True,
-            models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
-            sets=[data],
-            workers=1,
-            progress=False,
-        )
+    folder = tmp_path_factory.mktemp("report")
+    evaluate(
+        folder,
+        quick=True,
+        settings=dataclasses.replace(QUICK, peaks=3),
+        models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
+        sets=[data],
+        workers=1,
+        progress=False,
+    )
     return json.loads((folder / "results.json").read_text())
 
 

@@ -1,8 +1,8 @@
-"""What the units of an ExplaiNN do: for a task (its final weights) and for a sequence.
+"""The units of an ExplaiNN: their weights for each task, and their importance for each sequence.
 
-Unit i adds w_ti u_i(x) to the logit of task t, its importance there; all of them and the bias are
-the logit. A weight alone misleads where a unit is never active, so importances are looked at over
-the sequences that activate the unit's filter to half of its maximum (Novakovsky et al. 2023,
+Unit i adds w_ti u_i(x) to the logit of task t: this is its importance. All importances and the bias
+sum to the logit. A weight alone misleads where a unit is never active, so importances are taken
+over the sequences that activate the unit's filter to half of its maximum (Novakovsky et al. 2023,
 "Interpretability with ExplaiNN").
 """
 
@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
-from modelzoo.sequences import columns
+from modelzoo.sequences import in_batches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BATCH = 256
 HALF = 0.5  # of a filter's maximum
 
 
@@ -33,9 +32,9 @@ class Importances:
     Attributes:
         tasks: Names of the tasks.
         units: Names of the units.
-        values: What each unit adds to each logit, (n, tasks, U).
-        active: Whether a sequence activates the unit's filter to half of its maximum, (n, U);
-            of units that are models, which have no filter, every sequence does.
+        values: The contribution of each unit to each logit, (n, tasks, U).
+        active: Whether a sequence activates the unit's filter to half of its maximum, (n, U).
+            Units that are models have no filter: every sequence activates them.
     """
 
     tasks: tuple[str, ...]
@@ -49,7 +48,7 @@ class Importances:
 
     @property
     def medians(self) -> np.ndarray:
-        """The median of :meth:`of` for every unit and task, (U, tasks); of none it is 0."""
+        """The median of `of` for every unit and task, (U, tasks); 0 where no sequence is active."""
         units, tasks = range(len(self.units)), range(len(self.tasks))
         return np.array([[_median(self.of(u, t)) for t in tasks] for u in units])
 
@@ -58,39 +57,36 @@ class Importances:
         return np.argsort(-self.medians[:, task], kind="stable")
 
 
-@torch.no_grad()
 def importances(model: ExplaiNN | ModelUnits, codes: np.ndarray) -> Importances:
     """Return the importance of every unit over sequences.
 
     Args:
         model: In eval mode.
-        codes: (n, L), best those that the model predicts correctly
-            (:func:`modelzoo.motifs.correctly_predicted`): the maximum of a filter is over them.
+        codes: (n, L), best those of `modelzoo.motifs.correctly_predicted`: the maximum of a filter
+            is taken over them.
     """
     if not len(codes):
         raise ValueError("codes: expected at least one sequence, got none")
-    units, best = [], []
-    for part in columns(codes).split(BATCH):
-        x = part.to(model.final.weight.device)
-        units.append(model.units(x).cpu())
-        if isinstance(model, ExplaiNN):
-            best.append(model.activations(x).amax(dim=-1).cpu())
-    outputs = torch.cat(units)
-    highest = torch.cat(best) if best else torch.ones_like(outputs)
+    weight = model.final.weight.detach()
+    outputs = in_batches(model.units, codes, device=weight.device)
+    highest = torch.ones_like(outputs)
+    if isinstance(model, ExplaiNN):
+        activations = model.activations
+        highest = in_batches(lambda x: activations(x).amax(dim=-1), codes, device=weight.device)
     return Importances(
         tasks=model.tasks,
         units=_unit_names(model),
-        values=(outputs[:, None] * model.final.weight.cpu()).numpy(),
+        values=(outputs[:, None] * weight.cpu()).numpy(),
         active=(highest >= HALF * highest.amax(dim=0)).numpy(),
     )
 
 
 def weights_map(model: ExplaiNN | ModelUnits, labels: Sequence[str] | None = None) -> Figure:
-    """Return the final weights as a heat map, units by tasks, units of like weights together.
+    """Return the final weights as a heat map, units by tasks, units of similar weights together.
 
     Args:
         model: The model.
-        labels: What to call each unit, such as the motif it matches; its name by default.
+        labels: A label for each unit, such as the motif it matches; its name by default.
     """
     from matplotlib.figure import Figure
     from scipy.cluster.hierarchy import dendrogram
@@ -132,10 +128,10 @@ def importance_boxes(
     """Return box plots of the units that are most important for a task, the highest first.
 
     Args:
-        found: As of :func:`importances`.
+        found: The result of `importances`.
         task: The column of the task.
         top: How many units.
-        labels: What to call each unit; its name by default.
+        labels: A label for each unit; its name by default.
     """
     from matplotlib.figure import Figure
 
@@ -151,7 +147,7 @@ def importance_boxes(
 
 
 def clustered(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return an order in which like rows are neighbours, and the tree it is read from.
+    """Return an order in which similar rows are neighbours, and the tree it is read from.
 
     Args:
         rows: (n, features). A single row has no tree.
@@ -172,7 +168,7 @@ def _unit_names(model: ExplaiNN | ModelUnits) -> tuple[str, ...]:
 
 def _labels(labels: Sequence[str] | None, units: Sequence[str]) -> Sequence[str]:
     if labels is not None and len(labels) != len(units):
-        raise ValueError(f"labels: expected one a unit, {len(units)}; got {len(labels)}")
+        raise ValueError(f"labels: expected {len(units)}, one per unit, got {len(labels)}")
     return units if labels is None else labels
 
 

@@ -93,8 +93,16 @@ class Method:
         """Return the function of (x, seed) that gives the maps of a model's task."""
         return self.make(model, target, **self.parameters)
 
+    def __reduce__(self) -> Any:
+        # Functions cannot travel to another process, but their name in the registry can.
+        return _registered, (self.name, dict(self.parameters))
+
 
 METHODS: dict[str, Method] = {}
+
+
+def _registered(name: str, parameters: dict[str, Any]) -> Method:
+    return METHODS[name].having(**parameters)
 
 
 def register(

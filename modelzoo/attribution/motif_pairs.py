@@ -1,13 +1,13 @@
-"""Do two motifs act together, and how far apart? A motif slides past another in the centre.
+"""The joint effect of two motifs at every distance: one slides past the other in the centre.
 
 With f the model's logit, b a random background, A the motif in its centre and B the other one at a
-distance d, what is left when each motif's own effect is taken away is
+distance d, the effect that remains without each motif's own effect is
 
     residual(d) = f(b + A + B_d) - f(b + A) - f(b + B_d) + f(b)
 
-A logit is the logarithm of odds, so exp(residual) is the factor by which the odds of both exceed
-what the two apart lead one to expect: the residual fold change. It is 1 for a model that adds the
-motifs up, as an ExplaiNN must where A and B are different motifs: its units do not interact.
+A logit is the logarithm of odds, so exp(residual), the residual fold change, is the factor by which
+the odds of both motifs exceed the product of their single effects. It is 1 for a model that adds
+the motifs up, as an ExplaiNN must where A and B are different motifs: its units do not interact.
 """
 
 from __future__ import annotations
@@ -17,27 +17,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import nn
 
-from modelzoo.sequences import columns, encode
+from modelzoo.sequences import encode, in_batches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BATCH = 256
-
 
 @dataclass(frozen=True, eq=False)
 class Interaction:
-    """What is left of a pair of motifs, by distance.
+    """The joint effect of a pair of motifs, by distance.
 
     Attributes:
         centre: The motif in the centre, as letters.
         sliding: The motif that slides.
-        distances: From the middle of the one to the middle of the other, (P,); negative where the
-            sliding motif lies before the centre. None at which they would overlap.
-        residuals: (backgrounds, P), in logits.
+        distances: From the middle of the central motif to that of the sliding one, (P,), without
+            those at which they overlap; negative where the sliding motif comes first.
+        residuals: In logits, (backgrounds, P).
     """
 
     centre: str
@@ -47,7 +44,7 @@ class Interaction:
 
     @property
     def residual(self) -> np.ndarray:
-        """The mean over backgrounds, (P,)."""
+        """The mean of the residuals over backgrounds, (P,)."""
         return self.residuals.mean(axis=0)
 
     @property
@@ -66,18 +63,18 @@ def distance_dependence(
     backgrounds: int = 100,
     seed: int = 0,
 ) -> Interaction:
-    """Return how two motifs act together in a model's eyes, at every distance.
+    """Return the joint effect of two motifs on a model, at every distance.
 
-    Slide a short sequence without a meaning as well, such as GGGCT: what it shows is the noise.
+    Slide a short sequence without a meaning as well, such as GGGCT: its residuals are the noise.
 
     Args:
         model: In eval mode; gives logits (B, tasks) for (B, 4, L).
         centre: The motif in the centre, letters A, C, G, T.
-        sliding: The motif that is put everywhere else; the same one asks for pairs of a kind.
+        sliding: The motif that is put everywhere else, which may be the same.
         task: The column of the logit.
-        length: Positions of the backgrounds.
-        backgrounds: How many, each letter as likely.
-        seed: What they are drawn from.
+        length: The length of the backgrounds.
+        backgrounds: The number of random backgrounds, with equal probabilities of the letters.
+        seed: The seed of the backgrounds.
     """
     a, b = (encode(motif)[0] for motif in (centre, sliding))
     middle = (length - len(a)) // 2
@@ -95,7 +92,7 @@ def distance_dependence(
     central[:, middle : middle + len(a)] = a
 
     def slid(codes: np.ndarray) -> np.ndarray:
-        """The logits with the other motif at every start, (backgrounds, P)."""
+        """Return the logits with the other motif at every start, (backgrounds, P)."""
         found = []
         for start in starts:
             both = codes.copy()
@@ -131,8 +128,5 @@ def draw(found: Sequence[Interaction]) -> Figure:
     return figure
 
 
-@torch.no_grad()
 def _logits(model: nn.Module, codes: np.ndarray, task: int) -> np.ndarray:
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    parts = [model(x.to(device))[:, task].cpu() for x in columns(codes).split(BATCH)]
-    return torch.cat(parts).double().numpy()
+    return in_batches(model, codes)[:, task].double().numpy()

@@ -64,7 +64,7 @@ def models(
 
     After a kill, the same command resumes.
     """
-    from modelzoo.studies.peaks.report import evaluate
+    from modelzoo.studies.peaks.evaluate import evaluate
 
     for name in model or ():
         catalog.info(name)
@@ -95,9 +95,9 @@ def argminn(
 
     After a kill, the same command resumes.
     """
-    from modelzoo.studies.planted import run as laboratory
+    from modelzoo.studies.planted.evaluate import evaluate
 
-    page = laboratory.evaluate(
+    page = evaluate(
         output,
         quick=quick,
         seed=seed,

@@ -31,9 +31,10 @@ def names(incomplete: str) -> list[str]:
 
 
 def _experts() -> Iterable[str]:
-    from modelzoo.training.expert import PARAMS
+    from modelzoo.architectures import registered
+    from modelzoo.architectures.expert import Expert
 
-    return PARAMS
+    return registered(Expert)
 
 
 def _baselines() -> Iterable[str]:

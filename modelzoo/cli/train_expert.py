@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,26 +36,32 @@ def expert(
     ] = None,
     seed: SeedOption = 0,
     patience: Annotated[
-        int, typer.Option(min=1, help="Stop after this many epochs without a better score.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            min=1, help="Stop after this many epochs without a better score; 5 by default."
+        ),
+    ] = None,
 ) -> None:
     """Train one expert on peaks against their dinucleotide shuffles.
 
     After a kill, the same command resumes.
     """
-    from modelzoo.training.expert import PARAMS, train_expert
+    from modelzoo.datasets.peaks import task_of
+    from modelzoo.training.expert import Recipe, train_expert
 
-    chosen = None
-    if params is not None:
-        chosen = argument(PARAMS[architecture].from_toml, params.read_text(encoding="utf-8"))
+    if params is None:
+        recipe = Recipe.found(task_of(source), architecture)
+    else:
+        recipe = argument(Recipe.from_toml, params.read_text(encoding="utf-8"), architecture)
+    if patience is not None:
+        recipe = recipe._replace(params=replace(recipe.params, patience=patience))
     argument(
         train_expert,
         source,
         out=output,
         architecture=architecture,
-        params=chosen,
+        recipe=recipe,
         seed=seed,
-        patience=patience,
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")

@@ -48,7 +48,7 @@ def moe(
     After a kill, the same command resumes.
     """
     from modelzoo.architectures.expert import Expert
-    from modelzoo.datasets.chipseq import FACTORS, task_of
+    from modelzoo.datasets.chipseq import FACTORS
     from modelzoo.training.mixture import GateParams, named, train_moe
     from modelzoo.zoo.hub import load
 
@@ -62,7 +62,7 @@ def moe(
         train_moe,
         named(loaded),
         out=output,
-        sources={task_of(path): path for path in peaks} if peaks else None,
+        sources=peaks,
         params=GateParams(precision=precision, epochs=epochs),
         seed=seed,
         progress=errors.is_terminal,

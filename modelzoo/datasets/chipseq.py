@@ -1,29 +1,108 @@
-"""The ChIP-seq files of the mixture paper: where they come from, what they hold, how they split.
+"""The ChIP-seq files: which there are, where they are fetched from, and their checksums.
 
-Training files hold peaks alone; :func:`shuffled` makes their negatives. In the test and
-out-of-distribution files every peak already has its shuffle.
+To add a data set, add its files to `SHA256`; everything else reads them there.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-import numpy as np
-import torch
+from modelzoo.files import sha256
 
-from modelzoo.sequences import encode, read_seq, read_sequences
-
-FACTORS = ("ARID3A", "FOXM1", "GATA3")
+FACTORS = ("ARID3A", "FOXM1", "GATA3")  # the mixture paper's experts
 OOD_FACTORS = ("BCLAF1", "CTCF", "POLR2A", "RBBP5", "SAP30", "STAT3")
 
-COMMIT = "67a2ecf547a83f8ef6545b1f1604fe69482e4d6f"
-URL = f"https://raw.githubusercontent.com/lab-rasool/TFBS/{COMMIT}/data/"
+# Where files are fetched from, by how their names below begin. What follows the address is the
+# whole rest of a name, or just its last part where a home keeps all of its files in one folder.
+_RAW = "https://raw.githubusercontent.com"
+HOMES = {
+    "deepbind/": f"{_RAW}/jisraeli/DeepBind/a9bbf5ffcdf62f2832b0bbdede43a36f4dc19426/data/encode/",
+    "": f"{_RAW}/lab-rasool/TFBS/67a2ecf547a83f8ef6545b1f1604fe69482e4d6f/data/",
+}
 
+# [home/]split/FACTOR_CELLLINE_... and the checksum. Training files hold peaks alone; in test and
+# out-of-distribution files, every peak is followed by a dinucleotide shuffle of it.
 SHA256 = {
+    "train/ARID3A_HepG2_ARID3A_(NB100-279)_Stanford_AC.seq.gz": (
+        "8a45e540a8aabd5dc1990bbf5e1e7f49bb1e3822082e603cda2fd0e0036a7233"
+    ),
+    "train/FOXM1_GM12878_FOXM1_(SC-502)_HudsonAlpha_AC.seq.gz": (
+        "60c9ca8c5a7ffc64d97b46f54677d055d054f32fbeb0a3ffbb4986910f27f784"
+    ),
+    "train/GATA3_SH-SY5Y_GATA3_(SC-269)_USC_AC.seq.gz": (
+        "a5d27aaedd5e52a6c226ae6690b0c00d4147ffe175b97196b04743007a2ce9c3"
+    ),
+    "deepbind/train/ARID3A_K562_ARID3A_(sc-8821)_Stanford_AC.seq.gz": (
+        "928d75f354dbadbb4f083cb298e85df6fa11f001afacd9d577c0d9c9ce831712"
+    ),
+    "deepbind/train/CTCFL_K562_CTCFL_(SC-98982)_HudsonAlpha_AC.seq.gz": (
+        "823589ed0c049dea20ed2a20b196d72ac63d76a04693bb2f43313e4a0c55c3da"
+    ),
+    "deepbind/train/ELK1_GM12878_ELK1_(1277-1)_Stanford_AC.seq.gz": (
+        "3e44bb851d81e1ea9a9f0c3a600574e4151bff8d510c8fc5d21e87b18715075f"
+    ),
+    "deepbind/train/FOXA1_HepG2_FOXA1_(SC-101058)_HudsonAlpha_AC.seq.gz": (
+        "d7444da917c588312ef6231785b8ef508cdbeb6f2550798fb0f101876b47b5bd"
+    ),
+    "deepbind/train/GABPA_GM12878_GABP_HudsonAlpha_AC.seq.gz": (
+        "627505bae74920366a5b9b5125e7972b073f611f0bdb258c9d32b9c33bb7529b"
+    ),
+    "deepbind/train/MYC_H1-hESC_c-Myc_Stanford_AC.seq.gz": (
+        "a12d118206d0f4f0d41712313ebc95606fffaee5249709c5f48c39dfdd980cde"
+    ),
+    "deepbind/train/REST_GM12878_NRSF_HudsonAlpha_AC.seq.gz": (
+        "b5063130dc151f7529f3f02fe1d89ff7d9175a559f6151a72a7927ee217e1ca9"
+    ),
+    "deepbind/train/SP1_GM12878_SP1_HudsonAlpha_AC.seq.gz": (
+        "131c5c30e277ea7e283b374fd78c362ab6fd7f9b1222322df33cf8f048254cbe"
+    ),
+    "deepbind/train/USF1_HepG2_USF-1_HudsonAlpha_AC.seq.gz": (
+        "eb8fb406abe10b62075670c6a04b68757e46985fdb8efb386586e6974ef020a0"
+    ),
+    "deepbind/train/ZBTB7A_HepG2_ZBTB7A_(SC-34508)_HudsonAlpha_AC.seq.gz": (
+        "b60c7d2de6a45864c11c17bbe2d1820fb8a004f973f9fd6a4d5287d012500d43"
+    ),
+    "test/ARID3A_HepG2_ARID3A_(NB100-279)_Stanford_B.seq.gz": (
+        "1c4c7f829cbb82426e789fe5133975d3f9bca9a3af4a3af95f1ac899d8d67df9"
+    ),
+    "test/FOXM1_GM12878_FOXM1_(SC-502)_HudsonAlpha_B.seq.gz": (
+        "cb23f0b99348c3ce3bab2c4b6f75d7f903cee197dd2023fbc26ea82830782291"
+    ),
+    "test/GATA3_SH-SY5Y_GATA3_(SC-269)_USC_B.seq.gz": (
+        "8cc03f18b5a3b1db00dfa6c98d5212fb1612c33dfbe90de43e3aa3699a19c76b"
+    ),
+    "deepbind/test/ARID3A_K562_ARID3A_(sc-8821)_Stanford_B.seq.gz": (
+        "aad6ee8ac42ea66791897a447ad01252f26955d2dd8b5a7865f2c233db807c09"
+    ),
+    "deepbind/test/CTCFL_K562_CTCFL_(SC-98982)_HudsonAlpha_B.seq.gz": (
+        "707696ec7ca64695e6435859c558940bd86ba8dea836a31cf807386eba383b97"
+    ),
+    "deepbind/test/ELK1_GM12878_ELK1_(1277-1)_Stanford_B.seq.gz": (
+        "5eec8cc3d433dfcadb5cf1d23919e5ee6896e6479af52f756adcbd461fe6b805"
+    ),
+    "deepbind/test/FOXA1_HepG2_FOXA1_(SC-101058)_HudsonAlpha_B.seq.gz": (
+        "4634d4a688627cb2009e8598e7ad67687d37d14205daaedb8e96f6705d9e530c"
+    ),
+    "deepbind/test/GABPA_GM12878_GABP_HudsonAlpha_B.seq.gz": (
+        "b3f4da33cd690a3d72bb0033e3d4b5e9eec25405669fd521938b3c7e50ffbe15"
+    ),
+    "deepbind/test/MYC_H1-hESC_c-Myc_Stanford_B.seq.gz": (
+        "5d5d44a679c2ca2b8efa2e6d183172c1d1d4519b0325c4f56c9ede0ab2bc453d"
+    ),
+    "deepbind/test/REST_GM12878_NRSF_HudsonAlpha_B.seq.gz": (
+        "63aba192660e35154421b66f8129aeb449027bb1af25ff7903069fee861d679d"
+    ),
+    "deepbind/test/SP1_GM12878_SP1_HudsonAlpha_B.seq.gz": (
+        "8ef012ed4a8818ebcb0c46f126b0523825170e6d6f2af9f876b6beb4a7f36594"
+    ),
+    "deepbind/test/USF1_HepG2_USF-1_HudsonAlpha_B.seq.gz": (
+        "999b5f5d920c73f1e6229f2a6704d8fbf7e8c73e2359686402cbecfe93d39696"
+    ),
+    "deepbind/test/ZBTB7A_HepG2_ZBTB7A_(SC-34508)_HudsonAlpha_B.seq.gz": (
+        "998ab846950b28f61a20b28dc6fe86c9d143c847965f4edced9a953b7e7fe9a8"
+    ),
     "ood/BCLAF1_K562_BCLAF1_(SC-101388)_HudsonAlpha_B.seq.gz": (
         "d20cb17103810d46e2810f0df58edae0117e23304516726506b1e366beecef5e"
     ),
@@ -42,162 +121,75 @@ SHA256 = {
     "ood/STAT3_HeLa-S3_STAT3_Stanford_B.seq.gz": (
         "58241d49f7100735a18e1b3a931e8ee951cf56dfe957f6ec589bb7eb6dc91992"
     ),
-    "test/ARID3A_HepG2_ARID3A_(NB100-279)_Stanford_B.seq.gz": (
-        "1c4c7f829cbb82426e789fe5133975d3f9bca9a3af4a3af95f1ac899d8d67df9"
-    ),
-    "test/FOXM1_GM12878_FOXM1_(SC-502)_HudsonAlpha_B.seq.gz": (
-        "cb23f0b99348c3ce3bab2c4b6f75d7f903cee197dd2023fbc26ea82830782291"
-    ),
-    "test/GATA3_SH-SY5Y_GATA3_(SC-269)_USC_B.seq.gz": (
-        "8cc03f18b5a3b1db00dfa6c98d5212fb1612c33dfbe90de43e3aa3699a19c76b"
-    ),
-    "train/ARID3A_HepG2_ARID3A_(NB100-279)_Stanford_AC.seq.gz": (
-        "8a45e540a8aabd5dc1990bbf5e1e7f49bb1e3822082e603cda2fd0e0036a7233"
-    ),
-    "train/FOXM1_GM12878_FOXM1_(SC-502)_HudsonAlpha_AC.seq.gz": (
-        "60c9ca8c5a7ffc64d97b46f54677d055d054f32fbeb0a3ffbb4986910f27f784"
-    ),
-    "train/GATA3_SH-SY5Y_GATA3_(SC-269)_USC_AC.seq.gz": (
-        "a5d27aaedd5e52a6c226ae6690b0c00d4147ffe175b97196b04743007a2ce9c3"
-    ),
 }
-
-VALIDATION_FRACTION = 0.1
 
 _CHUNK = 4096  # bytes; the last, broken one of a cut download is lost
 
 
-def file(split: str, factor: str) -> Path:
-    """Return the path of one of the paper's files, fetched on first use.
+def sets(split: str) -> dict[str, str]:
+    """Return the files of a split by the names of their data sets.
 
-    ``MODELZOO_DATA_DIR`` may name a folder that already holds ``train/``, ``test/`` and ``ood/``.
-    Either way the bytes are checked against their sha256.
+    A data set is called by its factor, and by factor and cell line where the factor has one
+    already: `ARID3A`, `ARID3A-K562`.
 
     Args:
-        split: ``"train"``, ``"test"`` or ``"ood"``.
-        factor: One of :data:`FACTORS`, or of :data:`OOD_FACTORS` for ``"ood"``.
+        split: `"train"`, `"test"` or `"ood"`.
+    """
+    found: dict[str, str] = {}
+    for name in SHA256:
+        *_, folder, file = name.split("/")
+        if folder == split:
+            factor, cell, *_ = file.split("_")
+            found[f"{factor}-{cell}" if factor in found else factor] = name
+    return found
+
+
+def file(split: str, name: str) -> Path:
+    """Return the path of a data set's file, fetched on first use.
+
+    `MODELZOO_DATA_DIR` may name a folder that already holds the files, as `SHA256` names them.
+    Either way the bytes are checked against their checksum.
+
+    Args:
+        split: `"train"`, `"test"` or `"ood"`.
+        name: The data set, one of `sets(split)`.
 
     Raises:
         ValueError: There is no such file, or its bytes are not the published ones.
         OSError: The file can be neither found nor fetched.
     """
-    names = [name for name in SHA256 if name.startswith(f"{split}/{factor}_")]
-    if not names:
-        known = ", ".join(sorted(name.partition("_")[0] for name in SHA256))
-        raise ValueError(f"split, factor: expected one of {known}; got {split}/{factor}")
-    name = names[0]
+    known = sets(split)
+    if name not in known:
+        every = ", ".join(f"{s}/{n}" for s in ("train", "test", "ood") for n in sets(s))
+        raise ValueError(f"split, name: expected one of {every}; got {split}/{name}")
     folder = os.environ.get("MODELZOO_DATA_DIR")
-    return _fetch(name) if folder is None else _checked(Path(folder) / name, SHA256[name])
-
-
-def task_of(source: str | Path) -> str:
-    """Return the name of the task that peaks are of: the factor, or the file's name."""
-    return str(source) if source in FACTORS else Path(source).name.partition(".")[0]
-
-
-def source_file(source: str | Path) -> Path:
-    """Return the file that peaks are read from: a factor's training file, or the file itself."""
-    path = file("train", str(source)) if str(source) in FACTORS else Path(source)
-    if not path.is_file():
-        raise ValueError(f"source: expected one of {FACTORS} or a file of peaks, got {source}")
-    return path
-
-
-def peaks(source: str | Path) -> np.ndarray:
-    """Return the (N, L) codes of the peaks to train on.
-
-    Args:
-        source: One of :data:`FACTORS`, or a file of peaks of one length: ``.seq`` or FASTA, with
-            or without ``.gz``. Records labelled 0 are left out.
-    """
-    path = source_file(source)
-    codes = encode([r.sequence for r in read_sequences(path) if r.label != 0])
-    if len(codes) == 0:
-        raise ValueError(f"{path}: expected at least one peak, got none")
-    return codes
-
-
-def labelled(split: str, factor: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (N, L) codes and (N,) labels of a test or out-of-distribution file.
-
-    Args:
-        split: ``"test"`` or ``"ood"``.
-        factor: The factor whose file to read.
-    """
-    records = list(read_seq(file(split, factor)))
-    labels = np.array([record.label for record in records])
-    return encode([record.sequence for record in records]), labels
-
-
-def split_peaks(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the peaks to train on and the tenth that is set aside to validate on.
-
-    A hash of the sequence decides. So the same sequence, or its other strand, falls on the same
-    side wherever it occurs, in this file or in another factor's.
-
-    Args:
-        codes: (N, L) codes of peaks.
-    """
-    held = held_out(codes)
-    return codes[~held], codes[held]
-
-
-def held_out(codes: np.ndarray) -> np.ndarray:
-    """Return which of (N, L) codes are set aside to validate on, (N,) bool."""
-    return np.array([_is_held_out(row) for row in codes], dtype=bool)
-
-
-def shuffled(codes: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
-    """Return one dinucleotide-preserving shuffle of every sequence, (N, L) -> (N, L).
-
-    Args:
-        codes: (N, L) codes as made by :func:`modelzoo.sequences.encode`.
-        seed: What the shuffles are drawn from; several integers, such as a seed and an epoch, are
-            one seed.
-    """
-    from tangermeme.ersatz import dinucleotide_shuffle
-
-    states = np.random.SeedSequence(seed).generate_state(len(codes)).tolist()
-    # an ambiguous letter is a character of its own to the shuffle: a column of zeros
-    x = (torch.from_numpy(codes)[:, None] == torch.arange(4, dtype=torch.uint8)[:, None]).to(
-        torch.int8
-    )
-    shuffles = dinucleotide_shuffle(x, n=1, random_state=states, allow_N=True)[:, 0]
-    known, codes_out = shuffles.max(dim=1)
-    return torch.where(known == 1, codes_out, 4).to(torch.uint8).numpy()
-
-
-def _is_held_out(row: np.ndarray) -> bool:
-    forward = row.tobytes()
-    reverse = _COMPLEMENT[row[::-1]].tobytes()
-    digest = hashlib.blake2b(min(forward, reverse), digest_size=8).digest()
-    return int.from_bytes(digest, "little") < VALIDATION_FRACTION * 2**64
-
-
-_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
+    path = known[name]
+    return _fetch(path) if folder is None else _checked(Path(folder) / path, SHA256[path])
 
 
 def _fetch(name: str) -> Path:
     import pooch
     from filelock import FileLock
 
-    cache = Path(pooch.os_cache("shiftsmooth")) / f"tfbs-{COMMIT[:12]}"
+    prefix, home = next((p, home) for p, home in HOMES.items() if name.startswith(p))
+    url = home + quote(name.rpartition("/")[2] if prefix else name)
+    cache = Path(pooch.os_cache("shiftsmooth")) / "tfbs"
     (cache / name).parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(cache / f"{name}.lock"):  # a second process finds what the first fetched
             fetched = pooch.retrieve(
-                URL + quote(name), SHA256[name], fname=name, path=cache, downloader=_resume
+                url, SHA256[name], fname=name, path=cache, downloader=_download
             )
     except OSError as error:  # what requests raises is an OSError too
         raise OSError(
-            f"{name} could not be fetched from {URL} ({error}). Try again with a network, or set "
+            f"{name} could not be fetched from {home} ({error}). Try again with a network, or set "
             "MODELZOO_DATA_DIR to a folder that holds train/, test/ and ood/"
         ) from error
     return Path(fetched)
 
 
-def _resume(url: str, output_file: str, pooch: object) -> None:
-    """Download as pooch's own downloader does, but from where an earlier call was cut off."""
+def _download(url: str, output_file: str, pooch: object) -> None:
+    """Download as pooch's own downloader does, but resume where an earlier call was cut off."""
     import requests
     from tqdm.auto import tqdm
 
@@ -207,8 +199,9 @@ def _resume(url: str, output_file: str, pooch: object) -> None:
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=30) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            partial.unlink()  # nothing lies beyond it: it was not this file's beginning
-            return _resume(url, output_file, pooch)
+            # The partial file is already as long as the real one, so it is something else.
+            partial.unlink()
+            return _download(url, output_file, pooch)
         response.raise_for_status()
         resumed = response.status_code == requests.codes.partial_content
         start = have if resumed else 0
@@ -220,13 +213,12 @@ def _resume(url: str, output_file: str, pooch: object) -> None:
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
-    os.replace(partial, output_file)  # whose sum pooch checks
+    os.replace(partial, output_file)  # pooch checks its checksum
 
 
-def _checked(path: Path, sha256: str) -> Path:
+def _checked(path: Path, expected: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"MODELZOO_DATA_DIR: expected the file {path}, which is not there")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
-        raise ValueError(f"{path}: expected sha256 {sha256}, got {found}")
+    if (found := sha256(path.read_bytes())) != expected:
+        raise ValueError(f"{path}: expected sha256 {expected}, got {found}")
     return path

@@ -1,1 +1,1 @@
-"""From sequences, or attributions, to a folder of named motifs."""
+"""Motif discovery: from sequences alone, or from attributions, to a folder of named motifs."""

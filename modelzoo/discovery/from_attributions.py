@@ -1,22 +1,21 @@
-"""From attributions, or from sequences alone, to a folder of named motifs; nothing half-written."""
+"""Motif discovery from attributions: TF-MoDISco, named, located and put on a page."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelzoo.discovery.report import Finding, write_report
-from modelzoo.motifs.instances import find_instances, syntax
-from modelzoo.motifs.jaspar import GROUP, RELEASE, annotate, jaspar
-from modelzoo.motifs.modisco import SEQLETS, modisco
-from modelzoo.motifs.motif import Motif
-from modelzoo.sequences import AMBIGUOUS
-from modelzoo.training import run_folder as provenance
+from modelzoo.discovery.findings import Finding, Findings
+from modelzoo.discovery.report import write_report
+from modelzoo.motifs import annotate, jaspar, modisco
+from modelzoo.motifs.jaspar import GROUP, RELEASE
+from modelzoo.motifs.modisco import SEQLETS
+from modelzoo.sequences import from_columns
+from modelzoo.training.run_folder import partial
 
 
 def motifs_of_attributions(
@@ -28,14 +27,14 @@ def motifs_of_attributions(
     group: str | None = GROUP,
     progress: bool = True,
 ) -> Path:
-    """Writes the motifs of attributions, their matches, instances and syntax; returns the page.
+    """Write the motifs of attributions, their matches, instances and syntax; return the page.
 
     Args:
         attributions: The file `attributions.h5` of `shiftsmooth attribute`, or any with its
             `one_hot`, `hypothetical` (n, 4, L) and `ids`.
         out: The folder to make.
-        max_seqlets: How many of either sign TF-MoDISco looks at, at most.
-        release: Of JASPAR.
+        max_seqlets: The largest number of seqlets of either sign for TF-MoDISco.
+        release: The release of JASPAR.
         group: A taxonomic group of it; None is all.
         progress: Show a bar.
 
@@ -45,7 +44,7 @@ def motifs_of_attributions(
         RuntimeError: There is no motif in them.
     """
     out = Path(out)
-    folder = provenance.partial(out)
+    folder = partial(out)
     database = jaspar(release, group)
     one_hot, hypothetical, names, facts = _read(Path(attributions))
     with tqdm(total=4, disable=not progress) as bar:
@@ -57,36 +56,25 @@ def motifs_of_attributions(
                 f" attribution that resemble each other; there are {len(names)} sequences"
             )
         bar.update()
+        bar.set_description("Tomtom")
         motifs = [pattern.motif for pattern in patterns]
-        findings = _named(motifs, database, bar)
+        findings = list(map(Finding, motifs, annotate(motifs, database)))
+        bar.update()
         bar.set_description("FIMO")
-        codes = np.where(one_hot.any(1), one_hot.argmax(1), AMBIGUOUS).astype(np.uint8)
-        instances = find_instances([motif.trimmed() for motif in motifs], codes)
+        found = Findings.of(findings, findings, from_columns(one_hot), names)
         bar.update()
         bar.set_description("logos and page")
-        write_report(
-            folder,
-            "Motifs of attributions",
-            {"sequences": f"{len(names):,}", **facts, "database": f"{release} {group or 'all'}"},
-            findings,
-            instances=instances,
-            names=names,
-            pairs=syntax(instances, [motif.name for motif in motifs]),
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        found.write(folder)
+        facts = {"sequences": f"{len(names):,}", **facts, "database": f"{release} {group or 'all'}"}
+        write_report(folder, "Motifs of attributions", facts, found)
         bar.update()
     os.replace(folder, out)
     return out / "index.html"
 
 
-def _named(motifs: Sequence[Motif], database: Sequence[Motif], bar: tqdm) -> list[Finding]:
-    bar.set_description("Tomtom")
-    found = annotate(motifs, database)
-    bar.update()
-    return [Finding(motif, matches) for motif, matches in zip(motifs, found)]
-
-
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]]:
-    """One-hot, hypothetical, names, and what the page says of the attributions."""
+    """Return one-hot sequences, hypothetical attributions, names, and facts for the page."""
     try:
         file = h5py.File(path)
     except OSError as error:
@@ -97,14 +85,13 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]
         count = len(file["ids"])
         if "done" in file and (done := int(file["done"][()])) < count:
             raise ValueError(
-                f"{path}: {done} of {count} sequences are attributed; expected all. Run"
+                f"{path}: expected all of {count} sequences to be attributed, got {done}; run"
                 " `shiftsmooth attribute` again"
             )
-        told = ("method", "max_shift", "task")
-        facts = {key: str(file.attrs[key]) for key in told if key in file.attrs}
-        return (
-            file["one_hot"][()],
-            file["hypothetical"][()],
-            file["ids"].asstr()[()].tolist(),
-            facts,
-        )
+        facts = {
+            key: str(file.attrs[key])
+            for key in ("method", "max_shift", "task")
+            if key in file.attrs
+        }
+        names = file["ids"].asstr()[()].tolist()
+        return file["one_hot"][()], file["hypothetical"][()], names, facts

@@ -1,4 +1,4 @@
-"""De novo motif discovery: an ExplaiNN learns sequences from their shuffles, its units are read.
+"""Motif discovery from sequences: an ExplaiNN learns them from their shuffles, its units are read.
 
 A unit's motif counts as found if the unit adds to the logit and the motif's best hit alone tells
 held-out sequences from their shuffles, with a false discovery rate of 5 % over the units (Mann and
@@ -9,30 +9,57 @@ sequences.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
 
+from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.explainn_units import importances
-from modelzoo.datasets import chipseq
-from modelzoo.discovery.report import Finding, rank_figure, write_report
+from modelzoo.datasets.peaks import Peaks, source_file
+from modelzoo.discovery.figures import rank_figure
+from modelzoo.discovery.findings import Finding, Findings
+from modelzoo.discovery.report import write_report
+from modelzoo.errors import working
 from modelzoo.files import write_atomically
-from modelzoo.motifs.filters import correctly_predicted, filter_motifs
-from modelzoo.motifs.instances import average_precision, best_hits, find_instances, syntax
-from modelzoo.motifs.jaspar import GROUP, RELEASE, annotate, jaspar
-from modelzoo.motifs.motif import Motif
+from modelzoo.motifs import Motif, annotate, best_hits, correctly_predicted, filter_motifs, jaspar
+from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.sequences import encode, read_sequences
-from modelzoo.training import run_folder as provenance
-from modelzoo.training.multitask import MultiTaskParams, Peaks, train_explainn
+from modelzoo.training.checkpoints import refuse_other
+from modelzoo.training.multitask import MultiTaskParams, train_explainn
+from modelzoo.training.run_folder import partial
 from modelzoo.zoo.hub import load
 
 Q_VALUE = 0.05
+_RANKS = (
+    "How well each motif's best hit alone tells held-out sequences from their shuffles, by the"
+    " importance of its unit"
+)
+
+
+class UnitMotif(NamedTuple):
+    """The motif of a unit, and how good it is.
+
+    Attributes:
+        motif: The motif of the unit's filter.
+        importance: The unit's median importance.
+        auprc: How well the motif's best hit alone tells held-out sequences from their shuffles.
+        q_value: The false discovery rate at which it does so at all.
+    """
+
+    motif: Motif
+    importance: float
+    auprc: float
+    q_value: float
+
+    @property
+    def found(self) -> bool:
+        """Whether the motif counts as found."""
+        return self.importance > 0 and self.q_value <= Q_VALUE
 
 
 def discover(
@@ -46,20 +73,20 @@ def discover(
     group: str | None = GROUP,
     progress: bool = True,
 ) -> Path:
-    """Writes the motifs that tell sequences from their dinucleotide shuffles; returns the page.
+    """Write the motifs that tell sequences from their dinucleotide shuffles; return the page.
 
     Motifs are ranked by the importance of their units. Those that resemble a better one are in the
     files, and counted on the page. The trained model is in the folder `model`. A run that was
     stopped resumes when it is called again with the same arguments.
 
     Args:
-        source: One of :data:`modelzoo.datasets.chipseq.FACTORS`, or a FASTA or `.seq` file of
-            sequences of one length.
+        source: One of `modelzoo.datasets.chipseq.FACTORS`, or a FASTA or `.seq` file of sequences
+            of one length.
         out: The folder to make.
-        units: How many motifs to look for, at most.
-        seed: Of the training.
-        params: Of the training; the recipe's by default.
-        release: Of JASPAR.
+        units: The largest number of motifs to look for.
+        seed: The seed of the training.
+        params: Hyper-parameters of the training; the recipe's by default.
+        release: The release of JASPAR.
         group: A taxonomic group of it; None is all.
         progress: Show bars.
 
@@ -69,109 +96,84 @@ def discover(
         RuntimeError: There is no motif.
     """
     out = Path(out)
-    if out.exists():
-        raise FileExistsError(f"out: {out} exists already; remove it, or write elsewhere")
+    folder = partial(out)
     database = jaspar(release, group)
     peaks = Peaks([source])
     params = params or MultiTaskParams.of("explainn")
-    folder = provenance.partial(out)
-    _same_run(folder / "run.json", peaks, units=units, seed=seed, **dataclasses.asdict(params))
+    sums = list(peaks.sources.values())
+    _begin(folder, {"sources": sums, "units": units, "seed": seed, **dataclasses.asdict(params)})
     if not (folder / "model").exists():
-        train_explainn(
-            [source],
-            out=folder / "model",
-            units=units,
-            params=params,
-            seed=seed,
-            progress=progress,
-        )
-    model: Any = load(folder / "model")
-    training = json.loads((folder / "model" / "training.json").read_text())
-
-    with tqdm(total=4, disable=not progress) as bar:
+        options: dict[str, Any] = {"params": params, "seed": seed, "progress": progress}
+        train_explainn([source], out=folder / "model", units=units, **options)
+    with working(), tqdm(total=4, disable=not progress) as bar:
         bar.set_description("filters")
-        codes, labels = peaks.epoch(0, seed)
-        codes = codes[correctly_predicted(model, codes, labels.numpy())]
-        motifs = filter_motifs(model.activations, codes, model.width) if len(codes) else []
-        ranked: list[tuple[Motif, float]] = []
-        if any(motifs):
-            importance = importances(model, codes)
-            medians = importance.medians[:, 0]
-            ranked = [
-                (motif, medians[unit])
-                for unit in importance.ranked(0)
-                if (motif := motifs[unit]) is not None and motif.informative.any()
-            ]
-        held_out, known = peaks.held_out
-        judged = _judged([motif.trimmed() for motif, _ in ranked], held_out, known[:, 0].numpy())
-        found = [row for row, (_, q) in enumerate(judged) if q <= Q_VALUE and ranked[row][1] > 0]
-        if not found:
+        model: Any = load(folder / "model")
+        auc = json.loads((folder / "model" / "training.json").read_text())["validation_auc"]
+        every = unit_motifs(model, peaks, seed)
+        if not any(unit.found for unit in every):
             raise RuntimeError(
                 f"no motif found in {source}: none of {units} units has one that tells held-out"
-                f" sequences from their shuffles; the validation AUC is"
-                f" {training['validation_auc']:.3f}"
+                f" sequences from their shuffles; the validation AUC is {auc:.3f}"
             )
         bar.update()
         bar.set_description("Tomtom")
-        chosen = [ranked[row][0] for row in found]
-        matches = annotate(chosen, database)
-        variants = distinct(chosen, database)
+        findings, shown = _named([unit for unit in every if unit.found], database)
         bar.update()
         bar.set_description("FIMO")
-        records = [r for r in read_sequences(chipseq.source_file(source)) if r.label != 0]
-        shown = [chosen[first] for first in variants]
-        instances = find_instances(
-            [motif.trimmed() for motif in shown], encode([r.sequence for r in records])
-        )
+        records = [r for r in read_sequences(source_file(source)) if r.label != 0]
+        codes, names = encode([r.sequence for r in records]), [r.name for r in records]
+        found = Findings.of(findings, shown, codes, names)
         bar.update()
         bar.set_description("logos and page")
-        findings = [
-            Finding(
-                motif,
-                matches[index],
-                {
-                    "importance": f"{ranked[found[index]][1]:.3g}",
-                    "AUPRC": f"{judged[found[index]][0]:.3f}",
-                    "units alike": str(len(variants.get(index, ()))),
-                },
-            )
-            for index, motif in enumerate(chosen)
-        ]
-        write_report(
-            folder,
-            f"Motifs of {chipseq.task_of(source)}",
-            {
-                "sequences": f"{len(records):,}",
-                "validation AUC": f"{training['validation_auc']:.3f}",
-                "units": str(units),
-                "with a motif": str(len(found)),
-                "distinct": str(len(variants)),
-                "database": f"{release} {group or 'all'}",
-            },
-            findings,
-            shown=[findings[first] for first in variants],
-            instances=instances,
-            names=[record.name for record in records],
-            pairs=syntax(instances, [motif.name for motif in shown]),
-            figures={
-                "How well each motif's best hit alone tells held-out sequences from their shuffles,"
-                " by the importance of its unit": rank_figure(
-                    {chipseq.task_of(source): np.array([score for score, _ in judged])}
-                )
-            },
-        )
+        found.write(folder)
+        facts = {
+            "sequences": f"{len(records):,}",
+            "validation AUC": f"{auc:.3f}",
+            "units": str(units),
+            "with a motif": str(len(findings)),
+            "distinct": str(len(shown)),
+            "database": f"{release} {group or 'all'}",
+        }
+        (task,) = peaks.tasks
+        ranks = rank_figure({task: np.array([unit.auprc for unit in every])})
+        write_report(folder, f"Motifs of {task}", facts, found, {_RANKS: ranks})
         bar.update()
     (folder / "run.json").unlink()
     os.replace(folder, out)
     return out / "index.html"
 
 
+def unit_motifs(model: ExplaiNN, peaks: Peaks, seed: int) -> list[UnitMotif]:
+    """Return the informative motifs of a model's units, the most important unit's first.
+
+    Args:
+        model: Trained on the peaks.
+        peaks: Those to make motifs of, and those held out to judge them by.
+        seed: The seed of the training.
+    """
+    codes, labels = peaks.epoch(0, seed)
+    codes = codes[correctly_predicted(model, codes, labels.numpy())]
+    if not len(codes):
+        return []
+    filters = filter_motifs(model.activations, codes, model.width)
+    importance = importances(model, codes)
+    medians = importance.medians[:, 0]
+    ranked = [
+        (motif, float(medians[unit]))
+        for unit in importance.ranked(0)
+        if (motif := filters[unit]) is not None and motif.informative.any()
+    ]
+    held_out, known = peaks.held_out
+    judged = _judged([motif.trimmed() for motif, _ in ranked], held_out, known[:, 0].numpy())
+    return [UnitMotif(*motif, *score) for motif, score in zip(ranked, judged)]
+
+
 def distinct(motifs: Sequence[Motif], database: Sequence[Motif]) -> dict[int, list[int]]:
-    """The motifs that resemble none before them, each with all those that resemble it.
+    """Return the motifs that resemble none before them, each with all those that resemble it.
 
     Args:
         motifs: The better ones first.
-        database: Beside which they are compared, for few motifs alone make no p-value.
+        database: More motifs to compare with: p-values of a few motifs alone are unreliable.
     """
     similar = annotate(motifs, [*database, *motifs])
     names = {motif.name: index for index, motif in enumerate(motifs)}
@@ -183,11 +185,29 @@ def distinct(motifs: Sequence[Motif], database: Sequence[Motif]) -> dict[int, li
     return groups
 
 
+def _named(
+    units: Sequence[UnitMotif], database: Sequence[Motif]
+) -> tuple[list[Finding], list[Finding]]:
+    """Return the findings of units, and those of them that resemble no better one."""
+    motifs = [unit.motif for unit in units]
+    alike = distinct(motifs, database)
+    findings = []
+    for index, (unit, matches) in enumerate(zip(units, annotate(motifs, database))):
+        facts = {
+            "importance": f"{unit.importance:.3g}",
+            "AUPRC": f"{unit.auprc:.3f}",
+            "units alike": str(len(alike.get(index, ()))),
+        }
+        findings.append(Finding(unit.motif, matches, facts))
+    return findings, [findings[first] for first in alike]
+
+
 def _judged(
     motifs: Sequence[Motif], codes: np.ndarray, labels: np.ndarray
 ) -> list[tuple[float, float]]:
-    """For each motif, the AUPRC of its best hit alone, and the q-value of it."""
+    """Return the AUPRC of each motif's best hit alone, and its q-value."""
     from scipy.stats import false_discovery_control, mannwhitneyu
+    from sklearn.metrics import average_precision_score
 
     if not motifs:
         return []
@@ -195,18 +215,16 @@ def _judged(
     bound = labels == 1
     p_values = mannwhitneyu(hits[bound], hits[~bound], alternative="greater").pvalue
     q_values = false_discovery_control(p_values)
-    return [(average_precision(column, labels), float(q)) for column, q in zip(hits.T, q_values)]
+    return [
+        (float(average_precision_score(labels, column)), float(q))
+        for column, q in zip(hits.T, q_values)
+    ]
 
 
-def _same_run(path: Path, peaks: Peaks, **arguments: Any) -> None:
-    """Notes what a run is of; refuses to go on with another's."""
-    sums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in peaks.sources]
-    wanted = json.loads(json.dumps({"sources": sums, **arguments}))
-    if not path.exists():
-        write_atomically(path, json.dumps(wanted).encode())
-    elif (found := json.loads(path.read_text())) != wanted:
-        differing = sorted(key for key in wanted if wanted[key] != found.get(key))
-        raise ValueError(
-            f"{path.parent} is of a stopped run with other {', '.join(differing)}; remove it, or"
-            " write elsewhere"
-        )
+def _begin(folder: Path, identity: dict[str, Any]) -> None:
+    """Make the folder of a run and write down its identity; refuse to resume another run."""
+    note = folder / "run.json"
+    if note.exists():
+        refuse_other(folder, json.loads(note.read_text()), identity)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(note, json.dumps(identity).encode())

@@ -1,10 +1,13 @@
-"""Motifs out of models: from filters and attributions to named motifs, instances and syntax."""
+"""Motifs: what they are, where they are from, whom they resemble, where they occur."""
 
+from modelzoo.motifs.files import read_meme, write_matches, write_matrices, write_meme
 from modelzoo.motifs.filters import correctly_predicted, filter_motifs
-from modelzoo.motifs.instances import best_hits, find_instances, performances, syntax
-from modelzoo.motifs.jaspar import Match, annotate, jaspar, label, releases, tomtom
+from modelzoo.motifs.instances import best_hits, find_instances
+from modelzoo.motifs.jaspar import jaspar, jaspar_matrix, releases
 from modelzoo.motifs.modisco import Pattern, modisco
-from modelzoo.motifs.motif import Motif, read_meme, write_matches, write_matrices, write_meme
+from modelzoo.motifs.motif import Motif
+from modelzoo.motifs.syntax import spacings, syntax
+from modelzoo.motifs.tomtom import Match, annotate, label, tomtom
 
 __all__ = [
     "Match",
@@ -16,11 +19,12 @@ __all__ = [
     "filter_motifs",
     "find_instances",
     "jaspar",
+    "jaspar_matrix",
     "label",
     "modisco",
-    "performances",
     "read_meme",
     "releases",
+    "spacings",
     "syntax",
     "tomtom",
     "write_matches",

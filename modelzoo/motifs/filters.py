@@ -1,6 +1,6 @@
-"""Filters to motifs: what the sequences look like that a filter answers to.
+"""Motifs of filters: the sequences that activate a filter, aligned and counted.
 
-A filter's motif is made of every window, in correctly predicted sequences, whose activation reaches
+A filter's motif counts every window, in correctly predicted sequences, whose activation reaches
 half of the filter's maximum there (Novakovsky et al. 2023, Methods).
 """
 
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modelzoo.motifs.motif import Motif
-from modelzoo.sequences import columns
+from modelzoo.sequences import columns, in_batches
 
-BATCH = 256
+BATCH = 256  # sequences at once; changes time and memory, never a result
 
 
 @torch.no_grad()
@@ -30,21 +30,21 @@ def filter_motifs(
     name: str = "unit",
     batch_size: int = BATCH,
 ) -> list[Motif | None]:
-    """The motif of each filter; None for a filter that nothing activates.
+    """Return the motif of each filter; None for a filter that nothing activates.
 
-    The sequences are gone through twice, in batches: for the maxima, then for the counts. Windows
-    that stick out of the sequence, or hold an ambiguous letter, do not count.
+    The sequences are read twice, in batches: for the maxima, then for the counts. Windows that
+    stick out of the sequence, or hold an ambiguous letter, do not count.
 
     Args:
         activations: Takes one-hot sequences (B, 4, L), gives the filters' activations
             (B, filters, positions), such as `explainn.activations`.
-        codes: The sequences as of `modelzoo.sequences.encode`, (n, L); see
-            :func:`correctly_predicted`.
-        width: Of the filters.
+        codes: The sequences as made by `modelzoo.sequences.encode`, (n, L), best those of
+            `correctly_predicted`.
+        width: Width of the filters.
         first: Where the window of the first position starts: -p for a convolution padded by p.
-        fraction: Of the maximum that a window must reach.
-        name: Of the filters, which become `unit-0`, `unit-1` and so on.
-        batch_size: How many sequences at once; it changes no result.
+        fraction: The fraction of a filter's maximum that a window must reach.
+        name: The filters become `unit-0`, `unit-1` and so on.
+        batch_size: Sequences at once.
 
     Raises:
         ValueError: There is no sequence, or the activations have another shape.
@@ -55,23 +55,10 @@ def filter_motifs(
         raise ValueError(f"fraction: expected a number above 0 and up to 1, got {fraction}")
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        """The activations that count, the others -inf, and the windows (B, positions, 4 width)."""
-        for start in range(0, len(codes), batch_size):
-            part = codes[start : start + batch_size]
+        """Yield the activations, -inf where they do not count, and the windows (B, P, 4 width)."""
+        for part in torch.from_numpy(codes).split(batch_size):
             found = activations(columns(part)).cpu()
-            if found.ndim != 3 or len(found) != len(part):
-                raise ValueError(
-                    f"activations: expected ({len(part)}, filters, positions), got"
-                    f" {tuple(found.shape)}"
-                )
-            left, right = -first, first + found.shape[2] - 1 + width - part.shape[1]
-            if left < 0 or right - left not in (0, 1):  # 1: an even width, padded to "same"
-                raise ValueError(
-                    f"width: {found.shape[2]} positions of {width} from {first} do not fit"
-                    f" {part.shape[1]} letters; expected the filters' width and padding"
-                )
-            one_hot = torch.from_numpy((part[:, None] == np.arange(4)[:, None]).astype(np.float32))
-            windows = F.pad(one_hot, (left, right)).unfold(2, width, 1).transpose(1, 2).flatten(2)
+            windows = _windows(part, found, width, first)
             whole = windows.sum(2) == width
             yield found.masked_fill(~whole[:, None], -torch.inf), windows
 
@@ -88,24 +75,35 @@ def filter_motifs(
     return motifs
 
 
-@torch.no_grad()
 def correctly_predicted(
     model: nn.Module, codes: np.ndarray, labels: np.ndarray, *, batch_size: int = BATCH
 ) -> np.ndarray:
-    """True for the sequences of which the model predicts every known label. Shape (n,).
+    """Return for which sequences the model predicts every known label, (n,) bool.
 
     Args:
         model: In eval mode; gives logits (B, tasks).
-        codes: Shape (n, L).
-        labels: 0 and 1, and NaN where nobody knows. Shape (n, tasks), or (n,) for one task.
-        batch_size: How many sequences at once.
+        codes: (n, L).
+        labels: 0 and 1, and NaN where the label is unknown, (n, tasks), or (n,) for one task.
+        batch_size: Sequences at once.
     """
-    parts = [
-        model(columns(codes[start : start + batch_size]).to(next(model.parameters()).device))
-        for start in range(0, len(codes), batch_size)
-    ]
-    predicted = torch.cat(parts).cpu().numpy() > 0
+    predicted = in_batches(model, codes, batch_size=batch_size).numpy() > 0
     known = np.asarray(labels, dtype=float).reshape(len(codes), -1)
     if known.shape != predicted.shape:
         raise ValueError(f"labels: expected {predicted.shape}, got {known.shape}")
     return ((predicted == (known > 0.5)) | np.isnan(known)).all(1)
+
+
+def _windows(codes: Tensor, found: Tensor, width: int, first: int) -> Tensor:
+    """Return the one-hot window of each activation, (B, positions, 4 width)."""
+    if found.ndim != 3 or len(found) != len(codes):
+        raise ValueError(
+            f"activations: expected ({len(codes)}, filters, positions), got {tuple(found.shape)}"
+        )
+    left, right = -first, first + found.shape[2] - 1 + width - codes.shape[1]
+    if left < 0 or right - left not in (0, 1):  # 1: an even width, padded to "same"
+        raise ValueError(
+            f"width: {found.shape[2]} positions of {width} from {first} do not fit"
+            f" {codes.shape[1]} letters; expected the filters' width and padding"
+        )
+    padded = F.pad(columns(codes, ambiguous=0), (left, right))
+    return padded.unfold(2, width, 1).transpose(1, 2).flatten(2)

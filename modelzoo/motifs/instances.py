@@ -1,6 +1,4 @@
-"""Where motifs are in sequences (FIMO, by memelite), how well they tell sequences apart, and how
-they lie to each other: their syntax.
-"""
+"""Where motifs are in sequences (FIMO, by memelite), and how well their best hits match."""
 
 from __future__ import annotations
 
@@ -9,154 +7,75 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from modelzoo.motifs.motif import Motif
+from modelzoo.sequences import columns, in_batches
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 P_VALUE = 1e-4  # FIMO's own
 FLOOR = 0.001  # of a probability, before its logarithm
-BATCH = 512
 
 
 def find_instances(
     motifs: Sequence[Motif], codes: np.ndarray, *, p_value: float = P_VALUE
 ) -> DataFrame:
-    """The instances of motifs on either strand, as a table.
+    """Return the instances of motifs on either strand, as a table.
 
     Its columns are sequence (its row in codes), motif (its name), start, stop (half open), strand,
     score and p_value. Of instances of one motif that overlap, the best stays.
 
     Args:
-        motifs: With names that differ, trimmed to what says something.
-        codes: The sequences, as of `modelzoo.sequences.encode`, (n, L).
-        p_value: Of a match in a uniform background. No motif of six positions or fewer reaches
-            the default.
+        motifs: With names that differ, trimmed to their informative positions.
+        codes: The sequences as made by `modelzoo.sequences.encode`, (n, L).
+        p_value: The largest p-value of an instance, in a uniform background. No motif of six
+            positions or fewer reaches the default.
     """
     import pandas
     from memelite import fimo
 
-    columns = ["sequence", "motif", "start", "stop", "strand", "score", "p_value"]
+    names = ["sequence", "motif", "start", "stop", "strand", "score", "p_value"]
     fitting = {m.name: m.matrix for m in motifs if m.width <= codes.shape[1]}
     if not fitting or not len(codes):
-        return pandas.DataFrame(columns=columns)
-    one_hot = (codes[:, None] == np.arange(4)[:, None]).astype(np.float32)
-    hits = pandas.concat(fimo(fitting, one_hot, threshold=p_value), ignore_index=True)
-    hits = hits.rename(
-        columns={
-            "sequence_name": "sequence",
-            "motif_name": "motif",
-            "end": "stop",
-            "p-value": "p_value",
-        }
-    )[columns]
+        return pandas.DataFrame(columns=names)
+    x = columns(codes, ambiguous=0).numpy()
+    hits = pandas.concat(fimo(fitting, x, threshold=p_value), ignore_index=True)
+    renamed = {"sequence_name": "sequence", "motif_name": "motif", "end": "stop"}
+    hits = hits.rename(columns={**renamed, "p-value": "p_value"})[names]
     kept = _without_overlaps(hits.sort_values(["p_value", "score"], ascending=[True, False]))
     return kept.sort_values(["sequence", "start", "motif"], ignore_index=True)
 
 
-def syntax(instances: DataFrame, names: Sequence[str], *, max_spacing: int = 100) -> DataFrame:
-    """How often pairs of instances in one sequence have each arrangement and spacing, as a table.
-
-    Its columns are first, second, arrangement, spacing (bases between the two) and count. A pair is
-    looked at from the strand on which the first motif reads forward, so an arrangement is one of
-    `A> B>`, `A> <B`, `B> A>` and `<B A>`; two instances of one motif are `A> A>`, `A> <A` or
-    `<A A>`. Instances that overlap are no pair.
-
-    Args:
-        instances: As of :func:`find_instances`.
-        names: The motifs to look at; of a pair, the one named earlier is the first.
-        max_spacing: Pairs further apart are left out.
-    """
-    rows = instances[instances["motif"].isin(list(names))]
-    ranks = {name: rank for rank, name in enumerate(names)}
-    rows = rows.assign(rank=rows["motif"].map(ranks), row=range(len(rows)))
-    pairs = rows.merge(rows, on="sequence", suffixes=("", "_b"))
-    pairs = pairs[
-        (pairs["rank"] < pairs["rank_b"])
-        | ((pairs["rank"] == pairs["rank_b"]) & (pairs["row"] < pairs["row_b"]))
-    ]
-    after = pairs["start_b"] - pairs["stop"]
-    before = pairs["start"] - pairs["stop_b"]
-    pairs = pairs.assign(spacing=np.maximum(after, before))
-    pairs = pairs[(pairs["spacing"] >= 0) & (pairs["spacing"] <= max_spacing)]
-    forward = pairs["strand"] == "+"
-    follows = (pairs["start_b"] > pairs["start"]) == forward
-    along = pairs["strand"] == pairs["strand_b"]
-    kind = np.select([along & follows, follows, along], [0, 1, 2], 3)
-    pairs["arrangement"] = [
-        arrangements(first, second)[index]
-        for first, second, index in zip(pairs["motif"], pairs["motif_b"], kind)
-    ]
-    keys = ["motif", "motif_b", "arrangement", "spacing"]
-    counts = pairs.groupby(keys, as_index=False, sort=True).size()
-    return counts.rename(columns={"motif": "first", "motif_b": "second", "size": "count"})
-
-
-def arrangements(first: str, second: str) -> tuple[str, str, str, str]:
-    """The ways two motifs can lie to each other, as :func:`syntax` writes them.
-
-    Args:
-        first: The motif that reads forward.
-        second: The other.
-    """
-    a, b = first, second
-    return f"{a}> {b}>", f"{a}> <{b}", f"{b}> {a}>", f"<{b} {a}>"
-
-
 def best_hits(motifs: Sequence[Motif], codes: np.ndarray) -> np.ndarray:
-    """The log-odds, in bits, of each motif's best window on either strand. Shape (n, motifs).
+    """Return the log-odds, in bits, of each motif's best window on either strand, (n, motifs).
 
     Args:
-        motifs: Not wider than the sequences.
+        motifs: At least one, none wider than the sequences.
         codes: The sequences, (n, L); ambiguous letters add nothing.
     """
-    hits = np.empty((len(codes), len(motifs)), dtype=np.float32)
-    weights = []
     for motif in motifs:
         if motif.width > codes.shape[1]:
             raise ValueError(
                 f"motifs: expected {codes.shape[1]} positions or fewer, got {motif.width} in"
                 f" {motif.name!r}"
             )
+    weights = []
+    for motif in motifs:
         odds = np.log2((motif.matrix + FLOOR) / (1 + 4 * FLOOR) / 0.25)
         weights.append(torch.from_numpy(np.stack([odds, odds[::-1, ::-1]])).float())
-    for start in range(0, len(codes), BATCH):
-        part = codes[start : start + BATCH]
-        one_hot = torch.from_numpy((part[:, None] == np.arange(4)[:, None]).astype(np.float32))
-        for column, pair in enumerate(weights):
-            scores = torch.nn.functional.conv1d(one_hot, pair)
-            hits[start : start + len(part), column] = scores.amax((1, 2)).numpy()
-    return hits
 
+    def best(x: Tensor) -> Tensor:
+        letters = (x == 1).float()
+        scores = [torch.nn.functional.conv1d(letters, pair).amax((1, 2)) for pair in weights]
+        return torch.stack(scores, dim=1)
 
-def performances(motifs: Sequence[Motif], codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How well each motif's best hit alone tells positives from negatives. Shape (motifs,).
-
-    This is the area under the precision-recall curve (Novakovsky et al. 2023, "De novo PWMs").
-
-    Args:
-        motifs: Not wider than the sequences.
-        codes: Shape (n, L).
-        labels: 0 or 1. Shape (n,).
-    """
-    return np.array([average_precision(hits, labels) for hits in best_hits(motifs, codes).T])
-
-
-def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The area under the precision-recall curve.
-
-    Args:
-        scores: Shape (n,).
-        labels: 0 or 1. Shape (n,).
-    """
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(labels, scores))
+    return in_batches(best, codes, batch_size=512).numpy()
 
 
 def _without_overlaps(hits: DataFrame) -> DataFrame:
-    """The hits, best first, less those that overlap a better one of their motif and sequence."""
+    """Return the hits, best first, less those that overlap a better one of the same motif."""
     taken: dict[tuple[int, str], list[tuple[int, int]]] = {}
     kept = []
     for sequence, motif, start, stop in zip(

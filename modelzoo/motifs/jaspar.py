@@ -1,12 +1,10 @@
-"""Motifs by name: JASPAR's, as pyjaspar ships them, and memelite's Tomtom to compare with them."""
+"""The motifs of JASPAR, as pyjaspar ships them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,53 +15,19 @@ RELEASE = "JASPAR2026"
 GROUP = "vertebrates"
 
 
-@dataclass(frozen=True, eq=False)
-class Match:
-    """A motif of the database that resembles a query.
-
-    Attributes:
-        target: The motif of the database.
-        p_value: Of the best alignment, over both strands.
-        q_value: The smallest false discovery rate at which it counts, among all of the database.
-        orientation: `+`, or `-` where the reverse complement of the target fits the query.
-        offset: Where the query starts, in positions of the target so oriented.
-        overlap: How many positions the two share.
-    """
-
-    target: Motif
-    p_value: float
-    q_value: float
-    orientation: str
-    offset: int
-    overlap: int
-
-    @property
-    def oriented(self) -> Motif:
-        """The target as it fits the query."""
-        return self.target if self.orientation == "+" else self.target.reverse_complement()
-
-
-class Comparison(NamedTuple):
-    """Queries against targets, each array (queries, targets)."""
-
-    p_values: np.ndarray
-    scores: np.ndarray
-    offsets: np.ndarray
-    overlaps: np.ndarray
-    reversed: np.ndarray
-
-
 def releases() -> list[str]:
-    """The releases of JASPAR that there are, the newest first."""
+    """Return the releases of JASPAR that there are, the newest first."""
     return list(_database(RELEASE).get_releases())
 
 
 @cache
 def jaspar(release: str = RELEASE, group: str | None = GROUP) -> tuple[Motif, ...]:
-    """The motifs of JASPAR's CORE collection, the latest version of each; read once a process.
+    """Return the motifs of JASPAR's CORE collection, the latest version of each.
+
+    A release is read once per process.
 
     Args:
-        release: One of :func:`releases`.
+        release: One of `releases`.
         group: The taxonomic group, such as `"vertebrates"` or `"plants"`; None is all.
 
     Raises:
@@ -72,94 +36,42 @@ def jaspar(release: str = RELEASE, group: str | None = GROUP) -> tuple[Motif, ..
     if release not in releases():
         raise ValueError(f"release: expected one of {', '.join(releases())}, got {release!r}")
     groups = None if group is None else [group]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):  # of none found, which is an error below
         found = _database(release).fetch_motifs(collection="CORE", tax_group=groups)
     if not found:
         raise ValueError(f"group: expected a taxonomic group of {release}, got {group!r}")
-    motifs = []
-    for motif in sorted(found, key=lambda motif: motif.matrix_id):
-        counts = np.array([motif.counts[base] for base in ALPHABET], dtype=float)
-        sites = round(float(counts.sum(0).max()))
-        motifs.append(Motif(motif.matrix_id, counts / counts.sum(0), sites, motif.name))
-    return tuple(motifs)
+    return tuple(sorted(map(_motif, found), key=lambda motif: motif.name))
 
 
-def tomtom(queries: Sequence[Motif], targets: Sequence[Motif]) -> Comparison:
-    """How well each query aligns with each target, on either strand, by Tomtom's p-values.
+def jaspar_matrix(matrix: str, release: str = RELEASE) -> Motif:
+    """Return one version of one motif of JASPAR.
 
     Args:
-        queries: The motifs to compare.
-        targets: With what; Tomtom's p-values depend on them, and fewer than 25 say little.
+        matrix: Its id and version, such as `"MA0080.5"`.
+        release: One of `releases`.
+
+    Raises:
+        ValueError: The release holds no such matrix, or the version is missing.
     """
-    import torch
-    from memelite import tomtom as compare
-
-    threads = torch.get_num_threads()  # which memelite, through numba, sets for torch as well
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=RuntimeWarning)
-            return Comparison(
-                *compare([motif.matrix for motif in queries], [motif.matrix for motif in targets])
-            )
-    finally:
-        torch.set_num_threads(threads)
+    base, _, version = matrix.partition(".")
+    with warnings.catch_warnings(action="ignore"):
+        found = _database(release).fetch_motif_by_id(matrix) if base and version else None
+    if found is None:
+        raise ValueError(
+            f"matrix: expected the id and version of a {release} matrix, such as 'MA0080.5', got"
+            f" {matrix!r}"
+        )
+    return _motif(found)
 
 
-def annotate(
-    motifs: Sequence[Motif], database: Sequence[Motif] | None = None, *, q_value: float = 0.05
-) -> list[list[Match]]:
-    """The motifs of the database that each motif resembles, the best first.
-
-    The q-value of a match is Benjamini and Hochberg's, over one query against the whole database.
-    Flanks that say nothing are not compared, and a motif that says nothing nowhere has no match:
-    to Tomtom one flat column is as good as another, so that flat motifs, which a training leaves
-    behind, would resemble the flat columns of long motifs with p-values below 1e-10.
-
-    Args:
-        motifs: The queries.
-        database: Of motifs with names; JASPAR's vertebrates by default.
-        q_value: Matches above it are left out.
-    """
-    from scipy.stats import false_discovery_control
-
-    database = jaspar() if database is None else database
-    said = [row for row, motif in enumerate(motifs) if motif.informative.any()]
-    matches: list[list[Match]] = [[] for _ in motifs]
-    if not said:
-        return matches
-    found = tomtom([motifs[row].trimmed() for row in said], database)
-    # Rounding takes p-values a hair out of [0, 1].
-    q_values = false_discovery_control(found.p_values.clip(0, 1), axis=1)
-    for index, row in enumerate(said):
-        flank = int(motifs[row].informative.argmax())
-        for column in np.lexsort((-found.scores[index], found.p_values[index])):
-            if q_values[index, column] > q_value:
-                break
-            matches[row].append(
-                Match(
-                    target=database[column],
-                    p_value=float(found.p_values[index, column]),
-                    q_value=float(q_values[index, column]),
-                    orientation="-" if found.reversed[index, column] else "+",
-                    offset=int(found.offsets[index, column]) - flank,
-                    overlap=int(found.overlaps[index, column]),
-                )
-            )
-    return matches
-
-
-def label(matches: Sequence[Match]) -> str:
-    """The name of the best match, or nothing.
-
-    Args:
-        matches: Those of one motif.
-    """
-    return matches[0].target.title if matches else ""
+def _motif(found: Any) -> Motif:
+    counts = np.array([found.counts[base] for base in ALPHABET], dtype=float)
+    sites = round(float(counts.sum(0).max()))
+    return Motif(found.matrix_id, counts / counts.sum(0), sites, found.name)
 
 
 @cache
-def _database(release: str):  # type: ignore[no-untyped-def]
+def _database(release: str) -> Any:
     from pyjaspar import jaspardb
 
     return jaspardb(release=release)

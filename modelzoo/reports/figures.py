@@ -76,10 +76,9 @@ def svg(figure: Figure, name: str, *, transparent: bool = False) -> str:
         transparent: Leave the background out.
     """
     text = io.StringIO()
-    # Logos have placed their axes themselves; a layout engine would warn that it finds no grid.
-    layout = any(axes.get_subplotspec() for axes in figure.axes)
-    style = {**STYLE, "svg.hashsalt": name, "figure.constrained_layout.use": layout}
-    with matplotlib.rc_context(style):
+    # After a file is written, matplotlib would give a layout of this style to a figure without one.
+    settings = {**STYLE, "figure.constrained_layout.use": False, "svg.hashsalt": name}
+    with matplotlib.rc_context(settings):
         figure.savefig(text, format="svg", metadata={"Date": None}, transparent=transparent)
     return text.getvalue()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 Row = dict[str, Any]
 Format = Callable[[Row], str]
+Column = tuple[str, Format]
 
 MISSING = "–"
 _LATEX = str.maketrans(
@@ -37,7 +38,7 @@ class Table:
 
     name: str
     caption: str
-    columns: Sequence[tuple[str, Format]]
+    columns: Sequence[Column]
     rows: Sequence[Row]
     latex: bool = False
 
@@ -89,7 +90,7 @@ class Table:
         )
         caption = f"<caption>{_escaped(self.caption)}</caption>" if self.caption else ""
         return (
-            f'<div class="scroll" tabindex="0"><table id="{_escaped(self.name)}">{caption}'
+            f'<div class="scroll" tabindex="0"><table id="table-{_escaped(self.name)}">{caption}'
             f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
         )
 

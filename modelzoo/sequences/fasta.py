@@ -22,12 +22,12 @@ def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.
     """
-    return parsed(_joined(path), _record, path, reject)
 
+    def record(text: str) -> Record:
+        name, _, sequence = text.partition("\n")
+        return Record(name, sequence)
 
-def _record(text: str) -> Record:
-    name, _, sequence = text.partition("\n")
-    return Record(name, sequence)
+    return parsed(_joined(path), record, path, reject)
 
 
 def _joined(path: str | Path) -> Iterator[tuple[int, str]]:

@@ -39,7 +39,7 @@ motifs = []
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demonstration found.
+    """The results of the demonstration.
 
     Attributes:
         planted: Predictions of the sequences with motifs, the highest logits first.
@@ -56,7 +56,7 @@ class Demo:
 
 
 def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, seed: int = 0) -> Demo:
-    """Predicts, attributes and draws; returns what there is to say about it.
+    """Predict, attribute and draw; return what was found.
 
     Args:
         model: In eval mode, on the CPU.

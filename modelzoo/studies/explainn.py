@@ -21,6 +21,7 @@ import numpy as np
 
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.explainn_units import importance_boxes, importances, weights_map
+from modelzoo.datasets.examples import examples
 from modelzoo.motifs import (
     Motif,
     annotate,
@@ -31,8 +32,7 @@ from modelzoo.motifs import (
     write_matrices,
     write_meme,
 )
-from modelzoo.motifs.motif import write_table
-from modelzoo.training.multitask import examples
+from modelzoo.motifs.files import write_table
 from modelzoo.zoo.hub import load
 
 

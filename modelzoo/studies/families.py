@@ -1,17 +1,15 @@
-"""All models side by side: how good, how large, how long in training, how fast to explain.
+"""All models side by side: how good, how large, how long in training, how fast to attribute.
 
     python -m modelzoo.studies.families -o FOLDER [--runs RUNS]
 
-writes ``families.csv`` and ``families.md``. Scores are those of the catalog, which were measured
+writes `families.csv` and `families.md`. Scores are those of the catalog, which were measured
 once on the test files; the rest is measured here, on a processor, with the threads torch has.
-Weights that are not shipped are taken from ``--runs``; without them a model has its scores alone.
+Weights that are not shipped are taken from `--runs`; without them a model has its scores alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,19 +26,18 @@ from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import as_input
 from modelzoo.attribution.methods import MAX_SHIFT, smoother
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import Peaks
 from modelzoo.files import write_atomically
 from modelzoo.motifs import annotate, correctly_predicted, filter_motifs, label
+from modelzoo.reports import tables
+from modelzoo.reports.tables import MISSING, Row
 from modelzoo.sequences import columns
-from modelzoo.training.multitask import Peaks
 from modelzoo.zoo import catalog
 from modelzoo.zoo.hub import load
 
 TIMED = 64  # sequences
 FAMILIES = {"ARID3A": "ARID", "FOXM1": "FOX", "GATA3": "GATA"}  # how the right motifs' names begin
-MISSING = "–"
 PUBLISHED_DNABERT = "not run: no weights; the paper has AUROC 0.703 on GATA3"
-
-Row = dict[str, Any]
 
 
 def compare(runs: Path | None = None, *, progress: bool = True) -> list[Row]:
@@ -65,7 +62,7 @@ def compare(runs: Path | None = None, *, progress: bool = True) -> list[Row]:
 
 
 def scores(info: catalog.ModelInfo) -> Row:
-    """Return what the catalog and the recipe know of a model."""
+    """Return what the catalog and the recipe say about a model."""
     recipe = info.recipe
     row: Row = {"model": info.name, "shipped": "yes" if info.shipped else "no"}
     seconds = recipe.get("processor_seconds_an_epoch")
@@ -138,26 +135,12 @@ def first_layer(model: Any) -> tuple[Callable[[Tensor], Tensor], int, int] | Non
     return None
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """Return the rows as CSV, a column for everything that any of them has."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _columns(rows), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def to_markdown(rows: Sequence[Row]) -> str:
     """Return the rows as a table, with DNABERT's, which was not run."""
-    header = _columns(rows)
-    lines = [header, ["---"] * len(header)]
-    lines += [[_text(row.get(column)) for column in header] for row in rows]
+    header = list(dict.fromkeys(column for row in rows for column in row))
+    lines = [[_text(row.get(column)) for column in header] for row in rows]
     lines.append([DNABERT.architecture, PUBLISHED_DNABERT, *[MISSING] * (len(header) - 2)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _columns(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(column for row in rows for column in row))
+    return tables.to_markdown(header, lines)
 
 
 def _text(value: Any) -> str:
@@ -178,7 +161,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = compare(arguments.runs)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    write_atomically(arguments.output / "families.csv", to_csv(rows).encode())
+    write_atomically(arguments.output / "families.csv", tables.to_csv(rows).encode())
     write_atomically(arguments.output / "families.md", to_markdown(rows).encode())
     print(to_markdown(rows), end="")
 

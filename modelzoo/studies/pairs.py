@@ -5,7 +5,7 @@
 Two tasks. Heterotypic: both motifs are there or neither, against one of them, so that no sum of
 what they say alone can tell. Homotypic: two copies of a motif, against one or none. Then one motif
 slides past the other, or past itself, and what is left beyond the sum of the two
-(:mod:`modelzoo.attribution.motif_pairs`) is positive for a model to which the pair is more than its
+(`modelzoo.attribution.motif_pairs`) is positive for a model to which the pair is more than its
 parts.
 Units of an ExplaiNN do not interact, so it has a heterotypic pair only as far as one unit answers
 to both motifs; without fully connected layers a unit sees the best copy alone, so that a second
@@ -54,7 +54,7 @@ class Pairs:
     def __init__(self) -> None:
         self.tasks: tuple[str, ...] = TASKS
         self.length = 101
-        self.sources: list[Path] = []
+        self.sources: dict[Path, str] = {}
         self.held_out = self._draw(HELD_OUT, (2**31,))
 
     def epoch(self, epoch: int, seed: int) -> tuple[np.ndarray, Tensor]:
@@ -81,7 +81,7 @@ class Pairs:
 
 
 def learn(out: Path, *, seed: int = 0, progress: bool = True) -> dict[str, nn.Module]:
-    """Return the models, trained on :class:`Pairs` into folders of ``out`` where they are not."""
+    """Return the models, trained on `Pairs` into folders of `out` where they are not."""
     found = {}
     for name, build in MODELS.items():
         if not (out / name).exists():
@@ -102,8 +102,8 @@ def slide(model: nn.Module, **arguments: Any) -> dict[str, Interaction]:
     """Return the interactions of a model for either task, and of a word without a meaning.
 
     Args:
-        model: Trained on :class:`Pairs`.
-        arguments: More of :func:`modelzoo.attribution.motif_pairs.distance_dependence`.
+        model: Trained on `Pairs`.
+        arguments: Further arguments of `modelzoo.attribution.motif_pairs.distance_dependence`.
     """
     return {
         "heterotypic": distance_dependence(model, FIRST, SECOND, task=0, **arguments),

@@ -29,8 +29,9 @@ from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.chipseq import FACTORS
 from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.files import sha256, write_atomically
-from modelzoo.studies.peaks.scores import LabelledSet, logits, paper_sets, task_score
-from modelzoo.studies.planted.measures import TEST_SEED, TEST_SIZE
+from modelzoo.studies.peaks.scores import logits, task_score
+from modelzoo.studies.peaks.sets import LabelledSet, paper_sets
+from modelzoo.studies.planted.settings import TEST_SEED, TEST_SIZE
 from modelzoo.training.argminn import train_argminn
 from modelzoo.training.expert import train_expert
 from modelzoo.training.mixture import GateParams, named, train_moe
@@ -91,8 +92,12 @@ def ship(folder: Path, *, weights: bool | None = None) -> None:
             models but baselines are shipped.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     file = folder / "model.safetensors"
+    training = {
+        key: value
+        for name in ("training.json", "times.json")
+        for key, value in json.loads((folder / name).read_text(encoding="utf-8")).items()
+    }
     architecture = config.pop("architecture")
     recipe = {
         "architecture": architecture,

@@ -1,4 +1,4 @@
-"""The statistics of the report, as pure functions of labels and scores.
+"""The statistics of reports, as pure functions of labels and scores.
 
 Scores are arrays of shape (models, n): the models answer the same n sequences, so every comparison
 is paired. Whatever is random takes a seed.
@@ -56,7 +56,7 @@ class Anova:
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve, ties counted half.
+    """Return the area under the ROC curve; ties count half.
 
     Args:
         labels: 0 or 1. Shape (n,).
@@ -72,9 +72,9 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def delong(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """AUCs and their covariance (DeLong et al. 1988) from midranks (Sun and Xu 2014).
+    """Return AUCs and their covariance (DeLong et al. 1988) from midranks (Sun and Xu 2014).
 
-    Sorting is all that costs, so it takes O(n log n) where the definition compares all pairs.
+    The cost is that of sorting, O(n log n); the definition compares all pairs.
 
     Args:
         labels: 0 or 1, at least two of each. Shape (n,).
@@ -98,7 +98,7 @@ def delong(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def delong_test(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparison:
-    """DeLong's test of two AUCs on the same sequences.
+    """Return DeLong's test of two AUCs on the same sequences.
 
     Args:
         labels: 0 or 1. Shape (n,).
@@ -124,7 +124,7 @@ def bootstrap(
     seed: int,
     groups: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """ROC AUC and average precision of every model on the same resamples of the sequences.
+    """Return ROC AUC and average precision of every model on the same resamples.
 
     Args:
         labels: 0 or 1. Shape (n,).
@@ -153,10 +153,11 @@ def bootstrap(
 
 
 def bootstrap_comparison(samples: np.ndarray, observed: float) -> Comparison:
-    """What paired resamples say about a difference: percentile interval and two-sided p.
+    """Return the percentile interval and the two-sided p of a difference from paired resamples.
 
-    The p value is that of the difference in units of its bootstrap standard error. Counting
-    resamples beyond 0 would need many thousands of them to survive a correction for many tests.
+    The p value is that of the difference divided by its bootstrap standard error. Counting the
+    resamples beyond 0 instead would need many thousands of them, to be left with anything after
+    a correction for many tests.
 
     Args:
         samples: The difference in each resample. Shape (resamples,).
@@ -171,7 +172,7 @@ def bootstrap_comparison(samples: np.ndarray, observed: float) -> Comparison:
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """The central percentile interval of resampled values, NaNs left out.
+    """Return the central percentile interval of resampled values, without NaNs.
 
     Args:
         samples: Shape (resamples, ...).
@@ -188,7 +189,7 @@ def interval(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
 def paired_means(
     values: np.ndarray, *, resamples: int = 1000, seed: int, groups: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Means of several quantities measured on the same sequences, with their resamples.
+    """Return means of several quantities measured on the same sequences, and resampled means.
 
     The difference of two columns of the resamples is the paired bootstrap of their difference.
     NaNs (a quantity that a sequence does not have) are left out of the means.
@@ -213,7 +214,7 @@ def paired_means(
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Holm's step-down correction: p values that hold for the whole family of tests.
+    """Return p values after Holm's step-down correction for the whole family of tests.
 
     Args:
         p: The p values of the family. Shape (tests,).
@@ -232,10 +233,10 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def separation(auc: np.ndarray | float) -> np.ndarray:
-    """Effect size of an AUC: Cohen's d of two normal classes of equal variance with that AUC.
+    """Return the effect size of an AUC: Cohen's d of two normal classes with that AUC.
 
     The difference of two separations is comparable across data sets; that of two AUCs is not,
-    because an AUC near 1 has nowhere to go.
+    because an AUC near 1 can hardly rise.
 
     Args:
         auc: Any shape.
@@ -259,7 +260,7 @@ class Paired:
 
 
 def paired_test(differences: np.ndarray) -> Paired:
-    """Is the mean of paired differences 0?
+    """Test whether the mean of paired differences is 0.
 
     Args:
         differences: At least two. Shape (n,).
@@ -271,7 +272,7 @@ def paired_test(differences: np.ndarray) -> Paired:
 
 
 def anova(samples: np.ndarray) -> Anova:
-    """One-way ANOVA over groups of equal size, as the mixture paper uses it.
+    """Return a one-way ANOVA over groups of equal size, as the mixture paper uses it.
 
     Args:
         samples: Shape (observations, groups).
@@ -285,7 +286,7 @@ def anova(samples: np.ndarray) -> Anova:
 
 
 def roc_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates, from (0, 0) to (1, 1).
+    """Return false and true positive rates, from (0, 0) to (1, 1).
 
     Args:
         labels: 0 or 1. Shape (n,).

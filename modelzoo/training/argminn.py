@@ -3,8 +3,8 @@
 loss = BCE + lambda_o overlap(A, W) + lambda_l L1(W)                                  (4)
 
 The paper gives lambda_o, 10^0.5 to 10^4, but not what Eq. 2 is divided by, without which the number
-means nothing. Here :func:`filter_overlap` is the mean over everything that Eq. 2 sums over, and the
-L1 norms in it are means over a filter's weights; docs/argminn.md says how that was found.
+means nothing. Here `losses.filter_overlap` is the mean over everything that Eq. 2 sums over, and
+the L1 norms in it are means over a filter's weights; docs/argminn.md says how that was found.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,97 +22,64 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from modelzoo.architectures.argminn import ARGMINN, MemoryAttention
-from modelzoo.datasets import chipseq
-from modelzoo.datasets.planted.simulation import Simulation, simulations
-from modelzoo.sequences import columns, reverse_complement
-from modelzoo.training import run_folder as provenance
-from modelzoo.training.expert import VALIDATION_SEED, Validation, predict
+from modelzoo.datasets.examples import Examples, Simulated, is_simulation
+from modelzoo.datasets.peaks import Peaks
+from modelzoo.datasets.planted.simulation import Simulation
+from modelzoo.sequences.batches import in_batches
+from modelzoo.training.batches import Batches, Doubled
 from modelzoo.training.fit import History, fit, seeded
+from modelzoo.training.losses import filter_overlap
+from modelzoo.training.params import TrainingParams
+from modelzoo.training.run_folder import Run, data_digest, identity
+from modelzoo.training.schedules import falling, ramp
+from modelzoo.training.validation import Validation
 
 OVERLAP = (10**0.5, 1e4)  # lambda_o, from its first epoch to its last
 L1 = (1e-4, 1e-3)  # lambda_l
-VALIDATION_SIZE = 10_000
 _LOOKED_AT = 16  # batches, to see which filters matter
 
 
-@dataclass(frozen=True)
-class Params:
+@dataclass(frozen=True, kw_only=True)
+class Params(TrainingParams):
     """How long to train, and how fast.
 
     Epochs, and what an epoch sees, are the paper's (appendix B.3): there, in 100 batches of 128.
+
+    Attributes:
+        batches: Of an epoch; half of each is reverse complements of the other half.
+        candidates: First weights: the best after an eighth of the epochs go on.
+        held_out: Sequences of a simulation to validate by.
     """
 
-    epochs: int = 40
-    batches: int = 200  # of an epoch
-    batch_size: int = 64  # half of it reverse complements of the other half
     learning_rate: float = 2e-3  # at first
-    candidates: int = 3  # first weights: the best after an eighth of the epochs go on
+    batch_size: int = 64
+    epochs: int = 40
+    patience: int = 40
+    batches: int = 200
+    candidates: int = 3
+    held_out: int = 10_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_size % 4:
+            raise ValueError(f"batch_size: expected a multiple of 4, got {self.batch_size}")
 
     @property
     def race(self) -> int:
         """Epochs after which one of the candidates is chosen."""
         return max(1, self.epochs // 8)
 
-
-def filter_overlap(activations: Tensor, weight: Tensor) -> Tensor:
-    """Return how much filters attend to bases that a stronger filter attends to, Eq. 2, a scalar.
-
-    At each position i the strongest filter a(i) protects its window. Every other filter b that is
-    active at i + d, |d| < width, pays its activation times the L1 norms of both filters' weights
-    where the windows overlap. These norms depend on (a, b, d) alone, so what each activation pays
-    in all is a convolution of where a(i) is. A position where no filter is active protects nothing.
-
-    Args:
-        activations: (B, filters, T), not negative.
-        weight: (filters, 4, width).
-
-    Returns:
-        The sum of Eq. 2, divided by B * T * filters * (2 * width - 1) and by (4 * width)^2.
-    """
-    filters, letters, width = weight.shape
-    # A window shifted by d overlaps with the last (first) width - |d| positions of this filter.
-    norms = weight.abs().sum(dim=1)
-    firsts = norms.cumsum(dim=1)
-    lasts = norms.flip(1).cumsum(dim=1)
-    shared = torch.cat([firsts, lasts[:, :-1].flip(1)], dim=1)  # (filters, 2 * width - 1)
-    kernel = shared[:, None] * shared.flip(1)
-    kernel = kernel * (1 - torch.eye(filters, dtype=weight.dtype, device=weight.device))[..., None]
-    strongest, which = activations.detach().max(dim=1, keepdim=True)
-    protecting = torch.zeros_like(activations).scatter_(1, which, (strongest > 0).to(weight.dtype))
-    charged = activations * F.conv1d(protecting, kernel, padding=width - 1)
-    return charged.mean() / ((2 * width - 1) * (letters * width) ** 2)
-
-
-def ramp(epoch: int, epochs: int, bounds: tuple[float, float]) -> float:
-    """Return a regulariser's weight: none for a quarter of the epochs, then rising, then level.
-
-    From a quarter to three quarters it rises from one bound to the other, evenly on a logarithmic
-    scale: with 40 epochs it is the paper's schedule.
-
-    Args:
-        epoch: Counted from 0.
-        epochs: Of the whole run.
-        bounds: The first weight and the last.
-    """
-    start, stop = epochs // 4, epochs - epochs // 4
-    if epoch < start:
-        return 0.0
-    done = min(1.0, (epoch - start) / max(1, stop - 1 - start))
-    low, high = map(math.log, bounds)
-    return math.exp(low + (high - low) * done)
-
-
-def falling(done: float) -> float:
-    """Return the factor on the learning rate: from 1 to 0 along half a cosine."""
-    return (1 + math.cos(math.pi * done)) / 2
+    @property
+    def sequences(self) -> int:
+        """Sequences of an epoch, one strand of each."""
+        return self.batch_size // 2 * self.batches
 
 
 class Objective(nn.Module):
-    """A network with the loss of Eq. 4; :attr:`epoch` decides the regularisers' weights.
+    """A network with the loss of Eq. 4; `epoch` decides the regularisers' weights.
 
     Args:
         model: The network.
@@ -129,11 +96,11 @@ class Objective(nn.Module):
         self._hooks = [c.register_forward_hook(self._keep) for c in self._scanners]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits; what the scanners saw is kept for :meth:`loss`."""
+        """Return the logits; what the scanners saw is kept for `loss`."""
         return self.model(x)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of the batch that went through :meth:`forward` last."""
+        """Return the loss of the batch that went through `forward` last."""
         loss = F.binary_cross_entropy_with_logits(logits, targets)
         overlap, l1 = (ramp(self.epoch, self.epochs, bounds) for bounds in (OVERLAP, L1))
         for convolution in self._scanners if l1 else ():
@@ -141,6 +108,11 @@ class Objective(nn.Module):
             some = self._seen[::4]  # Eq. 2 takes as long as all the rest, and is a mean
             loss = loss + overlap * filter_overlap(some, weight) + l1 * weight.abs().sum()
         return loss
+
+    @property
+    def scanners(self) -> nn.Conv1d | None:
+        """The convolution that is regularised."""
+        return self._scanners[0] if self._scanners else None
 
     @property
     def settled(self) -> bool:
@@ -211,91 +183,28 @@ def mirror_filters(model: ARGMINN, x: Tensor, y: Tensor) -> None:
             linear.weight[:, least] = linear.weight[:, best]
 
 
-class Doubled:
-    """Batches of an epoch: as many positives as negatives, and the other strand of each.
-
-    Args:
-        codes: (N, L), positives and negatives in equal number.
-        labels: (N,).
-        size: Rows of a batch, a multiple of 4.
-    """
-
-    def __init__(self, codes: np.ndarray, labels: np.ndarray, size: int) -> None:
-        half = np.argsort(labels, kind="stable").reshape(2, -1, size // 4)
-        self.rows = half.transpose(1, 0, 2).reshape(-1, size // 2)
-        self.codes, self.labels = codes, labels
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows in self.rows:
-            x = columns(self.codes[rows])
-            y = torch.from_numpy(self.labels[rows]).float()[:, None]
-            yield torch.cat([x, reverse_complement(x)]), torch.cat([y, y])
-
-
-class SimulatedTask:
-    """A simulation to train on: new sequences in every epoch, one fixed set to validate on."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.simulation = simulation
-        self.name, self.length = simulation.name, simulation.length
-        self.held_out = simulation.sample(VALIDATION_SIZE, seed=VALIDATION_SEED)
-
-    def batches(self, seed: int, epoch: int, params: Params) -> Doubled:
-        """Return the batches of an epoch."""
-        size = params.batch_size // 2 * params.batches
-        drawn = self.simulation.sample(size, seed=_one_seed(seed, epoch))
-        return Doubled(drawn.codes, drawn.labels, params.batch_size)
-
-    def validate(self, model: nn.Module) -> float:
-        """Return the ROC AUC of the first task of ``model``."""
-        logits = predict(model, self.held_out.codes)[:, 0]
-        return float(roc_auc_score(self.held_out.labels, logits))
-
-
-class PeakTask:
-    """Peaks to train on, against shuffles that are new in every epoch."""
-
-    def __init__(self, source: str | Path) -> None:
-        self.name = chipseq.task_of(source)
-        self.peaks, held_out = chipseq.split_peaks(chipseq.peaks(source))
-        self.length = self.peaks.shape[1]
-        self.held_out = self.validate = Validation(held_out)
-
-    def batches(self, seed: int, epoch: int, params: Params) -> Doubled:
-        """Return the batches of an epoch: other peaks in each, every one with its shuffle."""
-        size = params.batch_size // 4 * params.batches
-        rng = np.random.default_rng((seed, epoch))
-        chosen = self.peaks[rng.choice(len(self.peaks), size, replace=size > len(self.peaks))]
-        codes = np.concatenate([chosen, chipseq.shuffled(chosen, (seed, epoch))])
-        return Doubled(codes, np.repeat([1, 0], size), params.batch_size)
-
-
-Task = SimulatedTask | PeakTask
-
-
-def task(source: str | Path) -> Task:
+def examples(source: str | Path, params: Params) -> Examples:
     """Return what to train on.
 
     Args:
-        source: A simulation's name, or its ``.toml`` file; one of
-            :data:`modelzoo.datasets.chipseq.FACTORS`, or a file of peaks of one length.
+        source: A simulation's name, or its `.toml` file; a data set of
+            `modelzoo.datasets.chipseq.sets("train")`, or a file of peaks of one length.
+        params: How much of it an epoch sees, half of it positives.
     """
-    if str(source) in simulations() or Path(source).suffix == ".toml":
-        return SimulatedTask(Simulation.load(source))
-    return PeakTask(source)
+    if is_simulation(source):
+        return Simulated(Simulation.load(source), params.sequences, params.held_out)
+    return Peaks([source], params.sequences // 2)
 
 
 def fit_one(
     build: Callable[[], Any],
-    task: Task,
+    data: Examples,
     *,
     seed: int,
     params: Params = Params(),
     regularised: bool = False,
     checkpoint: Path | None = None,
+    known_as: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> tuple[Any, History]:
     """Train one initialisation; return the network and its history, by validation AUC.
@@ -303,11 +212,10 @@ def fit_one(
     It is the best of a few candidates, all of which are trained for an eighth of the epochs. Most
     networks that fail here never begin: they are at chance then, and others far above it.
 
-    Of a regularised network only epochs in which the regularisers have their last weights compete:
-    an earlier one is noted as -1, the one that decides between candidates as its AUC less 1. Until
-    the regularisers come, filters are centred before every epoch but the first
-    (:func:`centre_filters`); ARGMINN's are mirrored once, when the candidates have been compared
-    (:func:`mirror_filters`).
+    Of a regularised network only epochs in which the regularisers have their last weights are
+    judged, and the candidates after their last epoch. Until the regularisers come, filters are
+    centred before every epoch but the first (`centre_filters`); ARGMINN's are mirrored once, when
+    the candidates have been compared (`mirror_filters`).
 
     At the end the last layer's bias is moved so that a probability of one half is where the
     validation set is told apart with the fewest errors: attention has more scores than in training,
@@ -315,76 +223,81 @@ def fit_one(
 
     Args:
         build: Makes the untrained network. Its last linear layer gives the logits.
-        task: What to train on.
+        data: What to train on, of one task; `examples` makes it.
         seed: Decides weights, order, sequences, shuffles and dropout.
         params: How long, how fast.
-        regularised: With ARGMINN's regularisers on ``network.scanners``, a convolution.
+        regularised: With ARGMINN's regularisers on `network.scanners`, a convolution.
         checkpoint: File to resume from; those of the candidates are beside it until one is chosen.
+        known_as: The identity of the run that `checkpoint` belongs to.
         progress: Show a bar.
     """
+    own = {"initialisation": seed, "regularised": regularised, **dataclasses.asdict(params)}
+    own |= known_as or {"data": data_digest(data, seed)}
+    validate = Validation(data)
     with tempfile.TemporaryDirectory() as temporary:
         path = checkpoint or Path(temporary) / "checkpoint.safetensors"
-        own = [path.with_suffix(f".{i}{path.suffix}") for i in range(params.candidates)]
+        racing = [path.with_suffix(f".{i}{path.suffix}") for i in range(params.candidates)]
 
-        def go_on(candidate: int, path: Path, epochs: int) -> tuple[Any, History]:
+        def resume(candidate: int, path: Path, epochs: int) -> tuple[Any, History]:
             with seeded(seed, candidate):
                 model = build()
-            return model, _fit(model, task, path, epochs, seed, params, regularised, progress)
+            objective = Objective(model, model.scanners if regularised else None, params.epochs)
+            return model, _fit(objective, data, validate, path, epochs, seed, params, own, progress)
 
         if not path.exists():
-            histories = [go_on(i, path, params.race)[1] for i, path in enumerate(own)]
-            scores = [history.scores[-1] for history in histories]
-            os.replace(own[scores.index(max(scores))], path)
-        for loser in own:
+            scores = []
+            for i, candidate in enumerate(racing):
+                model, history = resume(i, candidate, params.race)
+                last = history.scores[-1]
+                scores.append(validate(model) if last is None else last)
+            os.replace(racing[int(np.argmax(np.nan_to_num(scores)))], path)
+        for loser in racing:
             loser.unlink(missing_ok=True)
-        model, history = go_on(0, path, params.epochs)  # whose weights are the checkpoint's
-    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-    held_out = predict(model, task.held_out.codes)[:, 0].numpy()
+        model, history = resume(0, path, params.epochs)  # its weights are the checkpoint's
+    last_layer = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    codes, labels = data.held_out
+    logits = in_batches(model, codes)[:, 0].numpy()
     with torch.no_grad():
-        last.bias[0] -= best_threshold(held_out, task.held_out.labels)
+        last_layer.bias[0] -= best_threshold(logits, labels[:, 0].numpy())
     return model, history
 
 
 def _fit(
-    model: Any,
-    task: Task,
+    objective: Objective,
+    data: Examples,
+    validate: Validation,
     checkpoint: Path,
     epochs: int,
     seed: int,
     params: Params,
-    regularised: bool,
+    known_as: Mapping[str, Any],
     progress: bool,
 ) -> History:
-    """Train in place for the first epochs of a run, or go on with it."""
-    objective = Objective(model, model.scanners if regularised else None, params.epochs)
+    """Train in place for the first epochs of a run, or resume it."""
+    model = objective.model
 
-    def batches(epoch: int) -> Doubled:
+    def prepare(epoch: int, batches: Batches) -> None:
         objective.epoch = epoch
-        drawn = task.batches(seed, epoch, params)
-        if regularised and 0 < epoch <= params.epochs // 4:
-            centre_filters(model.scanners.weight)
+        if objective.scanners is not None and 0 < epoch <= params.epochs // 4:
+            centre_filters(objective.scanners.weight)
         if isinstance(model, ARGMINN) and epoch == params.race:
-            x, y = map(torch.cat, zip(*itertools.islice(drawn, _LOOKED_AT)))
+            x, y = map(torch.cat, zip(*itertools.islice(batches, _LOOKED_AT)))
             mirror_filters(model, x, y)
-        return drawn
-
-    def validate(module: nn.Module) -> float:
-        if objective.settled:
-            return task.validate(module)
-        return task.validate(module) - 1 if objective.epoch == params.race - 1 else -1.0
 
     history = fit(
         objective,
-        batches,
-        validate,
+        lambda epoch: Doubled(*data.epoch(epoch, seed), params.batch_size),
+        lambda module: validate(module) if objective.settled else None,
         optimizer=torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True),
         epochs=epochs,
-        patience=epochs,
+        patience=params.patience,
         loss=objective.loss,
         schedule=lambda done: falling(done * epochs / params.epochs),
         seed=seed,
+        precision=params.dtype,
         checkpoint=checkpoint,
-        identity=f"{task.name} {type(model).__name__} {params} {regularised=} {seed=}",
+        identity=known_as,
+        before_epoch=prepare,
         progress=progress,
     )
     objective.release()
@@ -420,7 +333,7 @@ def train_argminn(
     A run that was stopped resumes when it is called again with the same arguments.
 
     Args:
-        source: What to train on, see :func:`task`.
+        source: What to train on, see `examples`.
         out: The folder to make.
         seed: The same seed gives the same model.
         initialisations: How many to choose from, by validation AUC.
@@ -428,42 +341,41 @@ def train_argminn(
         progress: Show a bar.
 
     Raises:
-        FileExistsError: ``out`` is there already.
-        ValueError: ``source`` is none of the things it can be.
+        FileExistsError: `out` is there already.
+        ValueError: `source` is none of the things it can be, or a run with other arguments, or on
+            other data, was stopped on its way to `out`.
+        RuntimeError: The training failed.
     """
-    out = Path(out)
-    folder = provenance.partial(out)
-    work = task(source)
-    seeds = range(seed * initialisations, (seed + 1) * initialisations)
-    models, histories = zip(
-        *(
-            fit_one(
-                lambda: ARGMINN(tasks=[work.name]),
-                work,
-                seed=own,
-                params=params,
-                regularised=True,
-                checkpoint=folder / f"{own}.safetensors",
-                progress=progress,
+    if initialisations < 1:
+        raise ValueError(f"initialisations: expected at least 1, got {initialisations}")
+    data = examples(source, params)
+    with seeded(seed):
+        first = ARGMINN(tasks=data.tasks)
+    with Run(out, identity(first, params, seed, data, initialisations=initialisations)) as run:
+        models, histories = zip(
+            *(
+                fit_one(
+                    lambda: ARGMINN(tasks=data.tasks),
+                    data,
+                    seed=own,
+                    params=params,
+                    regularised=True,
+                    checkpoint=run.folder / f"{own}.safetensors",
+                    known_as=run.identity,
+                    progress=progress,
+                )
+                for own in range(seed * initialisations, (seed + 1) * initialisations)
             )
-            for own in seeds
         )
-    )
-    scores = [history.best_score for history in histories]
-    best = scores.index(max(scores))
-    training = provenance.record(
-        f"shiftsmooth train argminn {source} --seed {seed}",
-        seed,
-        [] if isinstance(work, SimulatedTask) else [chipseq.source_file(source)],
-        validation_auc=scores[best],
-        validation_auc_of_initialisations=scores,
-        epochs=len(histories[best].scores),
-        params=dataclasses.asdict(params),
-    )
-    for own in seeds:
-        (folder / f"{own}.safetensors").unlink()
-    return provenance.finish(out, models[best], training)
-
-
-def _one_seed(*seed: int) -> int:
-    return int(np.random.SeedSequence(seed).generate_state(1)[0])
+        scores = [history.best_score for history in histories]
+        best = scores.index(max(scores))
+        return run.finish(
+            models[best],
+            histories[best],
+            params,
+            data,
+            command=f"shiftsmooth train argminn {source} --seed {seed}",
+            seed=seed,
+            validation_auc=scores[best],
+            validation_auc_of_initialisations=scores,
+        )

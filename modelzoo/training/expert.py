@@ -3,200 +3,139 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
-from torch import Tensor, nn
 
-from modelzoo.architectures.danq import DanQExpert
-from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures import registered
 from modelzoo.architectures.expert import Expert
-from modelzoo.architectures.tower import Tower
-from modelzoo.datasets import chipseq
-from modelzoo.sequences import columns
-from modelzoo.training import run_folder as provenance
-from modelzoo.training.fit import History, Minibatches, checked_precision, fit, one_cycle, seeded
+from modelzoo.datasets.examples import Examples
+from modelzoo.datasets.peaks import Peaks, task_of
+from modelzoo.training import batches
+from modelzoo.training.fit import History, fit, seeded
+from modelzoo.training.params import TrainingParams
+from modelzoo.training.run_folder import Run, identity
+from modelzoo.training.schedules import one_cycle
+from modelzoo.training.validation import Validation
 
-# Apart from every (seed, epoch): all seeds and all trials are judged on the same negatives.
-VALIDATION_SEED = 2**31
-
-
-@dataclass(frozen=True)
-class Params:
-    """The hyper-parameters that every expert has, as a search finds and a recipe stores them."""
-
-    pooling: str = "max+mean"
-    dropout: float = 0.2
-    learning_rate: float = 5e-3
-    weight_decay: float = 1e-4
-    batch_size: int = 128
-    epochs: int = 12
-    precision: str = "float32"  # or "bfloat16", of the forward pass
-
-    def __post_init__(self) -> None:
-        checked_precision(self.precision)
-
-    @classmethod
-    def from_toml(cls, text: str) -> Self:
-        """Return the parameters that a recipe holds; unknown names are an error."""
-        values: dict[str, Any] = tomllib.loads(text)
-        known = {f.name for f in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise ValueError(f"params: expected some of {sorted(known)}, got {unknown} too")
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**values)
-
-    def to_toml(self) -> str:
-        """Return the text that :meth:`from_toml` reads."""
-        # JSON's numbers, strings and lists are TOML's
-        values = dataclasses.asdict(self).items()
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values)
-
-    def build(self, task: str) -> Expert:
-        """Return an untrained expert of these parameters."""
-        raise NotImplementedError
+DROPOUT = 0.2  # where neither recipe nor caller says
 
 
-@dataclass(frozen=True)
-class ExpertParams(Params):
-    """The hyper-parameters of a DeepBind expert."""
+@dataclass(frozen=True, kw_only=True)
+class ExpertParams(TrainingParams):
+    """The hyper-parameters of an expert's training.
 
-    filters: tuple[int, ...] = (128,)
-    widths: tuple[int, ...] = (21,)
-
-    def build(self, task: str) -> DeepBind:
-        """Return an untrained expert of these parameters."""
-        return DeepBind(self.filters, self.widths, self.pooling, self.dropout, tasks=[task])
-
-
-@dataclass(frozen=True)
-class TowerParams(Params):
-    """The hyper-parameters of a tower."""
-
-    filters: int = 48
-    stem: int = 19
-    width: int = 5
-    dilations: tuple[int, ...] = (1, 2, 4)
-
-    def build(self, task: str) -> Tower:
-        """Return an untrained expert of these parameters."""
-        shape = (self.filters, self.stem, self.width, self.dilations)
-        return Tower(*shape, self.pooling, self.dropout, tasks=[task])
-
-
-@dataclass(frozen=True)
-class DanQParams(Params):
-    """The hyper-parameters of a DanQ expert."""
-
-    filters: int = 64
-    width: int = 25
-    pool: int = 13
-    state: int = 32
-
-    def build(self, task: str) -> DanQExpert:
-        """Return an untrained expert of these parameters."""
-        shape = (self.filters, self.width, self.pool, self.state)
-        return DanQExpert(*shape, self.pooling, self.dropout, tasks=[task])
-
-
-PARAMS: dict[str, type[Params]] = {
-    "deepbind": ExpertParams,
-    "tower": TowerParams,
-    "danq-expert": DanQParams,
-}
-
-
-class PeakBatches:
-    """An epoch's batches: every training peak and one shuffle of it, new in each epoch.
-
-    Args:
-        peaks: (N, L) codes of the training peaks.
-        seed: With the epoch's number, decides shuffles and order.
-        keep: Keep each epoch's shuffles, for the next trial of a search to use again.
+    Attributes:
+        weight_decay: Of AdamW.
     """
 
-    def __init__(self, peaks: np.ndarray, seed: int, *, keep: bool = False) -> None:
-        self.peaks, self.seed, self.keep = peaks, seed, keep
-        self.targets = torch.cat([torch.ones(len(peaks), 1), torch.zeros(len(peaks), 1)])
-        self._kept: dict[int, np.ndarray] = {}
-
-    def negatives(self, epoch: int) -> np.ndarray:
-        """Return the (N, L) codes of an epoch's shuffles."""
-        if epoch in self._kept:
-            return self._kept[epoch]
-        shuffles = chipseq.shuffled(self.peaks, (self.seed, epoch))
-        if self.keep:
-            self._kept[epoch] = shuffles
-        return shuffles
-
-    def __call__(self, epoch: int, size: int) -> Minibatches:
-        """Return the batches of an epoch, ``size`` rows each."""
-        codes = torch.from_numpy(np.concatenate([self.peaks, self.negatives(epoch)]))
-        return Minibatches(codes, self.targets, size, (self.seed, epoch), columns)
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-4
+    epochs: int = 12
 
 
-class Validation:
-    """Scores a model by ROC AUC: held-out peaks against one fixed shuffle of each."""
+class Recipe(NamedTuple):
+    """What is to be known of an expert before it is trained; a TOML file holds the same, flat.
 
-    def __init__(self, peaks: np.ndarray) -> None:
-        self.codes = np.concatenate([peaks, chipseq.shuffled(peaks, VALIDATION_SEED)])
-        self.labels = np.repeat([1, 0], len(peaks))
+    Attributes:
+        params: The hyper-parameters of its training.
+        config: What its architecture's class is constructed with, but for the tasks.
+    """
 
-    def __call__(self, model: nn.Module) -> float:
-        """Return the AUC of the first task of ``model``."""
-        return float(roc_auc_score(self.labels, predict(model, self.codes)[:, 0]))
+    params: ExpertParams = ExpertParams()
+    config: Mapping[str, Any] = {}
+
+    @classmethod
+    def from_toml(cls, text: str, architecture: str = "deepbind") -> Recipe:
+        """Return the recipe that a TOML file holds; unknown names are an error."""
+        values: dict[str, Any] = tomllib.loads(text)
+        training = {field.name for field in dataclasses.fields(ExpertParams)}
+        known = training | set(inspect.signature(_class(architecture)).parameters) - {"tasks"}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"recipe: expected some of {sorted(known)}, got {unknown} too")
+        params = {name: value for name, value in values.items() if name in training}
+        return cls(ExpertParams(**params), {n: v for n, v in values.items() if n not in training})
+
+    def to_toml(self) -> str:
+        """Return the text that `from_toml` reads."""
+        # JSON's numbers, strings and lists are TOML's
+        values = {**self.config, **dataclasses.asdict(self.params)}
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+
+    @classmethod
+    def found(cls, task: str, architecture: str = "deepbind") -> Recipe:
+        """Return what was found for a data set; the defaults for any other task."""
+        _class(architecture)
+        path = resources.files("modelzoo.zoo") / "recipes" / f"{architecture}-{task.lower()}.toml"
+        return cls.from_toml(path.read_text("utf-8"), architecture) if path.is_file() else cls()
 
 
-def predict(model: nn.Module, codes: np.ndarray, batch_size: int = 128) -> Tensor:
-    """Return the logits (N, tasks) of (N, L) codes; ``model`` should be in eval mode."""
-    with torch.no_grad():
-        return torch.cat(
-            [model(columns(part)) for part in torch.from_numpy(codes).split(batch_size)]
-        )
+def untrained(
+    task: str, config: Mapping[str, Any], architecture: str = "deepbind", *, seed: int = 0
+) -> Expert:
+    """Return an untrained expert.
+
+    Args:
+        task: Name of its output.
+        config: What its class is constructed with.
+        architecture: One of the registered experts.
+        seed: Decides its weights.
+    """
+    with seeded(seed):
+        return _class(architecture)(**{"dropout": DROPOUT, **config}, tasks=[task])
 
 
 def fit_expert(
-    params: Params,
-    task: str,
-    batches: PeakBatches,
-    validation: Validation,
+    model: Expert,
+    data: Examples,
+    params: ExpertParams = ExpertParams(),
     *,
     seed: int = 0,
-    patience: int = 5,
     checkpoint: Path | None = None,
-    on_epoch: Callable[[History], None] | None = None,
+    known_as: Mapping[str, Any] | None = None,
+    after_epoch: Callable[[History], None] | None = None,
     progress: bool = True,
-) -> tuple[Expert, History]:
-    """Return an expert trained with ``params``, and its history."""
-    with seeded(seed):
-        model = params.build(task)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
-    )
-    history = fit(
+) -> History:
+    """Train an expert in place.
+
+    Args:
+        model: The untrained expert.
+        data: What to train on and validate by.
+        params: Hyper-parameters.
+        seed: Decides order, shuffles and dropout.
+        checkpoint: File to resume from.
+        known_as: The identity of the run that `checkpoint` belongs to.
+        after_epoch: Called after every epoch; may raise to end the run.
+        progress: Show a bar.
+    """
+
+    def epoch(number: int) -> batches.Batches:
+        return batches.of_codes(*data.epoch(number, seed), params.batch_size, (seed, number))
+
+    return fit(
         model,
-        lambda epoch: batches(epoch, params.batch_size),
-        validation,
-        optimizer=optimizer,
+        epoch,
+        Validation(data),
+        optimizer=torch.optim.AdamW(
+            model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+        ),
         epochs=params.epochs,
-        patience=patience,
+        patience=params.patience,
         schedule=one_cycle,
         seed=seed,
-        precision=checked_precision(params.precision),
+        precision=params.dtype,
         checkpoint=checkpoint,
-        identity=f"{task} {params} seed={seed}",
-        on_epoch=on_epoch,
+        identity=known_as,
+        after_epoch=after_epoch,
         progress=progress,
     )
-    return model, history
 
 
 def train_expert(
@@ -204,9 +143,8 @@ def train_expert(
     *,
     out: str | Path,
     architecture: str = "deepbind",
-    params: Params | None = None,
+    recipe: Recipe | None = None,
     seed: int = 0,
-    patience: int = 5,
     progress: bool = True,
 ) -> Path:
     """Train one expert and return the folder with its weights, config and provenance.
@@ -214,54 +152,48 @@ def train_expert(
     A run that was stopped resumes when it is called again with the same arguments.
 
     Args:
-        source: One of :data:`modelzoo.datasets.chipseq.FACTORS`, or a file of peaks of one
-            length: ``.seq`` or FASTA, with or without ``.gz``.
+        source: A data set of `modelzoo.datasets.chipseq.sets("train")`, or a file of peaks of one
+            length: `.seq` or FASTA, with or without `.gz`.
         out: The folder to make.
-        architecture: One of :data:`PARAMS`, where ``params`` does not say.
-        params: Hyper-parameters; by default those found for the factor.
+        architecture: One of the registered experts.
+        recipe: Its hyper-parameters and what it is made of; by default those found for the factor.
         seed: Decides weights, order, shuffles and dropout.
-        patience: Stop after this many epochs without a better validation AUC.
         progress: Show a bar.
 
     Raises:
-        FileExistsError: ``out`` is there already.
-        ValueError: ``source`` is neither a factor nor a file of peaks, or a run with other
-            arguments was stopped on its way to ``out``.
+        FileExistsError: `out` is there already.
+        ValueError: `source` is neither a data set nor a file of peaks, or a run with other
+            arguments, or of other peaks, was stopped on its way to `out`.
+        RuntimeError: The training failed.
     """
-    out = Path(out)
-    checkpoint = provenance.checkpoint(out)
-    task = chipseq.task_of(source)
-    if params is None:
-        params = found_params(task, architecture)
-    train, held_out = chipseq.split_peaks(chipseq.peaks(source))
-    if len(train) == 0 or len(held_out) == 0:
-        raise ValueError(f"source: expected peaks to train and validate on, too few in {source}")
-    model, history = fit_expert(
-        params,
-        task,
-        PeakBatches(train, seed),
-        Validation(held_out),
-        seed=seed,
-        patience=patience,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
-    training = provenance.record(
-        f"shiftsmooth train expert {source} --architecture {model.architecture} --seed {seed}",
-        seed,
-        [chipseq.source_file(source)],
-        validation_auc=history.best_score,
-        epochs=len(history.scores),
-        params=dataclasses.asdict(params),
-    )
-    return provenance.finish(out, model, training)
+    task = task_of(source)
+    params, config = Recipe.found(task, architecture) if recipe is None else recipe
+    model = untrained(task, config, architecture, seed=seed)
+    data = Peaks([source])
+    command = f"shiftsmooth train expert {source} --architecture {architecture} --seed {seed}"
+    with Run(out, identity(model, params, seed, data)) as run:
+        history = fit_expert(
+            model,
+            data,
+            params,
+            seed=seed,
+            checkpoint=run.checkpoint,
+            known_as=run.identity,
+            progress=progress,
+        )
+        return run.finish(
+            model,
+            history,
+            params,
+            data,
+            command=command,
+            seed=seed,
+            validation_auc=history.best_score,
+        )
 
 
-def found_params(task: str, architecture: str = "deepbind") -> Params:
-    """Return what was found for a factor; the defaults for any other task."""
-    if architecture not in PARAMS:
-        raise ValueError(f"architecture: expected one of {list(PARAMS)}, got {architecture!r}")
-    recipe = resources.files("modelzoo.zoo") / "recipes" / f"{architecture}-{task.lower()}.toml"
-    if not recipe.is_file():
-        return PARAMS[architecture]()
-    return PARAMS[architecture].from_toml(recipe.read_text(encoding="utf-8"))
+def _class(architecture: str) -> type[Expert]:
+    known = registered(Expert)
+    if architecture not in known:
+        raise ValueError(f"architecture: expected one of {list(known)}, got {architecture!r}")
+    return known[architecture]

@@ -1,175 +1,159 @@
 """The one training loop: seeded epochs, early stopping on a validation score, stop and resume.
 
 Nothing is drawn from a generator that outlives an epoch: what an epoch sees follows from the seed
-and the epoch's number alone. So a run that was killed and taken up again ends in the same bytes as
-one that was not, and a checkpoint need not hold the state of any generator.
+and the epoch's number alone. So a run that was killed and resumed ends in the same bytes as one
+that was not, and a checkpoint need not hold the state of any generator.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from modelzoo.files import write_atomically
-
-
-class Batches(Protocol):
-    """The (input, target) batches of one epoch; a list of pairs is one."""
-
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
-
-
-class Minibatches:
-    """Shuffled minibatches of (input, target), the last one smaller where the size leaves a rest.
-
-    Args:
-        inputs: (N, ...) what the model, or ``transform``, takes.
-        targets: (N, tasks).
-        size: Rows of a batch.
-        seed: Decides the order; several integers, such as a seed and an epoch, are one seed.
-        transform: Applied to each batch's inputs, so that what is large exists a batch at a time.
-    """
-
-    def __init__(
-        self,
-        inputs: Tensor,
-        targets: Tensor,
-        size: int,
-        seed: Sequence[int],
-        transform: Callable[[Tensor], Tensor] = lambda x: x,
-    ) -> None:
-        self.inputs, self.targets, self.size = inputs, targets, size
-        self.transform = transform
-        self.order = torch.from_numpy(np.random.default_rng(seed).permutation(len(inputs)))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.inputs) / self.size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows in self.order.split(self.size):
-            yield self.transform(self.inputs[rows]), self.targets[rows]
+from modelzoo.training import checkpoints
+from modelzoo.training.batches import Batches
 
 
 @dataclass
 class History:
-    """What a run has seen: the validation score after every epoch, higher being better."""
+    """What a run has seen.
 
-    scores: list[float] = field(default_factory=list)
+    Attributes:
+        scores: The validation score after every epoch, higher being better; None for an epoch that
+            was not judged.
+        seconds: The processor time of each epoch that was trained in this process.
+    """
+
+    scores: list[float | None] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list, compare=False)
 
     @property
-    def best_epoch(self) -> int:
-        """The epoch, counted from 0, whose weights the run returns; the first of equals."""
-        return self.scores.index(max(self.scores))
+    def best_epoch(self) -> int | None:
+        """The epoch, counted from 0, with the highest score, the first of equals; None if none."""
+        ranked = [-math.inf if s is None or math.isnan(s) else s for s in self.scores]
+        return ranked.index(max(ranked)) if any(s > -math.inf for s in ranked) else None
 
     @property
     def best_score(self) -> float:
-        """The validation score of those weights."""
-        return max(self.scores)
+        """The highest validation score.
 
-    def exhausted(self, patience: int) -> bool:
-        """Return whether the last ``patience`` epochs brought no improvement."""
-        return bool(self.scores) and len(self.scores) - 1 - self.best_epoch >= patience
+        Raises:
+            RuntimeError: No epoch has one.
+        """
+        best = None if self.best_epoch is None else self.scores[self.best_epoch]
+        if best is None:
+            raise RuntimeError("no epoch has a validation score")
+        return best
+
+    def exhausted(self, patience: int | None) -> bool:
+        """Return whether the last `patience` epochs brought no improvement."""
+        best = -1 if self.best_epoch is None else self.best_epoch
+        return patience is not None and len(self.scores) - 1 - best >= patience
 
 
 def fit(
     model: nn.Module,
     batches: Callable[[int], Batches],
-    validate: Callable[[nn.Module], float],
+    validate: Callable[[nn.Module], float | None],
     *,
     optimizer: torch.optim.Optimizer,
     epochs: int,
-    patience: int,
+    patience: int | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy_with_logits,
     schedule: Callable[[float], float] | None = None,
     seed: int = 0,
     precision: torch.dtype = torch.float32,
     checkpoint: Path | None = None,
-    identity: str = "",
-    on_epoch: Callable[[History], None] | None = None,
+    identity: Mapping[str, Any] | None = None,
+    before_epoch: Callable[[int, Batches], None] | None = None,
+    after_epoch: Callable[[History], None] | None = None,
     progress: bool = True,
 ) -> History:
-    """Train ``model`` in place, leave it in eval mode with its best weights, return the history.
+    """Train `model` in place, leave it in eval mode with its best weights, return the history.
+
+    Where no epoch was judged, the last weights stay.
 
     Args:
-        model: Gives logits (B, tasks) for what ``batches`` yields.
+        model: Gives logits (B, tasks) for what `batches` yields.
         batches: From an epoch's number, counted from 0, to its (input, target) batches. Must
             depend on nothing else.
-        validate: From the model, in eval mode, to its validation score; higher is better.
-        optimizer: Over the parameters of ``model`` that are to change.
+        validate: From the model, in eval mode, to its validation score; higher is better. None
+            says that this epoch is not to be chosen.
+        optimizer: Over the parameters of `model` that are to change.
         epochs: The most epochs to train for.
-        patience: Stop after this many epochs without a better score.
+        patience: Stop after this many epochs without a better score; None never stops early.
         loss: From logits and targets to a scalar.
-        schedule: Factor on the learning rate, given the fraction of ``epochs`` that is done.
-        seed: What dropout is drawn from, with the epoch's number.
-        precision: ``torch.bfloat16`` runs the forward pass in half precision: about 1.6 times as
+        schedule: Factor on the learning rate, given the fraction of `epochs` that is done.
+        seed: With the epoch's number, decides dropout.
+        precision: `torch.bfloat16` runs the forward pass in half precision: about 1.6 times as
             fast on processors that have it.
         checkpoint: File to write after every epoch, and to resume from where it exists.
-        identity: Says which run ``checkpoint`` belongs to; another run's is refused.
-        on_epoch: Called after every epoch; may raise to end the run.
+        identity: All that the result depends on; a checkpoint of another run is refused.
+        before_epoch: Called with the number and the batches of an epoch, before it is trained; may
+            change the model.
+        after_epoch: Called after every epoch; may raise to end the run.
         progress: Show a bar.
 
     Raises:
-        ValueError: ``checkpoint`` belongs to another run.
+        ValueError: `checkpoint` is damaged or belongs to another run.
+        RuntimeError: No epoch's score is a number.
     """
     history = History()
     best = copy.deepcopy(model.state_dict())
     if checkpoint is not None and checkpoint.exists():
-        history, best = _resume(checkpoint, identity, model, optimizer)
+        history.scores, best = checkpoints.read(checkpoint, identity or {}, model, optimizer)
     bar = tqdm(total=epochs, initial=len(history.scores), unit="epoch", disable=not progress)
     with bar:
         while len(history.scores) < epochs and not history.exhausted(patience):
-            epoch = len(history.scores)
+            epoch, started = len(history.scores), time.process_time()
             factor = None if schedule is None else _within(schedule, epoch, epochs)
             with seeded(seed, epoch):
-                _train_epoch(model, batches(epoch), optimizer, loss, factor, precision)
+                drawn = batches(epoch)
+                if before_epoch is not None:
+                    before_epoch(epoch, drawn)
+                _train_epoch(model, drawn, optimizer, loss, factor, precision)
             model.eval()
             with torch.no_grad():
                 history.scores.append(validate(model))
-            if history.best_epoch == epoch:
+            if history.best_epoch in (epoch, None):
                 best = copy.deepcopy(model.state_dict())
             if checkpoint is not None:
-                _save(checkpoint, identity, model, best, optimizer, history)
+                checkpoints.write(
+                    checkpoint, identity or {}, model, best, optimizer, history.scores
+                )
+            history.seconds.append(time.process_time() - started)
             bar.update()
-            bar.set_postfix(score=f"{history.scores[-1]:.4f}", best=f"{history.best_score:.4f}")
-            if on_epoch is not None:
-                on_epoch(history)
+            if history.best_epoch is not None:
+                bar.set_postfix(score=history.scores[-1], best=history.best_score)
+            if after_epoch is not None:
+                after_epoch(history)
+    if history.best_epoch is None and any(score is not None for score in history.scores):
+        raise RuntimeError(
+            f"no score of {len(history.scores)} epochs is a number: the training diverged; try a"
+            " lower learning rate"
+        )
     model.load_state_dict(best)
     model.eval()
     return history
 
 
-def one_cycle(done: float) -> float:
-    """Return the factor on the learning rate: up to 1 in the first fifth, then a cosine to 0."""
-    if done < 0.2:
-        return 0.04 + 0.96 * done / 0.2
-    return 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
-
-
-def checked_precision(name: str) -> torch.dtype:
-    """Return the type that a ``precision`` among hyper-parameters names."""
-    if name not in ("float32", "bfloat16"):
-        raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {name!r}")
-    return getattr(torch, name)
-
-
 @contextmanager
 def seeded(*seed: int) -> Iterator[None]:
-    """Draw torch's CPU numbers from ``seed`` inside the block, and leave no trace outside it."""
+    """Draw torch's CPU numbers from `seed` inside the block, and leave no trace outside it."""
+    if min(seed) < 0:
+        raise ValueError(f"seed: expected a whole number from 0, got {min(seed)}")
     state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(state))
@@ -204,49 +188,3 @@ def _within(
 ) -> Callable[[float], float]:
     """Return the schedule over one epoch, as a function of the fraction of it that is done."""
     return lambda done: schedule((epoch + done) / epochs)
-
-
-def _save(
-    path: Path,
-    identity: str,
-    model: nn.Module,
-    best: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    history: History,
-) -> None:
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    tensors |= {f"best.{key}": value for key, value in best.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {
-            f"optimizer.{index}.{key}": torch.as_tensor(value)
-            for key, value in state.items()
-            if value is not None
-        }
-    # safetensors refuses tensors that share memory
-    tensors = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
-    metadata = {"identity": identity, "scores": json.dumps(history.scores)}
-    write_atomically(path, save(tensors, metadata))
-
-
-def _resume(
-    path: Path, identity: str, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[History, dict[str, Tensor]]:
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    if metadata["identity"] != identity:
-        raise ValueError(
-            f"checkpoint: {path} belongs to another run. Expected {identity}, got "
-            f"{metadata['identity']}; remove the file, or write elsewhere"
-        )
-    model.load_state_dict(_under("model.", tensors))
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under("optimizer.", tensors).items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-    return History(json.loads(metadata["scores"])), _under("best.", tensors)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

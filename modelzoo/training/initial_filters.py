@@ -66,7 +66,7 @@ def dissimilarity(motifs: Sequence[Motif]) -> np.ndarray:
 
 
 def farthest(distances: np.ndarray, count: int) -> list[int]:
-    """Return ``count`` points, each the farthest from those before it; ties to the first.
+    """Return `count` points, each the farthest from those before it; ties to the first.
 
     Args:
         distances: Symmetric, (n, n). The first point is the one that is farthest from the others

@@ -64,6 +64,35 @@ def pearson(outputs: Tensor, labels: Tensor) -> Tensor:
     return 1 - ((y * t).sum(1) / norms).mean()
 
 
+def filter_overlap(activations: Tensor, weight: Tensor) -> Tensor:
+    """Return how much filters attend to bases that a stronger filter attends to, Eq. 2, a scalar.
+
+    At each position i the strongest filter a(i) protects its window. Every other filter b that is
+    active at i + d, |d| < width, pays its activation times the L1 norms of both filters' weights
+    where the windows overlap. These norms depend on (a, b, d) alone, so what each activation pays
+    in all is a convolution of where a(i) is. A position where no filter is active protects nothing.
+
+    Args:
+        activations: (B, filters, T), not negative.
+        weight: (filters, 4, width).
+
+    Returns:
+        The sum of Eq. 2, divided by B * T * filters * (2 * width - 1) and by (4 * width)^2.
+    """
+    filters, letters, width = weight.shape
+    # A window shifted by d overlaps with the last (first) width - |d| positions of this filter.
+    norms = weight.abs().sum(dim=1)
+    firsts = norms.cumsum(dim=1)
+    lasts = norms.flip(1).cumsum(dim=1)
+    shared = torch.cat([firsts, lasts[:, :-1].flip(1)], dim=1)  # (filters, 2 * width - 1)
+    kernel = shared[:, None] * shared.flip(1)
+    kernel = kernel * (1 - torch.eye(filters, dtype=weight.dtype, device=weight.device))[..., None]
+    strongest, which = activations.detach().max(dim=1, keepdim=True)
+    protecting = torch.zeros_like(activations).scatter_(1, which, (strongest > 0).to(weight.dtype))
+    charged = activations * F.conv1d(protecting, kernel, padding=width - 1)
+    return charged.mean() / ((2 * width - 1) * (letters * width) ** 2)
+
+
 LOSSES: dict[str, Loss] = {
     "binary": binary,
     "multiclass": multiclass,

@@ -6,28 +6,36 @@ are most of the cost: an epoch over the paper's 55,000 peaks takes about a minut
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.datasets import chipseq
-from modelzoo.sequences import columns
-from modelzoo.training import run_folder as provenance
-from modelzoo.training.expert import VALIDATION_SEED
-from modelzoo.training.fit import History, Minibatches, checked_precision, fit, seeded
+from modelzoo.datasets.peaks import Peaks
+from modelzoo.sequences.batches import in_batches
+from modelzoo.training.batches import Minibatches
+from modelzoo.training.fit import History, fit, seeded
+from modelzoo.training.params import TrainingParams
+from modelzoo.training.run_folder import Run, identity
+from modelzoo.training.validation import auc
 
 
-@dataclass(frozen=True)
-class GateParams:
-    """The hyper-parameters of the mixture's training; the defaults are the paper's."""
+@dataclass(frozen=True, kw_only=True)
+class GateParams(TrainingParams):
+    """The hyper-parameters of the mixture's training; the defaults are the paper's.
+
+    Attributes:
+        momentum: Of SGD with Nesterov's acceleration.
+        weight_decay: Of the same.
+        precision: `"bfloat16"` is for the experts' view of training sequences.
+    """
 
     learning_rate: float = 0.01
     momentum: float = 0.98
@@ -35,10 +43,6 @@ class GateParams:
     batch_size: int = 256
     epochs: int = 500
     patience: int = 10
-    precision: str = "float32"  # or "bfloat16", of the experts' view of training sequences
-
-    def __post_init__(self) -> None:
-        checked_precision(self.precision)
 
 
 class EmbeddedPeaks:
@@ -46,90 +50,95 @@ class EmbeddedPeaks:
 
     Args:
         model: The mixture whose experts embed.
-        peaks: (N, L) codes of each factor's peaks.
-        seed: What the shuffles are drawn from, with the epoch's number.
+        data: The peaks of each factor.
+        seed: With the epoch's number, decides the shuffles.
         precision: Of the embeddings to train on; those to validate on have full precision.
     """
 
     def __init__(
         self,
         model: MixtureOfExperts,
-        peaks: Mapping[str, np.ndarray],
+        data: Sequence[Peaks],
         seed: int,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        self.model, self.seed, self.precision = model, seed, precision
-        split = {factor: chipseq.split_peaks(codes) for factor, codes in peaks.items()}
+        self.model, self.data, self.seed, self.precision = model, data, seed, precision
         self.held_out = {
-            factor: (
-                embed(model, held_out),
-                embed(model, chipseq.shuffled(held_out, VALIDATION_SEED)),
-            )
-            for factor, (_, held_out) in split.items()
+            task: (embed(model, codes), labels[:, 0].numpy())
+            for (task,), (codes, labels) in ((part.tasks, part.held_out) for part in data)
         }
-        self.train = [codes for codes, _ in split.values()]
-        self.positives = torch.cat([embed(model, codes, precision) for codes in self.train])
+        self.positives = torch.cat(
+            [embed(model, codes, precision) for part in data for codes in part.train.values()]
+        )
         ones = torch.ones(len(self.positives), 1)
         self.targets = torch.cat([ones, torch.zeros_like(ones)])
 
     def batches(self, epoch: int, size: int) -> Minibatches:
         """Return the batches of an epoch: every peak, and a shuffle of it that is new."""
-        negatives = [
-            embed(self.model, chipseq.shuffled(codes, (self.seed, factor, epoch)), self.precision)
-            for factor, codes in enumerate(self.train)
-        ]
-        inputs = torch.cat([self.positives, *negatives])
-        return Minibatches(inputs, self.targets, size, (self.seed, epoch))
+        inputs = [self.positives]
+        for factor, part in enumerate(self.data):
+            codes, labels = part.epoch(epoch, (self.seed, factor))
+            inputs.append(embed(self.model, codes[labels[:, 0].numpy() == 0], self.precision))
+        return Minibatches(torch.cat(inputs), self.targets, size, (self.seed, epoch))
 
     def validate(self, mixture: nn.Module) -> float:
         """Return the mean over factors of the AUC of held-out peaks against their shuffles."""
-        return float(np.mean(list(self.scores(mixture).values())))
+        return fmean(self.scores(mixture).values())
 
+    @torch.no_grad()
     def scores(self, mixture: nn.Module) -> dict[str, float]:
         """Return the validation AUC by factor."""
-        return {factor: _auc(mixture, *parts) for factor, parts in self.held_out.items()}
+        return {
+            task: auc(labels, mixture(embedded)[:, 0].numpy())
+            for task, (embedded, labels) in self.held_out.items()
+        }
 
 
 def embed(
-    model: MixtureOfExperts,
-    codes: np.ndarray,
-    precision: torch.dtype = torch.float32,
-    batch_size: int = 64,
+    model: MixtureOfExperts, codes: np.ndarray, precision: torch.dtype = torch.float32
 ) -> Tensor:
     """Return the embeddings (N, experts * E) of (N, L) codes."""
-    half = torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32)
-    with torch.no_grad(), half:
-        parts = torch.from_numpy(codes).split(batch_size)
-        return torch.cat([model.embed(columns(part)) for part in parts]).float()
+    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
+        return in_batches(model.embed, codes, batch_size=64).float()
 
 
 def fit_gate(
     model: MixtureOfExperts,
     data: EmbeddedPeaks,
-    params: GateParams,
+    params: GateParams = GateParams(),
     *,
     seed: int = 0,
     checkpoint: Path | None = None,
+    known_as: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> History:
-    """Train the gate and what follows it in place; the experts are not touched."""
-    optimizer = torch.optim.SGD(
-        model.mixture.parameters(),
-        lr=params.learning_rate,
-        momentum=params.momentum,
-        weight_decay=params.weight_decay,
-        nesterov=True,
-    )
+    """Train the gate and what follows it in place; the experts are not touched.
+
+    Args:
+        model: The mixture.
+        data: Its experts' view of the peaks.
+        params: Hyper-parameters.
+        seed: Decides the order.
+        checkpoint: File to resume from.
+        known_as: The identity of the run that `checkpoint` belongs to.
+        progress: Show a bar.
+    """
     return fit(
         model.mixture,
         lambda epoch: data.batches(epoch, params.batch_size),
         data.validate,
-        optimizer=optimizer,
+        optimizer=torch.optim.SGD(
+            model.mixture.parameters(),
+            lr=params.learning_rate,
+            momentum=params.momentum,
+            weight_decay=params.weight_decay,
+            nesterov=True,
+        ),
         epochs=params.epochs,
         patience=params.patience,
         seed=seed,
         checkpoint=checkpoint,
-        identity=f"moe {list(model.experts)} {params} seed={seed}",
+        identity=known_as,
         progress=progress,
     )
 
@@ -151,7 +160,7 @@ def train_moe(
     experts: Mapping[str, Expert],
     *,
     out: str | Path,
-    sources: Mapping[str, str | Path] | None = None,
+    sources: Sequence[str | Path] | None = None,
     params: GateParams = GateParams(),
     seed: int = 0,
     progress: bool = True,
@@ -163,56 +172,50 @@ def train_moe(
     Args:
         experts: The trained experts by factor; they are copied and stay as they are.
         out: The folder to make.
-        sources: Where each factor's peaks come from: a factor's name, or a file as for
-            :func:`modelzoo.training.expert.train_expert`. By default every expert's task is one.
+        sources: Where the peaks come from: data sets, or files, as for
+            `modelzoo.training.expert.train_expert`. By default the tasks of the experts.
         params: Hyper-parameters.
         seed: Decides weights, order and shuffles.
         progress: Show bars.
 
     Raises:
-        FileExistsError: ``out`` is there already.
-        ValueError: A source is neither a factor nor a file of peaks, or a run with other
-            arguments was stopped on its way to ``out``.
+        FileExistsError: `out` is there already.
+        ValueError: A source is neither a data set nor a file of peaks, or a run with other
+            arguments, experts or peaks was stopped on its way to `out`.
+        RuntimeError: The training failed.
     """
-    out = Path(out)
-    checkpoint = provenance.checkpoint(out)
     if sources is None:
-        sources = {expert.tasks[0]: expert.tasks[0] for expert in experts.values()}
+        sources = list(dict.fromkeys(expert.tasks[0] for expert in experts.values()))
     with seeded(seed):
         model = MixtureOfExperts.from_experts(experts).eval()
-    data = EmbeddedPeaks(
-        model,
-        {factor: chipseq.peaks(source) for factor, source in sources.items()},
-        seed,
-        checked_precision(params.precision),
-    )
-    history = fit_gate(model, data, params, seed=seed, checkpoint=checkpoint, progress=progress)
-    training = provenance.record(
-        " ".join(
-            ["shiftsmooth train moe", *map(_name, experts.values()), f"--seed {seed}"]
-            + [
-                f"--{option} {value}"
-                for option in ("precision", "epochs")
-                if (value := getattr(params, option)) != getattr(GateParams(), option)
-            ]
-        ),
-        seed,
-        [chipseq.source_file(source) for source in sources.values()],
-        validation_auc=history.best_score,
-        validation_auc_by_factor=data.scores(model.mixture),
-        epochs=len(history.scores),
-        params=dataclasses.asdict(params),
-    )
-    return provenance.finish(out, model, training)
+    data = [Peaks([source]) for source in sources]
+    command = ["shiftsmooth train moe", *map(_name, experts.values()), f"--seed {seed}"]
+    for option in ("precision", "epochs"):
+        if (value := getattr(params, option)) != getattr(GateParams(), option):
+            command.append(f"--{option} {value}")
+    with Run(out, identity(model, params, seed, *data)) as run:
+        embedded = EmbeddedPeaks(model, data, seed, params.dtype)
+        history = fit_gate(
+            model,
+            embedded,
+            params,
+            seed=seed,
+            checkpoint=run.checkpoint,
+            known_as=run.identity,
+            progress=progress,
+        )
+        return run.finish(
+            model,
+            history,
+            params,
+            *data,
+            command=" ".join(command),
+            seed=seed,
+            validation_auc=history.best_score,
+            validation_auc_by_factor=embedded.scores(model.mixture),
+        )
 
 
 def _name(expert: Expert) -> str:
     """Return the name that the catalog gives an expert."""
     return f"{expert.architecture}-{expert.tasks[0].lower()}"
-
-
-def _auc(mixture: nn.Module, peaks: Tensor, shuffles: Tensor) -> float:
-    labels = np.repeat([1, 0], [len(peaks), len(shuffles)])
-    with torch.no_grad():
-        logits = mixture(torch.cat([peaks, shuffles]))
-    return float(roc_auc_score(labels, logits[:, 0]))

@@ -8,24 +8,33 @@ again on all of the peaks, and the better of the two is what was found.
 from __future__ import annotations
 
 import csv
-import dataclasses
+import functools
 import io
+import math
 import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import Peaks
 from modelzoo.files import write_atomically
-from modelzoo.training.expert import ExpertParams, PeakBatches, Validation, fit_expert
-from modelzoo.training.fit import History
+from modelzoo.training.checkpoints import refuse_other
+from modelzoo.training.expert import ExpertParams, Recipe, fit_expert, untrained
+from modelzoo.training.fit import History, seeded
+from modelzoo.training.run_folder import data_digest
 
-TRIAL_EPOCHS = 5
-TRIAL_PEAKS = 4_000
+_COLUMNS = (
+    "pooling",
+    "dropout",
+    "learning_rate",
+    "weight_decay",
+    "batch_size",
+    "filters",
+    "widths",
+)
 
 
 def search(
@@ -35,64 +44,67 @@ def search(
     out: str | Path,
     seed: int = 0,
     storage: str | Path | None = None,
+    trial_epochs: int = 5,
+    trial_peaks: int = 4_000,
     progress: bool = True,
-) -> ExpertParams:
-    """Return the best parameters of ``trials`` trials; write them and the study as text.
+) -> Recipe:
+    """Return the best recipe of `trials` trials; write it and the study as text.
 
     Args:
-        source: A factor, or a file of peaks, as for
-            :func:`modelzoo.training.expert.train_expert`.
-        trials: How many to have in all, those already in ``storage`` counted.
-        out: Folder for ``deepbind-<task>.csv``, a row a trial, and ``deepbind-<task>.toml``,
-            the best parameters.
+        source: A data set, or a file of peaks, as for `modelzoo.training.expert.train_expert`.
+        trials: How many to have in all, those already in `storage` counted.
+        out: Folder for `deepbind-<task>.csv`, a row a trial, and `deepbind-<task>.toml`, the best
+            recipe.
         seed: Decides the sampler, the weights and the shuffles.
-        storage: Optuna journal file. A search that was stopped goes on where it ended.
+        storage: Optuna journal file. A search that was stopped resumes.
+        trial_epochs: The epochs of a trial.
+        trial_peaks: The peaks that a trial trains on.
         progress: Show a bar of the trials.
+
+    Raises:
+        ValueError: An argument does not fit, or `storage` is damaged or of another search.
     """
-    task = chipseq.task_of(source)
-    train, held_out = chipseq.split_peaks(chipseq.peaks(source))
-    rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:TRIAL_PEAKS])
-    batches = PeakBatches(train[rows], seed, keep=True)
-    validation = Validation(held_out)
+    if trials < 1:
+        raise ValueError(f"trials: expected at least 1, got {trials}")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"out: expected a folder, got the file {out}")
+    suggest = functools.partial(_suggest, epochs=trial_epochs)
+    with seeded(seed):
+        pass  # refuses a wrong one
+    peaks = Peaks([source])
+    (task,) = peaks.tasks
+    fewer = peaks.fewer(trial_peaks, seed)
+    fewer.epoch = functools.cache(fewer.epoch)  # type: ignore[method-assign]  # same in all trials
+    study = _study(task, storage)
+    _claim(
+        study,
+        Path(storage or ""),
+        {"data": data_digest(peaks, seed), "seed": seed}
+        | {"trial_epochs": trial_epochs, "trial_peaks": trial_peaks},
+    )
 
     def objective(trial: optuna.Trial) -> float:
-        params = _suggest(trial)
-
         def report(history: History) -> None:
-            epoch = len(history.scores) - 1
-            trial.report(history.scores[-1], epoch)
+            score = history.scores[-1]
+            if score is None or math.isnan(score):
+                raise optuna.TrialPruned
+            trial.report(score, len(history.scores) - 1)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        _, history = fit_expert(
-            params,
-            task,
-            batches,
-            validation,
-            seed=seed,
-            on_epoch=report,
-            progress=False,
-        )
-        return history.best_score
+        return _score(suggest(trial), task, fewer, seed, report)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = _study(task, storage)
     done = sum(t.state.is_finished() for t in study.trials)
     study.sampler = _sampler(seed + done)  # a resumed search must not draw the same trials again
     study.optimize(objective, n_trials=max(trials - done, 0), show_progress_bar=progress)
 
+    if not _finalists(study):
+        raise RuntimeError(f"none of {trials} trials was trained to the end")
     for trial in _finalists(study):
         if _final(trial) not in study.user_attrs:
-            _, history = fit_expert(
-                _params(trial.params),
-                task,
-                PeakBatches(train, seed),
-                validation,
-                seed=seed,
-                progress=progress,
-            )
-            study.set_user_attr(_final(trial), history.best_score)
-    best = _params(max(_finalists(study), key=lambda t: study.user_attrs[_final(t)]).params)
+            study.set_user_attr(_final(trial), _score(_recipe(trial.params), task, peaks, seed))
+    best = _recipe(max(_finalists(study), key=lambda t: study.user_attrs[_final(t)]).params)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / f"deepbind-{task.lower()}.csv", _table(study).encode())
@@ -100,18 +112,37 @@ def search(
     return best
 
 
+def _score(recipe: Recipe, task: str, data: Peaks, seed: int, report: Any = None) -> float:
+    """Return the validation AUC of an expert that is trained by a recipe."""
+    model = untrained(task, recipe.config, seed=seed)
+    options = {"seed": seed, "after_epoch": report, "progress": False}
+    return fit_expert(model, data, recipe.params, **options).best_score
+
+
 def _study(task: str, storage: str | Path | None) -> optuna.Study:
     backend = None
-    if storage is not None:
-        Path(storage).parent.mkdir(parents=True, exist_ok=True)
-        backend = JournalStorage(JournalFileBackend(str(storage)))
-    return optuna.create_study(
-        study_name=task,
-        direction="maximize",
-        pruner=optuna.pruners.PercentilePruner(33.0, n_startup_trials=4, n_warmup_steps=1),
-        storage=backend,
-        load_if_exists=True,
-    )
+    try:
+        if storage is not None:
+            Path(storage).parent.mkdir(parents=True, exist_ok=True)
+            backend = JournalStorage(JournalFileBackend(str(storage)))
+        return optuna.create_study(
+            study_name=task,
+            direction="maximize",
+            pruner=optuna.pruners.PercentilePruner(33.0, n_startup_trials=4, n_warmup_steps=1),
+            storage=backend,
+            load_if_exists=True,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"storage: expected an Optuna journal, got the damaged file {storage} ({error!r})"
+        ) from error
+
+
+def _claim(study: optuna.Study, storage: Path, identity: dict[str, Any]) -> None:
+    """Note what a search is of; refuse the journal of another."""
+    if study.trials or "identity" in study.user_attrs:
+        refuse_other(storage, study.user_attrs.get("identity", {}), identity)
+    study.set_user_attr("identity", identity)
 
 
 def _finalists(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -128,12 +159,12 @@ def _final(trial: optuna.trial.FrozenTrial) -> str:
 
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:
     with warnings.catch_warnings():
-        # "group", what lets one model span the parameters of either depth, warns of being new
+        # "group", which lets one model span the parameters of either depth, warns of being new
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
 
 
-def _suggest(trial: optuna.Trial) -> ExpertParams:
+def _suggest(trial: optuna.Trial, **fixed: Any) -> Recipe:
     if trial.suggest_int("depth", 1, 2) == 1:
         trial.suggest_categorical("filters", [64, 128])
         trial.suggest_int("width", 11, 21, step=2)
@@ -147,42 +178,32 @@ def _suggest(trial: optuna.Trial) -> ExpertParams:
     trial.suggest_float("learning_rate", 4e-3, 2e-2, log=True)
     trial.suggest_float("weight_decay", 1e-4, 1e-1, log=True)
     trial.suggest_categorical("batch_size", [128, 256])
-    return _params(trial.params, epochs=TRIAL_EPOCHS)
+    return _recipe(trial.params, **fixed)
 
 
-def _params(found: dict[str, Any], **fixed: Any) -> ExpertParams:
-    """Return the parameters that a trial's suggestions stand for."""
-    layers: dict[str, Any]
-    if found["depth"] == 1:
-        layers = {"filters": (found["filters"],), "widths": (found["width"],)}
-    else:
-        layers = {
-            "filters": (found["filters_1"], found["filters_2"]),
-            "widths": (found["width_1"], found["width_2"]),
-        }
-    names = ("pooling", "dropout", "learning_rate", "weight_decay", "batch_size")
-    values = {name: found[name] for name in names}
-    return ExpertParams(**layers, **values, precision="bfloat16", **fixed)
+def _recipe(found: dict[str, Any], **fixed: Any) -> Recipe:
+    """Return the recipe that a trial's suggestions stand for."""
+    layers = ("",) if found["depth"] == 1 else ("_1", "_2")
+    config = {
+        "filters": [found[f"filters{layer}"] for layer in layers],
+        "widths": [found[f"width{layer}"] for layer in layers],
+    } | {name: found[name] for name in ("pooling", "dropout")}
+    values = {name: found[name] for name in ("learning_rate", "weight_decay", "batch_size")}
+    return Recipe(ExpertParams(**values, precision="bfloat16", **fixed), config)
 
 
 def _table(study: optuna.Study) -> str:
     """Return the study as CSV: a row a trial, with its state, AUC, epochs and parameters."""
-    names = [
-        field.name
-        for field in dataclasses.fields(ExpertParams)
-        if field.name not in ("epochs", "precision")
-    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "state", "validation_auc", "epochs", "all_peaks_auc", *names])
+    writer.writerow(["trial", "state", "validation_auc", "epochs", "all_peaks_auc", *_COLUMNS])
     for trial in study.trials:
         seen = trial.intermediate_values.values()
         if not seen:
             continue
-        params = dataclasses.asdict(_params(trial.params))
-        values = [
-            "+".join(map(str, v)) if isinstance(v := params[name], tuple) else v for name in names
-        ]
+        recipe = _recipe(trial.params)
+        every = {**recipe.config, **vars(recipe.params)}
+        values = ["+".join(map(str, v)) if isinstance(v := every[n], list) else v for n in _COLUMNS]
         final = study.user_attrs.get(_final(trial), "")
         scores = [f"{max(seen):.4f}", len(seen), f"{final:.4f}" if final else ""]
         writer.writerow([trial.number, trial.state.name, *scores, *values])

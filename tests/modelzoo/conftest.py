@@ -161,7 +161,7 @@ def toy_sets():
     import numpy as np
 
     from modelzoo.datasets.planted.simulation import Simulation
-    from modelzoo.studies.peaks.scores import LabelledSet
+    from modelzoo.studies.peaks.sets import LabelledSet
 
     motifs = {"ARID3A": "MA0047.3", "FOXM1": "MA1634.1", "GATA3": "MA0037.3", "CTCF": "MA0037.3"}
     sets = []

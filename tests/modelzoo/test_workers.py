@@ -1,17 +1,196 @@
+"""Parts leave the same files wherever they are done, and however often that is interrupted."""
+
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-
-def test_a_worker_has_one_thread_whatever_numba_does():
-    code = """
+import pytest
 import torch
+
+from modelzoo import workers
+from modelzoo.workers import Part, run
+from tests.support.work import dying, failing, hanging, parts, squared
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.part")}
+
+
+def log(folder):
+    return [line.split() for line in (folder / "log").read_text().splitlines()]
+
+
+def test_a_part_leaves_what_its_work_gives(tmp_path):
+    part = Part(tmp_path / "a", partial(squared, 7), key="7")
+    assert part.read() is None
+    part.do()
+    assert part.read() == b"49"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:20], lambda b: b + b"0"])
+def test_a_damaged_file_is_not_there(tmp_path, damage):
+    part = Part(tmp_path / "a", partial(squared, 7))
+    part.do()
+    part.path.write_bytes(damage(part.path.read_bytes()))
+    assert part.read() is None
+
+
+def test_a_file_of_another_key_is_not_there(tmp_path):
+    Part(tmp_path / "a", partial(squared, 7), key="7").do()
+    assert Part(tmp_path / "a", partial(squared, 7), key="8").read() is None
+
+
+def test_leftovers_of_killed_attempts_are_cleared_away(tmp_path):
+    (tmp_path / ".a.0123abcd").write_bytes(b"half")
+    (tmp_path / ".b.0123abcd").write_bytes(b"of another part")
+    Part(tmp_path / "a", partial(squared, 7)).do()
+    assert {path.name for path in tmp_path.iterdir()} == {"a", ".b.0123abcd"}
+
+
+def test_a_part_done_by_many_at_once_is_whole_at_every_moment(tmp_path):
+    part = Part(tmp_path / "a", lambda: b"x" * 100_000)
+    part.do()
+    others = [threading.Thread(target=part.do) for _ in range(20)]
+    for other in others:
+        other.start()
+    while any(other.is_alive() for other in others):
+        assert part.read() is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_processes_and_this_process_leave_the_same_bytes(tmp_path):
+    for name, count in (("one", 1), ("two", 2)):
+        (tmp_path / name).mkdir()
+        run(parts(tmp_path / name, 5), workers=count, progress=False)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert {pid for _, pid in log(tmp_path / "one")} == {str(os.getpid())}
+    pids = {pid for _, pid in log(tmp_path / "two")}
+    assert len(pids) == 2 and str(os.getpid()) not in pids
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    some = parts(tmp_path, 4)
+    some[2].do()
+    before = some[2].path.stat().st_mtime_ns
+    run(some, workers=1, progress=False)
+    run(some, workers=1, progress=False)
+    assert sorted(number for number, _ in log(tmp_path)) == ["0", "1", "2", "3"]
+    assert some[2].path.stat().st_mtime_ns == before
+
+
+def test_the_most_expensive_part_is_begun_first(tmp_path):
+    some = [replace(p, cost=cost) for p, cost in zip(parts(tmp_path, 3), (1, 9, 3))]
+    run(some, workers=1, progress=False)
+    assert [number for number, _ in log(tmp_path)] == ["1", "2", "0"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_error_in_a_part_ends_the_run_and_is_told(tmp_path, count):
+    some = [*parts(tmp_path, 2), Part(tmp_path / "bad", partial(failing, 13), cost=2)]
+    with pytest.raises(ArithmeticError, match="13 is not a good number") as raised:
+        run(some, workers=count, progress=False)
+    assert not (tmp_path / "bad").exists()
+    if count == 2:
+        assert "in failing" in raised.value.__notes__[0]
+
+
+def test_this_process_works_with_one_thread_meanwhile(tmp_path):
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        part = Part(tmp_path / "a", lambda: str(torch.get_num_threads()).encode())
+        run([part], workers=1, progress=False)
+        seen = [part.read(), torch.get_num_threads()]
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [b"1", 2]
+
+
+def test_the_part_of_a_killed_worker_is_done_by_another(tmp_path):
+    run(parts(tmp_path, 3, dying, times=1), workers=2, progress=False)
+    assert [part.read() for part in parts(tmp_path, 3)] == [b"0", b"1", b"4"]
+
+
+def test_a_part_that_ends_every_process_ends_the_run(tmp_path):
+    with pytest.raises(RuntimeError, match=r"\d.part: its process ended 3 times .* memory"):
+        run(parts(tmp_path, 2, dying, times=100), workers=2, progress=False)
+
+
+def test_a_worker_that_hangs_is_ended_and_its_part_begun_again(tmp_path):
+    start = time.monotonic()
+    some = parts(tmp_path, 1, hanging, times=1)
+    run(some, workers=1, timeout=5, progress=False)
+    assert some[0].read() == b"0" and time.monotonic() - start < 50
+
+
+def test_a_part_that_always_hangs_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "ATTEMPTS", 1)
+    with pytest.raises(TimeoutError, match=r"0.part: took longer than 1 s, 1 times"):
+        run(parts(tmp_path, 1, hanging, times=9), timeout=1, progress=False)
+
+
+SCRIPT = """
+import sys
+from tests.support.work import hanging, parts
+from modelzoo.workers import run
+if __name__ == "__main__":
+    run(parts(sys.argv[1], 2, hanging, times=9), workers=2, progress=False)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_parent(tmp_path, how):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("naps-*"))) < 2:  # both are at work
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) >= 2
+        process.send_signal(how)
+        assert process.wait(10) != 0
+    deadline = time.monotonic() + 10
+    while any(map(alive, children)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow  # numba compiles Tomtom
+@pytest.mark.parametrize("first", ["", "import torch"])
+def test_a_worker_has_one_thread_whatever_numba_does(first):
+    code = """
+FIRST
 from modelzoo.workers import one_thread
 one_thread()
+import torch
 from memelite import tomtom
 motif = torch.eye(4, 8).numpy() + 0.1
 tomtom([motif], [motif])
 import numba
 print(numba.get_num_threads(), torch.get_num_threads())
 """
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("FIRST", first)],
+        check=True, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
     assert done.stdout.split() == ["1", "1"]

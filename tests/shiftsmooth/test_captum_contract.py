@@ -19,6 +19,8 @@ from captum.testing.helpers.basic import set_all_random_seeds
 from torch import nn
 
 from shiftsmooth import LayerShiftSmooth, ShiftSmooth
+from tests.support.models import state
+from tests.support.naive import naive
 
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore:{message}:UserWarning")
@@ -27,6 +29,7 @@ pytestmark = [
         "Setting backward hooks",
         "You are providing multiple inputs for Lime",
         "Input Tensor . did not already require gradients",
+        "additional_forward_args",
     )
 ]
 
@@ -49,8 +52,8 @@ def smoothed(entry, model):
 
 
 def arguments(entry):
-    """The entry's arguments; its inputs have three features, which are rolled."""
-    return {**entry["attribute_args"], "max_shift": 2}
+    """The entry's arguments; its inputs have three features, so shifts of 2 are the default."""
+    return dict(entry["attribute_args"])
 
 
 def as_tuple(value):
@@ -86,7 +89,7 @@ def test_a_batch_gives_what_its_examples_give_alone(entry, dim):
 
 
 @ENTRY
-def test_the_shifts_are_those_of_the_naive_loop(entry, naive):
+def test_the_shifts_are_those_of_the_naive_loop(entry):
     if entry["name"] in NOISY:  # without noise, and one tunnel's work less
         entry = {**entry, "noise_tunnel": False}
     kwargs = arguments(entry)
@@ -213,7 +216,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("shifts_per_eval", [None, 1, 3])
 @pytest.mark.parametrize(("shape", "target", "columns"), TARGETS.values(), ids=TARGETS)
-def test_every_kind_of_target_chooses_its_output(naive, x, shape, target, columns, shifts_per_eval):
+def test_every_kind_of_target_chooses_its_output(x, shape, target, columns, shifts_per_eval):
     model = Heads(*shape)
 
     def attribute(copies, move):
@@ -265,12 +268,10 @@ def test_a_bad_target_is_an_assertion_error(x, shape, target, wrap):
 
 
 @pytest.mark.parametrize("target", [6, -7, [0, 1, 6], torch.tensor([0, 1, 6]), [(0, 1)] * 3])
-def test_a_target_that_is_not_there_is_the_error_it_is_in_captum(x, target):
-    model = Heads(6)
-    with pytest.raises((IndexError, RuntimeError)) as theirs:
-        Saliency(model).attribute(x.clone().requires_grad_(), target=target)
-    with pytest.raises(theirs.type):
-        ShiftSmooth(model).attribute(x, target=target, max_shift=1)
+@pytest.mark.parametrize("share", [False, True])
+def test_a_target_that_is_not_there_is_an_assertion_error_that_says_what_is(x, target, share):
+    with pytest.raises(AssertionError, match=r"target: expected .* of shape \(6,\).*, 3, got"):
+        ShiftSmooth(Heads(6), share).attribute(x, target=target, max_shift=1)
 
 
 # The caller's things
@@ -309,7 +310,7 @@ METHOD = pytest.mark.parametrize("build", METHODS.values(), ids=METHODS)
 @pytest.mark.parametrize("fails", [False, True], ids=["success", "failure"])
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("requires_grad", [False, True], ids=["plain", "leaf"])
-def test_the_callers_things_are_as_before(state, build, fails, training, requires_grad):
+def test_the_callers_things_are_as_before(build, fails, training, requires_grad):
     model = Net().train(training)
     model.linear.bias.requires_grad_(False)
     model.embed.weight.grad = torch.ones_like(model.embed.weight)
@@ -393,7 +394,8 @@ def test_attribute_future_is_not_implemented():
 
 def test_the_name_is_made_as_captum_makes_it():
     assert ShiftSmooth(Net()).get_name() == "Shift Smooth"
-    assert LayerShiftSmooth(Net(), None).get_name() == "Layer Shift Smooth"
+    model = Net()
+    assert LayerShiftSmooth(model, model.embed).get_name() == "Layer Shift Smooth"
 
 
 @pytest.mark.parametrize(

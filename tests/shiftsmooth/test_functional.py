@@ -139,7 +139,7 @@ def test_the_model_comes_back_as_it_was_module_by_module(model, X):
     assert model.training and model.dropout.training and not model.norm.training
     assert all(before[name].equal(tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
-    with pytest.raises(IndexError):
+    with pytest.raises(AssertionError, match="target: "):
         shift_smooth(model, X, target=9)
     assert model.training and not model.norm.training
     model.norm.train()
@@ -163,6 +163,15 @@ def test_outputs_of_more_dimensions_take_a_tuple_as_target(X):
     assert found.count_nonzero() == 28
 
 
+@pytest.mark.parametrize("kind", [list, torch.tensor])
+def test_a_target_per_sequence_goes_with_its_batch(model, X, kind):
+    targets = [0, 1, 1, 0, 1, 0, 0]
+    both = [shift_smooth(model, X, target=t) for t in (0, 1)]
+    expected = torch.stack([both[t][i] for i, t in enumerate(targets)])
+    found = shift_smooth(model, X, target=kind(targets), batch_size=3)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
 def test_no_sequences_give_no_contributions(model, X):
     assert shift_smooth(model, X[:0]).shape == (0, 4, 30)
 
@@ -177,16 +186,17 @@ def test_verbose_shows_progress(model, X, capsys):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"X": [1]}, TypeError, "X must be a tensor, got list"),
-        ({"X": torch.ones(4, 9)}, ValueError, r"X must be .*\(4, 9\)"),
-        ({"batch_size": 0}, ValueError, "batch_size .*got 0"),
-        ({"args": torch.ones(7, 3)}, TypeError, "args must be a list or tuple.*Tensor"),
-        ({"args": [torch.ones(6, 3)]}, ValueError, r"args\[0\] .*7 rows.*\(6, 3\)"),
-        ({"args": (None,)}, ValueError, r"args\[0\] .*NoneType"),
-        ({"dtype": "int8"}, ValueError, "dtype .*'int8'"),
-        ({"dtype": "float23"}, ValueError, "dtype .*'float23'"),
-        ({"max_shift": 30}, ValueError, "max_shift .*30"),
-        ({"max_shift": -1}, ValueError, "max_shift .*-1"),
+        ({"X": [1]}, TypeError, "X: expected a tensor, got list"),
+        ({"X": torch.ones(4, 9)}, ValueError, r"X: expected .*\(4, 9\): .* X\[None\]"),
+        ({"target": [0, 1]}, ValueError, "target: expected one per sequence, 7, got 2"),
+        ({"batch_size": 0}, ValueError, "batch_size: .*got 0"),
+        ({"args": torch.ones(7, 3)}, TypeError, "args: expected a list or tuple.*Tensor"),
+        ({"args": [torch.ones(6, 3)]}, ValueError, r"args\[0\]: .*7 rows.*\(6, 3\)"),
+        ({"args": (None,)}, ValueError, r"args\[0\]: .*NoneType"),
+        ({"dtype": "int8"}, ValueError, "dtype: .*'int8'"),
+        ({"dtype": "float23"}, ValueError, "dtype: .*'float23'"),
+        ({"max_shift": 30}, ValueError, "max_shift.* below 30, .* got 30"),
+        ({"max_shift": -1}, ValueError, "max_shift: .*-1"),
     ],
 )
 def test_a_bad_argument_is_named(model, X, change, error, words):

@@ -3,13 +3,15 @@ import sys
 import time
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 
-from shiftsmooth.plot import LETTER_COLORS, Motif, draw_logo, plot_logos
+from shiftsmooth import ShiftSmooth
+from shiftsmooth.plot import LETTER_COLORS, Motif, draw_logo, plot_logos, plot_shifts
 
 
 def attribution(length, peak=None, seed=0):
@@ -43,7 +45,9 @@ def texts_of(figure):
     figure.draw_without_rendering()
     texts = []
     for axes in figure.axes:
-        ticks = axes.get_xticklabels() + axes.get_yticklabels() + [axes.xaxis.label]
+        ticks = (
+            axes.get_xticklabels() + axes.get_yticklabels() + [axes.xaxis.label, axes.yaxis.label]
+        )
         texts += [text for text in axes.texts + ticks if text.get_visible() and text.get_text()]
     left_out = [tick for axes in figure.axes for tick in _outside(axes)]
     return [(t.get_text(), t.get_window_extent()) for t in texts if t not in left_out]
@@ -254,26 +258,78 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         plot_logos(attribution(10))
 
 
+class Frame(torch.nn.Module):
+    """Looks at every third position only: (B, 4, 24) -> (B, 2)."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(4, 3, 3, stride=3)
+        self.linear = torch.nn.Linear(24, 2)
+
+    def forward(self, x):
+        return self.linear(self.conv(x).relu().flatten(1))
+
+
+def sequence(length=24):
+    letters = torch.randint(4, (length,), generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.one_hot(letters, 4).T.float()
+
+
+def test_plot_shifts_draws_both_attributions_of_every_moved_window():
+    model, x = Frame(), sequence()
+    figure = plot_shifts(model, x, 1, max_shift=2, moves=4, first=100, title="Frame")
+    gradient, smooth, curve = figure.axes[1:]
+    for axes, reach in ((gradient, 0), (smooth, 2)):
+        drawn = torch.from_numpy(axes.images[0].get_array().data)
+        for row, n in zip(drawn, range(-4, 5)):
+            moved = x.roll(n, -1)[None]
+            found = ShiftSmooth(model).attribute(moved, 1, max_shift=reach) * moved
+            expected = found.sum(1)[0].roll(-n).double()
+            torch.testing.assert_close(row, expected, atol=1e-6, rtol=1e-5)
+        assert axes.images[0].get_extent() == [99.5, 123.5, 4.5, -4.5]
+    for line, axes in zip(curve.lines, (gradient, smooth)):
+        rows = axes.images[0].get_array().data
+        expected = [np.corrcoef(row, rows[4])[0, 1] for row in rows]
+        assert line.get_ydata() == pytest.approx(expected)
+        assert line.get_xdata().tolist() == list(range(-4, 5))
+
+
+def test_plot_shifts_takes_a_batch_of_one_and_any_length():
+    for length in (24, 2114):
+        model = torch.nn.Sequential(torch.nn.Conv1d(4, 1, 3), torch.nn.AdaptiveMaxPool1d(1))
+        x = sequence(length)[None]
+        figure = plot_shifts(torch.nn.Sequential(model, torch.nn.Flatten()), x, 0, moves=3)
+        shown = [name for name, _ in texts_of(figure)]
+        assert {"gradient", "ShiftSmooth", "correlation", "position", "moved by"} <= {*shown}
+
+
+def test_plot_shifts_of_a_constant_attribution_has_no_curve_and_no_error():
+    figure = plot_shifts(lambda x: 0 * x.sum((1, 2)), sequence())
+    figure.draw_without_rendering()
+
+
 A = torch.ones(4, 10)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: plot_logos({}), ValueError, "attributions is empty"),
+        (lambda: plot_logos({}), ValueError, "attributions: expected at least one"),
         (lambda: plot_logos({"a": [1.0]}), TypeError, r"attributions\['a'\].*got list"),
         (lambda: plot_logos(torch.ones(10)), ValueError, "give sequence"),
         (lambda: plot_logos(A[None]), ValueError, r"\(4, L\) or \(L,\), got shape \(1, 4, 10\)"),
         (lambda: plot_logos(A.T), ValueError, r"got shape \(10, 4\)"),
-        (lambda: plot_logos(A / 0), ValueError, "attribution holds NaN or infinite"),
-        (lambda: plot_logos({"a": A, "b": A[:, 1:]}), ValueError, r"\['b'\] has 9.*first has 10"),
-        (lambda: plot_logos(A, "ACGT"), ValueError, "10 positions, sequence has 4"),
-        (lambda: plot_logos(A, torch.ones(10)), ValueError, r"sequence must be.*\(10,\)"),
-        (lambda: plot_logos(A, window=(0, 11)), ValueError, r"window .*<= 10, got \(0, 11\)"),
-        (lambda: plot_logos(A, window=(5, 5)), ValueError, "window .*got"),
-        (lambda: plot_logos(A, max_letters=0), ValueError, "max_letters .*got 0"),
-        (lambda: plot_logos(A, width=0.5), ValueError, "width .*got 0.5"),
+        (lambda: plot_logos(A / 0), ValueError, "attribution: .*got NaN"),
+        (lambda: plot_logos({"a": A, "b": A[:, 1:]}), ValueError, r"\['b'\]: expected 10 .* got 9"),
+        (lambda: plot_logos(A, "ACGT"), ValueError, "the 4 positions of sequence, got 10"),
+        (lambda: plot_logos(A, torch.ones(10)), ValueError, r"sequence: expected.*\(10,\)"),
+        (lambda: plot_logos(A, window=(0, 11)), ValueError, r"window: .*<= 10, got \(0, 11\)"),
+        (lambda: plot_logos(A, window=(5, 5)), ValueError, "window: .*got"),
+        (lambda: plot_logos(A, max_letters=0), ValueError, "max_letters: .*got 0"),
+        (lambda: plot_logos(A, width=0.5), ValueError, "width: .*got 0.5"),
         (lambda: Motif(3, 3), ValueError, "start=3, stop=3"),
+        (lambda: plot_shifts(abs, torch.ones(2, 4, 9)), ValueError, r"x: .*one.*\(2, 4, 9\)"),
+        (lambda: plot_shifts(abs, A, moves=10), ValueError, "moves: expected 1 to 9, .*got 10"),
     ],
 )
 def test_a_bad_argument_is_named(call, error, words):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from shiftsmooth import LayerShiftSmooth, ShiftSmooth
+from tests.support.naive import naive
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ class Counts(nn.Module):
 
 
 @pytest.mark.parametrize("tracks", [0, 2])
-def test_a_bpnet_is_explained_with_its_control_tracks(naive, tracks):
+def test_a_bpnet_is_explained_with_its_control_tracks(tracks):
     bpnetlite = pytest.importorskip("bpnetlite")
     core = bpnetlite.BPNet(n_filters=6, n_layers=2, n_control_tracks=tracks, trimming=10)
     model = Counts(core.double().eval())
@@ -100,7 +101,7 @@ def test_a_bpnet_is_explained_with_its_control_tracks(naive, tracks):
 
 
 @pytest.mark.slow
-def test_a_network_for_images_is_explained(naive):
+def test_a_network_for_images_is_explained():
     # torchvision can be installed and still fail to load, beside another build of torch.
     models = pytest.importorskip("torchvision.models", exc_type=(ImportError, RuntimeError))
     model = models.resnet18(num_classes=3).double().eval()

@@ -1,4 +1,4 @@
-"""How well a simulated set can be told apart at best: the likelihood ratio of its generator.
+"""The best possible classification of a simulated set: the likelihood ratio of its generator.
 
 p(x | label) = sum over arrangements, orders, strands, gaps and positions c of  P(c) p(x | c)
 p(x | c) / p(x) = prod over planted positions of PFM / background * [no match outside c] / Z(c)
@@ -6,7 +6,7 @@ p(x | c) / p(x) = prod over planted positions of PFM / background * [no match ou
 p(x) is the background's. A background with a match is drawn again, so x has the probability 0 under
 a c that leaves one of its matches unplanted, and p(x | c) is divided by the probability Z(c) that a
 background is clean. All of it is summed exactly, but for Z: it depends a little on the instances
-drawn, and is taken as one number an arrangement, the fraction of clean ones among 20,000 draws.
+drawn, and is taken as one number per arrangement, the fraction of clean ones in 20,000 draws.
 """
 
 from __future__ import annotations
@@ -18,34 +18,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from modelzoo.datasets.planted.simulation import Arrangement, Scanner, Simulation, match_scores
+from modelzoo.datasets.planted.arrangement import Arrangement
+from modelzoo.datasets.planted.scanner import Scanner, match_scores
+from modelzoo.datasets.planted.simulation import Simulation
 
 _ROWS = 500  # sequences at once
-_DRAWS = 20_000  # to see how often a background is clean
+_DRAWS = 20_000  # to estimate how often a background is clean
 
 
 def log_likelihood_ratio(simulation: Simulation, codes: np.ndarray) -> np.ndarray:
-    """Return log p(x | positive) - log p(x | negative) for every sequence.
+    """Return log p(x | positive) - log p(x | negative) for every sequence, (n,).
 
-    Above 0 a sequence is likelier a positive, and deciding by that is the best there is where
-    positives and negatives are equally many.
+    Above 0 a sequence is more likely a positive. No classifier is better than this decision where
+    positives and negatives are equally many. The ratio is infinite where only one of the two is
+    possible, and NaN where neither is.
 
     Args:
-        simulation: What the sequences were drawn from.
-        codes: Bases 0-3 as the simulation draws them. Shape (n, length).
-
-    Returns:
-        Shape (n,); infinite where only one of the two can be, NaN where neither can.
+        simulation: The generator of the sequences.
+        codes: Bases 0-3 as the simulation draws them, (n, length).
     """
-    expected = (simulation.length,)
-    if codes.ndim != 2 or codes.shape[1:] != expected:
+    if codes.ndim != 2 or codes.shape[1] != simulation.length:
         raise ValueError(f"codes: expected the shape (n, {simulation.length}), got {codes.shape}")
     clean = {
         a: _clean_fraction(simulation, a) for a in (*simulation.positives, *simulation.negatives)
     }
-    parts = np.array_split(codes, max(1, -(-len(codes) // _ROWS)))
     ratios = []
-    for part in parts:
+    for part in np.array_split(codes, max(1, -(-len(codes) // _ROWS))):
         scan = _Scan(simulation, part)
         positive, negative = (
             sum(a.share * scan.likelihood(a) / clean[a] for a in side)
@@ -57,13 +55,13 @@ def log_likelihood_ratio(simulation: Simulation, codes: np.ndarray) -> np.ndarra
 
 
 class _Scan:
-    """What is known of some sequences before asking where motifs were planted.
+    """The windows of sequences, scored once for all ways to plant motifs.
 
     Attributes:
-        odds: Of motif and strand, probability of each window over that of the background.
-            Shape (n, windows) each.
-        matches: Of each motif, how many matches of any motif lie inside each of its windows.
-        total: How many matches there are in all. Shape (n,).
+        odds: By motif and strand, the probability of each window over that of the background,
+            (n, windows).
+        matches: For each motif, how many matches of any motif lie inside each of its windows.
+        total: How many matches there are in all, (n,).
     """
 
     def __init__(self, simulation: Simulation, codes: np.ndarray) -> None:
@@ -72,7 +70,7 @@ class _Scan:
         self.odds: dict[tuple[int, int], np.ndarray] = {}
         found = []  # (width, hits (n, windows))
         for index, motif in enumerate(simulation.motifs):
-            ratio = motif.matrix / (background[:, None] / 2)
+            ratio = motif.matrix / (background[:, None] / 2)  # A and T, and C and G, are alike
             for strand, weights in ((1, ratio), (-1, ratio[::-1, ::-1])):
                 windows = np.lib.stride_tricks.sliding_window_view(codes, motif.width, axis=1)
                 self.odds[index, strand] = np.prod(weights[windows, np.arange(motif.width)], axis=2)
@@ -85,7 +83,7 @@ class _Scan:
         ]
 
     def likelihood(self, arrangement: Arrangement) -> np.ndarray:
-        """Probability of the sequences over that of their background. Shape (n,)."""
+        """Return the probability of the sequences over that of their background, (n,)."""
         if not arrangement.motifs:
             return (self.total == 0).astype(float)
         total = np.zeros(len(self.total))
@@ -102,7 +100,7 @@ class _Scan:
 def _placements(
     simulation: Simulation, arrangement: Arrangement
 ) -> Iterator[tuple[float, list[tuple[int, int, int]], np.ndarray]]:
-    """Every way to plant: probability, (motif, strand, start) of each, leftmost starts at once."""
+    """Yield each way to plant: its probability, (motif, strand, start)s and leftmost starts."""
     k = len(arrangement.motifs)
     if arrangement.rigid:
         orders = [(arrangement.motifs, (1,) * k), (arrangement.motifs[::-1], (-1,) * k)]
@@ -125,16 +123,15 @@ def _placements(
 
 
 def _clean_fraction(simulation: Simulation, arrangement: Arrangement) -> float:
-    """How often a background around planted motifs has no match of its own."""
+    """Return how often a background around planted motifs has no match of its own."""
     careless = replace(simulation, positives=(replace(arrangement, share=1.0),), threshold=math.inf)
     drawn = careless.sample(_DRAWS, seed=0, positives=_DRAWS)
-    widths = np.where(drawn.motifs >= 0, np.array(drawn.widths)[drawn.motifs], 0)
     scanner = Scanner(simulation.motifs, simulation.score, simulation.threshold)
-    return 1 - float(scanner.spurious(drawn.codes, drawn.starts, drawn.starts + widths).mean())
+    return 1 - float(scanner.spurious(drawn.codes, drawn.starts, drawn.stops).mean())
 
 
 def _inside(hits: np.ndarray, width: int, window: int) -> np.ndarray:
-    """How many matches of some width lie inside each window. Shape (n, length - window + 1)."""
+    """Return how many matches of some width lie inside each window, (n, length - window + 1)."""
     length = hits.shape[1] + width - 1
     if width > window:
         return np.zeros((len(hits), length - window + 1), dtype=int)

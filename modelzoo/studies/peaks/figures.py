@@ -21,10 +21,10 @@ from shiftsmooth.plot import draw_logo
 
 
 def roc_curves(performance: Performance, kind: str) -> Figure:
-    """ROC curves of all models, a panel for each data set (the paper's Figs. 4 and 7).
+    """Draw ROC curves of all models, a panel for each data set (the paper's Figs. 4 and 7).
 
     Args:
-        performance: What to draw.
+        performance: The scores to draw.
         kind: The data sets to draw, `"in distribution"` or `"out of distribution"`.
     """
     sets = _sets(performance, kind)
@@ -47,12 +47,12 @@ def roc_curves(performance: Performance, kind: str) -> Figure:
 
 
 def auc_bars(performance: Performance, kind: str) -> Figure:
-    """Mean AUC over the resamples with its standard deviation (the paper's Figs. 5 and 8).
+    """Draw the mean AUC over the resamples with its standard deviation (the paper's Figs. 5 and 8).
 
     A mark on a bar is the figure that the paper published.
 
     Args:
-        performance: What to draw.
+        performance: The scores to draw.
         kind: The data sets to draw.
     """
     sets, models = _sets(performance, kind), performance.models
@@ -88,10 +88,10 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
 
 
 def auc_intervals(performance: Performance, kind: str) -> Figure:
-    """95 % confidence intervals of the AUCs as boxes (the paper's Figs. 6 and 9).
+    """Draw 95 % confidence intervals of the AUCs as boxes (the paper's Figs. 6 and 9).
 
     Args:
-        performance: What to draw.
+        performance: The scores to draw.
         kind: The data sets to draw.
     """
     sets, models = _sets(performance, kind), performance.models
@@ -112,10 +112,10 @@ def auc_intervals(performance: Performance, kind: str) -> Figure:
 
 
 def gate_weights(performance: Performance) -> Figure:
-    """Which expert answers for which factor: mean gate weights on peaks and on their shuffles.
+    """Draw the mean gate weights of each expert on peaks and on their shuffles.
 
     Args:
-        performance: What to draw; at least one of its models is a mixture.
+        performance: The weights to draw; at least one of its models is a mixture.
     """
     mixtures = sorted({row["model"] for row in performance.gates})
     with matplotlib.rc_context(STYLE):
@@ -149,7 +149,7 @@ def gate_weights(performance: Performance) -> Figure:
 
 
 def attribution_scores(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
-    """What each attribution method reaches, a panel for each metric, with 95 % intervals.
+    """Draw the scores of each attribution method, a panel for each metric, with 95 % intervals.
 
     Filled marks are with the simplex correction, open ones without it.
 
@@ -183,7 +183,7 @@ def attribution_scores(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figur
 
 
 def by_max_shift(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
-    """How ShiftSmooth's scores change with N; N = 0 is the gradient.
+    """Draw how ShiftSmooth's scores change with N; N = 0 is the gradient.
 
     Args:
         rows: Rows with `metric`, `max_shift`, `model_class`, `corrected`, `mean`, `low`, `high`.
@@ -233,7 +233,7 @@ def attribution_track(
     boxes: Iterable[tuple[int, int, str]] = (),
     title: str = "",
 ) -> Figure:
-    """Importance of every base, as the letters of the sequence (the paper's Figs. 11-14, 16-19).
+    """Draw the importance of every base, as letters (the paper's Figs. 11-14, 16-19).
 
     Args:
         sequence: The bases.

@@ -1,63 +1,33 @@
-"""Models x data sets: what each model says about each sequence, and how good that is."""
+"""Every model judged on every data set: scores, comparisons and gate weights."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from sklearn.metrics import average_precision_score
-from torch import Tensor, nn
+from torch import nn
 
-from modelzoo.datasets import chipseq
 from modelzoo.reports.tables import Row
-from modelzoo.sequences import columns, encode, read_seq
+from modelzoo.sequences.batches import in_batches
 from modelzoo.studies import statistics
+from modelzoo.studies.peaks.paper import is_mixture, published_auc, published_name
+from modelzoo.studies.peaks.sets import LabelledSet
+from modelzoo.studies.published import published
 
 Protocol = Literal["rigorous", "paper"]
 
 PAPER_RESAMPLES = 30
-MIXTURE = "MoE"  # the mixture's name in the paper's tables
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledSet:
-    """A data set to be judged on.
-
-    Attributes:
-        name: Name of the factor.
-        kind: `"in distribution"` or `"out of distribution"`.
-        codes: The sequences, codes as of `modelzoo.sequences.encode`. Shape (n, L).
-        labels: 1 for a peak. Shape (n,).
-        groups: A peak and its shuffle have the same number. Shape (n,).
-        seen: How many rows are also training rows, of whichever factor and on either strand.
-    """
-
-    name: str
-    kind: str
-    codes: np.ndarray
-    labels: np.ndarray
-    groups: np.ndarray
-    seen: int = 0
-
-    @property
-    def sha256(self) -> str:
-        """The sum of the sequences and labels as they are used."""
-        return hashlib.sha256(self.codes.tobytes() + self.labels.astype("u1").tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Performance:
-    """Everything the performance half of the report shows.
+    """Everything that the performance half of the report shows.
 
     Attributes:
-        protocol: Which statistics were made.
+        protocol: Which statistics were computed.
         models: Names of the models, in the order of every table.
         sets: Names of the data sets, likewise.
         scores: A row for each data set and model.
@@ -77,57 +47,19 @@ class Performance:
     curves: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
-def paper_sets(names: Sequence[str] | None = None) -> list[LabelledSet]:
-    """The test and out-of-distribution sets of the mixture paper.
-
-    Args:
-        names: Factors to keep; by default all nine.
-    """
-    known = (*chipseq.FACTORS, *chipseq.OOD_FACTORS)
-    wrong = [name for name in names or () if name not in known]
-    if wrong:
-        raise ValueError(f"names: expected factors among {', '.join(known)}, got {wrong[0]!r}")
-    training = _training_rows()
-    sets = []
-    for name in names or known:
-        inside = name in chipseq.FACTORS
-        records = list(read_seq(chipseq.file("test" if inside else "ood", name)))
-        pair = [record.name.rpartition("_")[0] for record in records]  # seq_7_peak, seq_7_shuf
-        codes = encode([record.sequence for record in records])
-        sets.append(
-            LabelledSet(
-                name=name,
-                kind="in distribution" if inside else "out of distribution",
-                codes=codes,
-                labels=np.array([record.label for record in records]),
-                groups=np.unique(pair, return_inverse=True)[1],
-                seen=sum(row in training for row in _strandless(codes)),
-            )
-        )
-    return sets
-
-
-def logits(
-    model: nn.Module, codes: np.ndarray, *, batch_size: int = 256, device: str = "cpu"
-) -> np.ndarray:
-    """What a model says about many sequences.
+def logits(model: nn.Module, codes: np.ndarray, *, device: str = "cpu") -> np.ndarray:
+    """Return the logits of many sequences in float64. Shape (n, tasks).
 
     Args:
         model: In eval mode, as `modelzoo.load` returns it.
         codes: Shape (n, L).
-        batch_size: Sequences at once.
         device: Where the model is.
-
-    Returns:
-        Shape (n, tasks), float64.
     """
-    with torch.inference_mode():
-        parts = [model(x.to(device)).cpu() for x in columns(codes).split(batch_size)]
-    return torch.cat(parts).double().numpy()
+    return in_batches(model, codes, batch_size=256, device=device).double().numpy()
 
 
 def task_score(values: np.ndarray, tasks: Sequence[str], factor: str) -> np.ndarray:
-    """One score a sequence from a model's tasks: is this bound by the factor?
+    """Return one score per sequence from a model's tasks: is this bound by the factor?
 
     The task named after the factor answers if there is one. Of a factor no task is about, the
     model can only say whether something binds: the largest logit.
@@ -143,21 +75,6 @@ def task_score(values: np.ndarray, tasks: Sequence[str], factor: str) -> np.ndar
     if factor in tasks:
         return values[:, list(tasks).index(factor)]
     return values.max(axis=1)
-
-
-def is_mixture(model: nn.Module) -> bool:
-    """Whether a model weighs experts by a gate."""
-    return hasattr(model, "gate") and hasattr(model, "experts")
-
-
-def published_name(model: Any) -> str | None:
-    """What a model is called in the mixture paper's tables, None if it is not one of them."""
-    if is_mixture(model):
-        experts = {getattr(expert, "architecture", None) for expert in model.experts.children()}
-        return MIXTURE if experts == {"deepbind"} else None
-    tasks: tuple[str, ...] = getattr(model, "tasks", ())
-    is_expert = getattr(model, "architecture", None) == "deepbind" and len(tasks) == 1
-    return tasks[0] if is_expert and tasks[0] in chipseq.FACTORS else None
 
 
 def score(
@@ -179,7 +96,7 @@ def score(
     Args:
         models: By name, in eval mode on `device`.
         sets: The data sets.
-        protocol: Which statistics to make.
+        protocol: Which statistics to compute.
         resamples: Bootstrap resamples of the rigorous protocol.
         seed: The same seed gives the same numbers.
         device: Where the models are.
@@ -221,31 +138,6 @@ def score(
         ):
             row[f"{p}_holm"] = float(value)
     return result
-
-
-@cache
-def published(name: str) -> list[dict[str, str]]:
-    """The rows of one of the tables in `published/`.
-
-    Args:
-        name: Name of the file without `.csv`.
-    """
-    file = resources.files("modelzoo.studies.peaks") / "published" / f"{name}.csv"
-    return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
-
-
-def published_auc(table: str, factor: str, model: str | None) -> float | None:
-    """A published mean AUC, None where there is none.
-
-    Args:
-        table: `"moe_auc_published"` or `"moe_auc_rigorous"`.
-        factor: The data set.
-        model: A name as of `published_name`.
-    """
-    for row in published(table):
-        if row["dataset_tf"] == factor and f"mean_{model}" in row:
-            return float(row[f"mean_{model}"])
-    return None
 
 
 def _score_rows(
@@ -336,12 +228,10 @@ def _anova_row(data: LabelledSet, samples: np.ndarray, names: list[str]) -> Row:
 
 def _gate_rows(data: LabelledSet, name: str, model: Any, device: str) -> list[Row]:
     """Mean gate weights of a mixture over the peaks and over the shuffles of a data set."""
-    x = columns(data.codes).to(device)
-    with torch.inference_mode():
-        weights: Tensor = torch.cat([model.gate(part) for part in x.split(256)]).cpu()
+    weights = in_batches(model.gate, data.codes, batch_size=256, device=device).double()
     rows = []
     for label, what in ((1, "peaks"), (0, "shuffles")):
-        chosen = weights[torch.from_numpy(data.labels == label)].double().mean(dim=0)
+        chosen = weights[data.labels == label].mean(dim=0)
         for expert, weight in zip(model.experts, chosen):
             rows.append(
                 {
@@ -354,14 +244,3 @@ def _gate_rows(data: LabelledSet, name: str, model: Any, device: str) -> list[Ro
                 }
             )
     return rows
-
-
-@cache
-def _training_rows() -> frozenset[bytes]:
-    return frozenset(row for f in chipseq.FACTORS for row in _strandless(chipseq.peaks(f)))
-
-
-def _strandless(codes: np.ndarray) -> list[bytes]:
-    """Each sequence as bytes, the same for both of its strands."""
-    other = np.where(codes < 4, 3 - codes, codes)[:, ::-1]
-    return [min(a.tobytes(), b.tobytes()) for a, b in zip(codes, other)]

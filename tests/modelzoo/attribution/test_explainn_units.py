@@ -5,7 +5,6 @@ import torch
 
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
-from modelzoo.attribution import explainn_units as units
 from modelzoo.attribution.explainn_units import (
     clustered,
     importance_boxes,
@@ -51,14 +50,6 @@ def test_a_sequence_is_active_where_the_filter_reaches_half_of_its_maximum(model
         top = max(row[unit] for row in highest)
         assert found.active[:, unit].tolist() == [row[unit] >= top / 2 for row in highest]
     assert 0 < found.active.mean() < 1
-
-
-def test_batches_change_nothing(model, monkeypatch):
-    whole = importances(model, rows(70))
-    monkeypatch.setattr(units, "BATCH", 9)
-    parts = importances(model, rows(70))
-    assert np.allclose(whole.values, parts.values, atol=1e-6)
-    assert np.array_equal(whole.active, parts.active)
 
 
 def test_medians_and_ranks_are_over_active_sequences(model):
@@ -128,5 +119,5 @@ def test_boxes_are_of_the_most_important_units(model):
     middles = [line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1]
     for unit in found.ranked(1)[:3]:
         assert any(m == pytest.approx(found.medians[unit, 1]) for m in middles)
-    with pytest.raises(ValueError, match="labels: expected one a unit, 6; got 1"):
+    with pytest.raises(ValueError, match="labels: expected 6, one per unit, got 1"):
         importance_boxes(found, 0, labels=["u"])

@@ -1,5 +1,7 @@
 """Each attribution method is what it is called, seeded, and the same for every batch."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -97,3 +99,9 @@ def test_the_target_is_what_is_explained(method, scrambled):
     if method != "deep-lift-shap":  # which looks for layers, and cannot see through a function
         alone = maps(Second(), x, METHODS[method])
         torch.testing.assert_close(second, alone, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_travels_to_another_process(method):
+    sent = METHODS[method].having(max_shift=3) if method == "shiftsmooth" else METHODS[method]
+    assert pickle.loads(pickle.dumps(sent)) == sent

@@ -50,7 +50,10 @@ def test_no_command_shows_help_and_is_a_wrong_call(shiftsmooth):
         (["evaluate", "argminn", "-m", "tiny-gata3"], "No such option: -m"),
         (["evaluate", "argmin"], "No such command 'argmin'"),
         (["attribute", "-", "-m", "tiny-gata3", "-o", "x", "--method", "magic"], "got 'magic'"),
-        (["train", "expert", "GATA3", "-o", "x", "--architecture", "magic"], "of deepbind, tower"),
+        (
+            ["train", "expert", "GATA3", "-o", "x", "--architecture", "magic"],
+            "of danq-expert, deepbind, tower",
+        ),
         (["train", "baseline", "magic", "-o", "x"], "expected one of cnn1,"),
     ],
 )

@@ -2,88 +2,35 @@ import gzip
 import hashlib
 import os
 import socket
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from modelzoo.datasets import chipseq
-from modelzoo.sequences import encode
 
 
-def dinucleotides(row):
-    return Counter(pairwise(row))
+def test_there_are_thirteen_sets_to_train_on_with_a_test_set_each_and_six_others():
+    factors = ["ARID3A", "FOXM1", "GATA3", "ARID3A-K562", "CTCFL", "ELK1", "FOXA1", "GABPA", "MYC"]
+    factors += ["REST", "SP1", "USF1", "ZBTB7A"]
+    assert list(chipseq.sets("train")) == list(chipseq.sets("test")) == factors
+    assert tuple(chipseq.sets("ood")) == chipseq.OOD_FACTORS
+    assert "K562_ARID3A" in chipseq.sets("test")["ARID3A-K562"]
+    assert "HepG2_ARID3A" in chipseq.sets("train")["ARID3A"]
 
 
-codes = st.integers(2, 30).flatmap(
-    lambda length: st.lists(
-        st.lists(st.integers(0, 4), min_size=length, max_size=length), min_size=1, max_size=4
-    ).map(lambda rows: np.array(rows, dtype=np.uint8))
-)
-
-
-@settings(deadline=None)
-@given(codes, st.integers(0, 2**40))
-def test_shuffles_keep_every_dinucleotide_and_the_ends(rows, seed):
-    shuffles = chipseq.shuffled(rows, seed)
-    assert shuffles.dtype == np.uint8 and shuffles.shape == rows.shape
-    for row, shuffle in zip(rows.tolist(), shuffles.tolist()):
-        assert dinucleotides(shuffle) == dinucleotides(row)
-        assert (shuffle[0], shuffle[-1]) == (row[0], row[-1])
-
-
-def test_shuffles_follow_from_the_seed_and_differ_between_epochs():
-    rows = np.random.default_rng(0).integers(0, 4, (20, 101), dtype=np.uint8)
-    first, again, second = (chipseq.shuffled(rows, (7, epoch)) for epoch in (0, 0, 1))
-    assert np.array_equal(first, again)
-    assert not (first == second).all(axis=1).any()
-    assert not (first == rows).all(axis=1).any()
-
-
-def test_a_tenth_is_held_out_and_nothing_is_lost():
-    rows = np.random.default_rng(0).integers(0, 4, (5000, 101), dtype=np.uint8)
-    train, held_out = chipseq.split_peaks(rows)
-    assert 0.08 < len(held_out) / len(rows) < 0.12
-    assert sorted(map(bytes, [*train, *held_out])) == sorted(map(bytes, rows))
-
-
-def test_a_sequence_and_its_other_strand_fall_on_one_side_wherever_they_occur():
-    rows = np.random.default_rng(1).integers(0, 4, (500, 31), dtype=np.uint8)
-    _, held_out = chipseq.split_peaks(rows)
-    _, other_strand = chipseq.split_peaks(3 - rows[::-1, ::-1])
-    assert len(held_out) > 0
-    assert set(map(bytes, held_out)) == set(map(bytes, (3 - other_strand[:, ::-1])))
-
-
-def test_peaks_of_a_users_own_file_leave_negatives_out(tmp_path):
-    path = tmp_path / "mine.seq"
-    path.write_text("FoldID\tEventID\tseq\tBound\nA\ta\tACGT\t1\nA\tb\tCCCC\t0\n")
-    assert np.array_equal(chipseq.peaks(path), encode(["ACGT"]))
-    assert chipseq.task_of(path) == "mine" and chipseq.task_of("GATA3") == "GATA3"
-
-
-def test_a_source_that_is_neither_factor_nor_file_is_refused():
-    with pytest.raises(ValueError, match=r"source: expected one of .*GATA3.* got GATA4"):
-        chipseq.peaks("GATA4")
-
-
-def test_a_file_without_peaks_is_refused(tmp_path):
-    path = tmp_path / "mine.seq"
-    path.write_text("FoldID\tEventID\tseq\tBound\n")
-    with pytest.raises(ValueError, match=r"mine\.seq: expected at least one peak, got none"):
-        chipseq.peaks(path)
+def test_a_set_takes_its_files_in_the_table_alone(monkeypatch):
+    monkeypatch.setitem(chipseq.SHA256, "ood/CTCF_K562_x_B.seq.gz", "0" * 64)
+    assert chipseq.sets("ood")["CTCF-K562"] == "ood/CTCF_K562_x_B.seq.gz"
 
 
 def test_an_unknown_set_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"ood/BCLAF1.*train/GATA3; got ood/GATA3"):
+    with pytest.raises(ValueError, match=r"train/GATA3.*ood/BCLAF1.*; got ood/GATA3"):
         chipseq.file("ood", "GATA3")
 
 
@@ -129,7 +76,8 @@ def server(monkeypatch, tmp_path):
         Thread(target=http.serve_forever, daemon=True).start()
         monkeypatch.delenv("MODELZOO_DATA_DIR", raising=False)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        monkeypatch.setattr(chipseq, "URL", f"http://127.0.0.1:{http.server_port}/")
+        home = f"http://127.0.0.1:{http.server_port}/"
+        monkeypatch.setattr(chipseq, "HOMES", {"deepbind/": f"{home}flat/", "": home})
         yield state
         http.shutdown()
 
@@ -157,6 +105,15 @@ def test_files_are_fetched_once_and_checked(small_file, server):
     for _ in range(2):
         assert chipseq.file("train", "TOY").read_bytes() == content
     assert server.requests == [f"/{name}"] * 2  # the refused bytes, then the good ones
+
+
+def test_the_second_home_keeps_its_files_in_one_folder(monkeypatch, small_file, server):
+    _, content = small_file
+    name = "deepbind/train/TOY2_(y).seq.gz"
+    monkeypatch.setitem(chipseq.SHA256, name, hashlib.sha256(content).hexdigest())
+    server.files["/flat/TOY2_(y).seq.gz"] = content
+    path = chipseq.file("train", "TOY2")
+    assert path.read_bytes() == content and path.parts[-3:] == tuple(Path(name).parts)
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["ranges", "no ranges"])
@@ -197,7 +154,7 @@ def test_offline_the_error_says_what_to_do(monkeypatch, tmp_path, small_file):
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     monkeypatch.delenv("MODELZOO_DATA_DIR", raising=False)
-    monkeypatch.setattr(chipseq, "URL", f"http://127.0.0.1:{port}/")
+    monkeypatch.setattr(chipseq, "HOMES", {"": f"http://127.0.0.1:{port}/"})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(OSError, match=r"could not be fetched.*MODELZOO_DATA_DIR"):
         chipseq.file("train", "TOY")
@@ -205,6 +162,7 @@ def test_offline_the_error_says_what_to_do(monkeypatch, tmp_path, small_file):
 
 @pytest.mark.data
 @pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="needs MODELZOO_DATA_DIR")
-def test_the_papers_training_files_hold_what_they_should():
-    sizes = {factor: len(chipseq.peaks(factor)) for factor in chipseq.FACTORS}
-    assert sizes == {"ARID3A": 17122, "FOXM1": 22426, "GATA3": 15379}
+def test_every_file_is_the_published_one():
+    for split in ("train", "test", "ood"):
+        for name in chipseq.sets(split):
+            assert chipseq.file(split, name).is_file()

@@ -2,6 +2,8 @@
 
 import re
 
+from matplotlib.figure import Figure
+
 from modelzoo.reports import figures
 
 
@@ -47,3 +49,10 @@ def test_inlined_figures_follow_the_pages_colours_and_share_no_ids():
 def test_panels_beyond_the_count_are_not_there():
     figure, panels = figures.panels(4, 2, 2, columns=3)
     assert len(panels) == len(figure.axes) == 4
+
+
+def test_a_figure_without_a_layout_is_written_twice_alike():
+    figure = Figure()
+    figure.add_axes((0, 0, 1, 1)).plot([1, 2])
+    assert figures.svg(figure, "a") == figures.svg(figure, "a")
+    assert figure.get_layout_engine() is None

@@ -82,7 +82,7 @@ def test_every_id_is_there_once_and_everything_referred_to_has_one():
     text = filled(Page("Title")).to_html()
     page = Parsed(text)
     assert len(page.ids) == len(set(page.ids))
-    assert {"one", "two", "t", "s", "card", "c", "other"} <= set(page.ids)
+    assert {"one", "two", "table-t", "table-s", "card", "table-c", "other"} <= set(page.ids)
     referred = set(re.findall(r"url\(#([^)]+)\)", text))
     referred |= {link[1:] for link in page.links if link.startswith("#")}
     assert referred <= set(page.ids)

@@ -15,6 +15,7 @@ from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.architectures.tower import Tower
 from modelzoo.datasets import chipseq
 from modelzoo.motifs import jaspar
+from modelzoo.reports.tables import to_csv
 from modelzoo.sequences import columns
 from modelzoo.studies import families
 from modelzoo.training.initial_filters import resized
@@ -125,7 +126,7 @@ def test_the_table_has_a_row_a_model_and_dnaberts(monkeypatch, tmp_path):
     )
     assert "parameters" not in made[2] and made[2]["AUROC GATA3"] == 0.6
 
-    read = list(csv.DictReader(families.to_csv(made).splitlines()))
+    read = list(csv.DictReader(to_csv(made).splitlines()))
     assert [row["model"] for row in read] == ["small", "large", "gone"]
     assert float(read[0]["AUROC STAT3"]) == 0.9 and read[2]["parameters"] == ""
     lines = families.to_markdown(made).splitlines()

@@ -11,11 +11,13 @@ from modelzoo.architectures.deepstarr import DeepSTARR
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted.simulation import Simulation, simulations
 from modelzoo.files import sha256
+from modelzoo.sequences.batches import in_batches
 from modelzoo.studies import shipped as release
 from modelzoo.studies.peaks.scores import LabelledSet
 from modelzoo.studies.planted.measures import TEST_SEED
-from modelzoo.training import run_folder as provenance
-from modelzoo.training.expert import predict
+from modelzoo.training.expert import ExpertParams
+from modelzoo.training.fit import History
+from modelzoo.training.run_folder import Run
 from modelzoo.zoo import catalog
 
 MODELS = tuple(release.trainings())
@@ -32,8 +34,9 @@ def shipped(tmp_path, monkeypatch):
     for seed, name in enumerate(MODELS):
         torch.manual_seed(seed)
         models[name] = DeepBind([3], [5], tasks=[f"task{seed}"]).eval()
-        training = provenance.record("make it", seed, [], validation_auc=0.9)
-        release.ship(provenance.finish(tmp_path / "runs" / name, models[name], training))
+        with Run(tmp_path / "runs" / name, {}) as run:
+            told = {"command": "make it", "seed": seed, "validation_auc": 0.9}
+            release.ship(run.finish(models[name], History([0.9]), ExpertParams(), **told))
     return models
 
 
@@ -56,7 +59,7 @@ def test_judging_notes_the_scores_of_every_model_on_every_set(shipped, tmp_path)
     for row in rows:
         if row["model"] in SIMULATED:
             continue
-        expected = roc_auc_score(labels, predict(shipped[row["model"]], codes)[:, 0])
+        expected = roc_auc_score(labels, in_batches(shipped[row["model"]], codes)[:, 0])
         recipe = json.loads((tmp_path / "recipes" / f"{row['model']}.json").read_text())
         assert row["TOY"] == recipe["scores"]["TOY"]["roc_auc"] == pytest.approx(expected)
 
@@ -68,7 +71,7 @@ def test_what_learned_from_a_simulation_is_judged_on_new_sequences_of_it(name, s
     (row,) = release.judge(tmp_path / "runs", [name], sets=[], size=40)
     source = name.removeprefix("argminn-")
     batch = Simulation.load(source).sample(40, seed=TEST_SEED)
-    logits = predict(shipped[name], batch.codes)[:, 0].numpy()
+    logits = in_batches(shipped[name], batch.codes)[:, 0].numpy()
     scores = json.loads((tmp_path / "recipes" / f"{name}.json").read_text())["scores"][source]
     assert scores["accuracy"] == ((logits > 0) == batch.labels).mean()
     assert scores["roc_auc"] == row[source] == pytest.approx(roc_auc_score(batch.labels, logits))
@@ -95,7 +98,8 @@ def test_the_weights_of_baselines_are_not_shipped(shipped, tmp_path):
 
 
 def baseline(folder):
-    return provenance.finish(folder, DeepSTARR(), provenance.record("make it", 0, []))
+    with Run(folder, {}) as run:
+        return run.finish(DeepSTARR(), History([0.9]), ExpertParams(), command="make it", seed=0)
 
 
 def test_every_model_of_the_catalog_has_a_training_and_no_other():

@@ -1,215 +1,184 @@
 import dataclasses
 import json
-from collections import Counter
-from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
 
 import modelzoo
-from modelzoo.architectures.danq import DanQExpert
-from modelzoo.architectures.deepbind import DeepBind
-from modelzoo.architectures.tower import Tower
+from modelzoo.architectures import registered
+from modelzoo.architectures.expert import Expert
 from modelzoo.datasets import chipseq
-from modelzoo.sequences import columns
-from modelzoo.training import expert as experts
+from modelzoo.datasets.peaks import Peaks, read_peaks
 from modelzoo.training.expert import (
-    DanQParams,
+    DROPOUT,
     ExpertParams,
-    PeakBatches,
-    TowerParams,
-    Validation,
+    Recipe,
+    fit_expert,
     train_expert,
+    untrained,
 )
+from modelzoo.training.validation import Validation
+from tests.support.peaks import fasta, planted
 
-PARAMS = ExpertParams(filters=(8,), widths=(9,), learning_rate=0.02, batch_size=32, epochs=6)
-TOWER = TowerParams(
-    filters=6, stem=9, dilations=(1, 2), learning_rate=0.02, batch_size=32, epochs=5
-)
-DANQ = DanQParams(filters=8, width=9, pool=5, state=8, learning_rate=0.02, batch_size=32, epochs=10)
+FAST = ExpertParams(learning_rate=0.02, batch_size=32, epochs=5)
+RECIPES = {
+    "deepbind": Recipe(FAST, {"filters": [8], "widths": [9]}),
+    "tower": Recipe(FAST, {"filters": 6, "stem": 9, "dilations": [1, 2]}),
+    "danq-expert": Recipe(
+        dataclasses.replace(FAST, epochs=10), {"filters": 8, "width": 9, "pool": 5, "state": 8}
+    ),
+}
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A file of 400 peaks with a planted GATAAGAT."""
-    rng = np.random.default_rng(0)
-    rows = rng.choice(list("ACGT"), (400, 40))
-    for row, start in zip(rows, rng.integers(0, 32, 400)):
-        row[start : start + 8] = list("GATAAGAT")
-    path = tmp_path_factory.mktemp("peaks") / "toy.fa"
-    path.write_text("".join(f">p{i}\n{''.join(row)}\n" for i, row in enumerate(rows)))
-    return path
+    return fasta(tmp_path_factory.mktemp("peaks") / "toy.fa", planted(400, "GATAAGAT"))
 
 
 @pytest.fixture
 def train(source, tmp_path):
-    def train(name, **arguments):
-        defaults = {"params": PARAMS, "progress": False}
-        return train_expert(source, out=tmp_path / name, **defaults | arguments)
+    def train(name, architecture="deepbind", **arguments):
+        defaults = {"recipe": RECIPES[architecture], "progress": False}
+        out = tmp_path / name
+        return train_expert(source, out=out, architecture=architecture, **defaults | arguments)
 
     return train
 
 
-def weights(folder):
-    return (folder / "model.safetensors").read_bytes()
-
-
-def test_an_expert_learns_a_planted_motif_from_a_users_own_peaks(train, source):
-    folder = train("a")
-    assert {p.name for p in folder.iterdir()} >= {"config.json", "model.safetensors"}
-    model = DeepBind.from_pretrained(folder).eval()
-    assert model.tasks == ("toy",)
-    _, held_out = chipseq.split_peaks(chipseq.peaks(source))
-    validation = Validation(held_out)
-    assert validation(model) > 0.9
-    recorded = json.loads((folder / "training.json").read_text())["validation_auc"]
-    assert recorded == pytest.approx(validation(model), abs=1e-6)
-
-
-@pytest.mark.parametrize(("params", "cls"), [(TOWER, Tower), (DANQ, DanQExpert)])
-def test_other_experts_learn_it_too_and_are_loaded_by_their_names(train, source, params, cls):
-    folder = train("a", params=params)
+@pytest.mark.parametrize("architecture", RECIPES)
+def test_an_expert_learns_a_planted_motif_from_a_users_own_peaks(train, source, architecture):
+    folder = train("a", architecture)
     model = modelzoo.load(folder)
-    assert isinstance(model, cls) and model.tasks == ("toy",)
-    _, held_out = chipseq.split_peaks(chipseq.peaks(source))
-    assert Validation(held_out)(model) > 0.9
+    assert type(model) is registered(Expert)[architecture] and model.tasks == ("toy",)
     training = json.loads((folder / "training.json").read_text())
-    assert training["command"].endswith(f"--architecture {cls.architecture} --seed 0")
-    assert training["params"] == json.loads(json.dumps(dataclasses.asdict(params)))
+    score = Validation(Peaks([source]))(model)
+    assert score > 0.9 and training["validation_auc"] == pytest.approx(score, abs=1e-6)
+    assert training["command"].endswith(f"toy.fa --architecture {architecture} --seed 0")
+    params, config = RECIPES[architecture]
+    assert training["params"] == dataclasses.asdict(params)
+    assert model.config.items() >= {**config, "dropout": DROPOUT}.items()
 
 
-def test_a_killed_tower_resumes_to_the_same_bytes(train, tmp_path, monkeypatch):
-    epochs = []
-
-    class Killed(Validation):
-        def __call__(self, model):
-            epochs.append(super().__call__(model))
-            if len(epochs) == 2:
-                raise KeyboardInterrupt
-            return epochs[-1]
-
-    params = dataclasses.replace(TOWER, epochs=2)
-    with monkeypatch.context() as patched:
-        patched.setattr(experts, "Validation", Killed)
-        with pytest.raises(KeyboardInterrupt):
-            train("a", params=params)
-    assert weights(train("a", params=params)) == weights(train("b", params=params))
-
-
-def test_how_it_was_made_is_written_down(train, source):
-    training = json.loads((train("a", seed=3) / "training.json").read_text())
-    assert training["seed"] == 3 and training["command"].startswith("shiftsmooth train expert")
-    assert training["data"].keys() == {"toy.fa"} and len(training["data"]["toy.fa"]) == 64
-    assert training["versions"]["torch"] == torch.__version__
-    assert training["params"]["filters"] == [8] and training["date"][:2] == "20"
-
-
-def test_one_seed_is_one_file_and_another_is_another(train):
-    one, two, other = train("one"), train("two"), train("other", seed=1)
+def test_one_seed_is_one_file_and_another_is_another(train, weights):
+    quick = Recipe(dataclasses.replace(FAST, epochs=2), RECIPES["deepbind"].config)
+    one, two, other = (train(f"{i}", recipe=quick, seed=seed) for i, seed in enumerate((3, 3, 4)))
     assert weights(one) == weights(two) != weights(other)
+    for name in ("training.json", "config.json"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
-def test_a_killed_run_leaves_no_model_and_resumes_to_the_same_bytes(train, tmp_path, monkeypatch):
-    scores = []
-
-    class Killed(Validation):
-        def __call__(self, model):
-            scores.append(super().__call__(model))
-            if len(scores) == 3:
-                raise KeyboardInterrupt
-            return scores[-1]
-
-    with monkeypatch.context() as patched:
-        patched.setattr(experts, "Validation", Killed)
-        with pytest.raises(KeyboardInterrupt):
-            train("a")
+@pytest.mark.parametrize("architecture", ["deepbind", "tower"])
+def test_a_killed_run_leaves_no_model_and_resumes_to_the_same_bytes(
+    train, tmp_path, killed, weights, architecture
+):
+    recipe = RECIPES[architecture]
+    options = {"recipe": recipe._replace(params=dataclasses.replace(FAST, epochs=3))}
+    with killed(3):
+        train("a", architecture, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["a.partial"]
-    with pytest.raises(ValueError, match=r"another run.*remove the file"):
-        train("a", seed=1)
-    assert weights(train("a")) == weights(train("b"))
+    with pytest.raises(ValueError, match=r"a\.partial belongs to another run.*seed"):
+        train("a", architecture, seed=1, **options)
+    resumed, whole = train("a", architecture, **options), train("b", architecture, **options)
+    assert weights(resumed) == weights(whole)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
-    assert not (tmp_path / "a" / "checkpoint.safetensors").exists()
+    assert not (resumed / "checkpoint.safetensors").exists()
 
 
-def test_nothing_is_overwritten(train, tmp_path):
-    (tmp_path / "a").mkdir()
-    with pytest.raises(FileExistsError, match=r"out: .*a exists already"):
-        train("a")
+def test_a_run_does_not_resume_on_other_peaks_in_the_same_file(tmp_path, killed):
+    path, rows = tmp_path / "toy.fa", planted(200, "GATAAGAT")
+    options = {"out": tmp_path / "a", "recipe": RECIPES["deepbind"], "progress": False}
+    with killed(2):
+        train_expert(fasta(path, rows), **options)
+    with pytest.raises(ValueError, match=r"another run, which differs in: data; remove it"):
+        train_expert(fasta(path, rows[:-1]), **options)
+    assert train_expert(fasta(path, rows), **options) == tmp_path / "a"
 
 
-def test_too_few_peaks_are_refused(tmp_path):
-    path = tmp_path / "one.fa"
-    path.write_text(">a\nACGTACGT\n")
-    with pytest.raises(ValueError, match="source: expected peaks to train and validate on"):
+def test_a_file_that_changes_in_mid_run_is_noticed(tmp_path, monkeypatch):
+    path, rows = tmp_path / "toy.fa", planted(200, "GATAAGAT")
+    recipe = Recipe(dataclasses.replace(FAST, epochs=1), RECIPES["deepbind"].config)
+    validate = Validation.__call__
+
+    def change(self, model):
+        fasta(path, rows[:100])
+        return validate(self, model)
+
+    first = Peaks([fasta(path, rows)]).sources[path]
+    monkeypatch.setattr(Validation, "__call__", change)
+    with pytest.warns(UserWarning, match=r"toy\.fa has changed during the training"):
+        folder = train_expert(path, out=tmp_path / "a", recipe=recipe, progress=False)
+    training = json.loads((folder / "training.json").read_text())
+    assert training["data"] == {"toy.fa": first}  # what was trained on
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("GATA4", "source: expected one of"), ("one.fa", "expected peaks to train and validate on")],
+)
+def test_a_wrong_source_is_refused_and_leaves_nothing(tmp_path, source, message):
+    fasta(tmp_path / "one.fa", ["ACGTACGT"])
+    path = tmp_path / source if source.endswith(".fa") else source
+    with pytest.raises(ValueError, match=message):
         train_expert(path, out=tmp_path / "a", progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.fa"]
 
 
-def test_an_epoch_is_every_peak_and_a_fresh_shuffle_of_each():
-    peaks = np.random.default_rng(1).integers(0, 4, (30, 25), dtype=np.uint8)
-    data = PeakBatches(peaks, seed=0)
-    epochs = []
-    for epoch in (0, 1, 0):
-        batches = list(data(epoch, 16))
-        x, y = torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])[:, 0]
-        assert sorted(map(bytes, x[y == 1].argmax(1).byte().numpy())) == sorted(map(bytes, peaks))
-        epochs.append((x, sorted(tuple(s) for s in x[y == 0].argmax(1).tolist())))
-        pairs = sorted(str(sorted(Counter(pairwise(s)).items())) for s in epochs[-1][1])
-        assert pairs == sorted(str(sorted(Counter(pairwise(s)).items())) for s in peaks.tolist())
-    assert torch.equal(epochs[0][0], epochs[2][0])
-    assert not set(epochs[0][1]) & set(epochs[1][1])
+def test_a_negative_seed_is_named(train, tmp_path):
+    with pytest.raises(ValueError, match="seed: expected a whole number from 0, got -1"):
+        train("a", seed=-1)
+    assert not list(tmp_path.iterdir())
 
 
-def test_kept_shuffles_are_the_ones_that_would_be_made():
-    peaks = np.random.default_rng(1).integers(0, 4, (5, 25), dtype=np.uint8)
-    kept = PeakBatches(peaks, 0, keep=True)
-    assert kept.negatives(3) is kept.negatives(3)
-    assert np.array_equal(kept.negatives(3), PeakBatches(peaks, 0).negatives(3))
+@pytest.mark.parametrize("architecture", RECIPES)
+def test_a_recipe_survives_its_file(architecture):
+    recipe = RECIPES[architecture]
+    assert Recipe.from_toml(recipe.to_toml(), architecture) == recipe
 
 
-def test_validation_is_the_auc_of_peaks_against_one_fixed_shuffle():
-    peaks = np.random.default_rng(2).integers(0, 4, (40, 25), dtype=np.uint8)
-    model = PARAMS.build("toy").eval()
-    with torch.no_grad():
-        rows = np.concatenate([peaks, chipseq.shuffled(peaks, experts.VALIDATION_SEED)])
-        logits = model(columns(rows))[:, 0]
-    expected = roc_auc_score([1] * 40 + [0] * 40, logits)
-    assert Validation(peaks)(model) == pytest.approx(expected)
+def test_a_recipe_may_name_a_few_things_only():
+    recipe = Recipe.from_toml("epochs = 2\npooling = 'max'\n")
+    assert recipe == (ExpertParams(epochs=2), {"pooling": "max"})
 
 
-def test_params_survive_a_recipe():
-    assert ExpertParams.from_toml(PARAMS.to_toml()) == PARAMS
-    assert TowerParams.from_toml(TOWER.to_toml()) == TOWER
-
-
-def test_a_recipe_with_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match=r"params: expected some of .*got \['depth'\] too"):
-        ExpertParams.from_toml("depth = 2\n")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("depth = 2", r"recipe: expected some of .*'widths'\], got \['depth'\] too"),
+        ("tasks = ['a']", r"got \['tasks'\] too"),
+        ("epochs = 0", "epochs: expected a whole number from 1, got 0"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe.from_toml(text)
 
 
 def test_a_task_without_a_recipe_has_the_defaults():
-    assert experts.found_params("toy") == ExpertParams()
-    assert ExpertParams().build("toy").tasks == ("toy",)
-    assert experts.found_params("toy", "tower") == TowerParams()
+    assert Recipe.found("toy", "tower") == Recipe() == (ExpertParams(), {})
+    model = untrained("toy", {}, "tower")
+    assert model.tasks == ("toy",) and model.config["dropout"] == DROPOUT
 
 
 def test_an_architecture_that_is_no_experts_is_refused():
     with pytest.raises(ValueError, match=r"architecture: expected one of .*tower.*, got 'moe'"):
-        experts.found_params("toy", "moe")
-
-
-@pytest.mark.parametrize("params", [PARAMS, TOWER], ids=type)
-def test_every_parameter_reaches_the_model(params):
-    built = params.build("toy").config
-    asked = dataclasses.asdict(params)
-    assert {k: built[k] for k in built.keys() & asked} == {
-        k: list(v) if isinstance(v, tuple) else v for k, v in asked.items() if k in built
-    }
-    assert built.keys() - asked.keys() == {"embedding_size", "tasks"}
+        Recipe.found("toy", "moe")
 
 
 @pytest.mark.parametrize("factor", chipseq.FACTORS)
-def test_a_factors_recipe_is_found_and_builds(factor):
-    params = experts.found_params(factor)
-    assert params != ExpertParams() and params.build(factor).tasks == (factor,)
+@pytest.mark.parametrize("architecture", registered(Expert))
+def test_a_factors_recipe_is_found_and_builds(factor, architecture):
+    params, config = Recipe.found(factor, architecture)
+    assert params != ExpertParams()
+    assert untrained(factor, config, architecture).config.items() >= config.items()
+
+
+def test_an_expert_is_trained_in_place_on_peaks_in_memory(source):
+    model = untrained("toy", RECIPES["deepbind"].config)
+    before = model.hidden.weight.detach().clone()
+    history = fit_expert(
+        model,
+        Peaks({"toy": read_peaks(source)}),
+        dataclasses.replace(FAST, epochs=1),
+        progress=False,
+    )
+    assert len(history.scores) == 1 and not torch.equal(before, model.hidden.weight)

@@ -6,13 +6,9 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from modelzoo.training.fit import (
-    History,
-    Minibatches,
-    fit,
-    one_cycle,
-    seeded,
-)
+from modelzoo.training.batches import Minibatches
+from modelzoo.training.fit import History, fit, seeded
+from modelzoo.training.schedules import one_cycle
 
 
 class Scripted:
@@ -105,7 +101,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, killed_after, momentum
     expected = run(whole, **arguments)
     checkpoint = tmp_path / "checkpoint.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        run(build(), checkpoint=checkpoint, on_epoch=kill, **arguments)
+        run(build(), checkpoint=checkpoint, after_epoch=kill, **arguments)
     resumed = build(seed=77)  # its weights come from the checkpoint
     history = run(resumed, checkpoint=checkpoint, **arguments)
     assert history == expected and same(resumed, whole)
@@ -120,9 +116,9 @@ def test_a_finished_run_is_taken_from_its_checkpoint(tmp_path):
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     path = tmp_path / "c"
-    run(build(), checkpoint=path, identity="GATA3")
-    with pytest.raises(ValueError, match=r"checkpoint: .* another run. Expected FOXM1, got GATA3"):
-        run(build(), checkpoint=path, identity="FOXM1")
+    run(build(), checkpoint=path, identity={"task": "GATA3", "seed": 1})
+    with pytest.raises(ValueError, match=r"c belongs to another run, which differs in: task;"):
+        run(build(), checkpoint=path, identity={"task": "FOXM1", "seed": 1})
 
 
 def test_a_checkpoint_holds_tensors_and_text_alone(tmp_path):
@@ -152,12 +148,60 @@ def test_the_schedule_is_followed_within_and_across_epochs():
     assert optimizer.param_groups[0]["lr"] == 2.0
 
 
-def test_one_cycle_rises_to_one_and_falls_to_zero():
-    values = [one_cycle(i / 100) for i in range(101)]
-    peak = values.index(max(values))
-    assert values[peak] == pytest.approx(1.0) and peak == 20
-    assert values[:21] == sorted(values[:21]) and values[20:] == sorted(values[20:], reverse=True)
-    assert values[-1] == pytest.approx(0.0)
+@pytest.mark.parametrize("nothing", [math.nan, None])
+def test_an_epoch_without_a_score_is_never_the_best(nothing):
+    model, short = build(), build()
+    history = run(model, Scripted(nothing, 0.7, nothing, 0.6), epochs=4)
+    assert (history.best_epoch, history.best_score) == (1, 0.7)
+    run(short, Scripted(nothing, 0.7), epochs=2)
+    assert same(model, short)
+
+
+def test_where_no_epoch_is_judged_the_last_weights_stay():
+    model, whole = build(), build()
+    history = run(model, Scripted(None, None), epochs=2)
+    assert history.best_epoch is None
+    run(whole, Scripted(0.1, 0.2), epochs=2)
+    assert same(model, whole)
+    with pytest.raises(RuntimeError, match="no epoch has a validation score"):
+        assert history.best_score
+
+
+def test_a_training_without_a_single_score_failed():
+    with pytest.raises(RuntimeError, match=r"no score of 3 epochs is a number.*diverged"):
+        run(build(), Scripted(*[math.nan] * 3), patience=3)
+
+
+def test_the_model_may_be_changed_before_an_epoch_with_its_batches_at_hand():
+    model, seen = build(), []
+
+    def prepare(epoch, batches):
+        seen.append((epoch, len(batches)))
+        with torch.no_grad():
+            model[0].weight.zero_()
+
+    model[0].weight.requires_grad_(False)
+    run(model, epochs=3, before_epoch=prepare)
+    assert seen == [(0, 7), (1, 7), (2, 7)] and not model[0].weight.any()
+
+
+@pytest.mark.parametrize("keep", [4, 100, 2000])
+def test_a_damaged_checkpoint_is_named(tmp_path, keep):
+    path = tmp_path / "c"
+    run(build(), checkpoint=path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="c: expected a checkpoint, got a damaged file"):
+        run(build(), checkpoint=path)
+
+
+def test_a_seed_is_not_negative():
+    with pytest.raises(ValueError, match="seed: expected a whole number from 0, got -1"):
+        run(build(), seed=-1)
+
+
+def test_the_time_of_every_epoch_is_taken():
+    history = run(build(), epochs=3)
+    assert len(history.seconds) == 3 and all(s >= 0 for s in history.seconds)
 
 
 def test_half_precision_trains_too():
@@ -171,19 +215,7 @@ def test_an_epoch_may_end_the_run():
         raise StopIteration
 
     with pytest.raises(StopIteration):
-        run(build(), on_epoch=end)
-
-
-@pytest.mark.parametrize("size", [1, 3, 10, 11])
-def test_minibatches_hold_every_row_once_in_a_seeded_order(size):
-    x, y = torch.arange(10), torch.arange(10)[:, None] * 2
-    once, again, other = (Minibatches(x, y, size, seed, lambda x: x + 100) for seed in (1, 1, 2))
-    assert len(once) == math.ceil(10 / size) == len(list(once))
-    inputs, targets = map(torch.cat, zip(*once))
-    assert torch.equal(targets[:, 0], (inputs - 100) * 2) and not torch.equal(inputs, x + 100)
-    assert sorted(inputs.tolist()) == list(range(100, 110))
-    assert torch.equal(torch.cat([x for x, _ in again]), inputs)
-    assert not torch.equal(torch.cat([x for x, _ in other]), inputs)
+        run(build(), after_epoch=end)
 
 
 def test_history_counts_epochs_since_the_first_best():

@@ -43,6 +43,7 @@ def test_points_are_as_far_from_those_before_as_can_be():
             farthest(distances, count)
 
 
+@pytest.mark.slow
 def test_alike_motifs_come_last():
     database = jaspar()[:40]
     twice = [*database, *(m.reverse_complement() for m in database[:10])]

@@ -7,11 +7,11 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import Peaks
 from modelzoo.training import mixture as gate
-from modelzoo.training.expert import VALIDATION_SEED, ExpertParams, TowerParams
-from modelzoo.training.fit import seeded
+from modelzoo.training.expert import untrained
 from modelzoo.training.mixture import EmbeddedPeaks, GateParams, train_moe
+from tests.support.peaks import fasta, planted
 
 MOTIFS = {"a": "GATAAGAT", "b": "CCGGAAGT"}
 PARAMS = GateParams(batch_size=64, epochs=8)
@@ -19,15 +19,11 @@ PARAMS = GateParams(batch_size=64, epochs=8)
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    folder, files = tmp_path_factory.mktemp("peaks"), {}
-    for seed, (name, motif) in enumerate(MOTIFS.items()):
-        rng = np.random.default_rng(seed)
-        rows = rng.choice(list("ACGT"), (300, 40))
-        for row, start in zip(rows, rng.integers(0, 32, 300)):
-            row[start : start + 8] = list(motif)
-        files[name] = folder / f"{name}.fa"
-        files[name].write_text("".join(f">{i}\n{''.join(row)}\n" for i, row in enumerate(rows)))
-    return files
+    folder = tmp_path_factory.mktemp("peaks")
+    return [
+        fasta(folder / f"{name}.fa", planted(300, motif, seed))
+        for seed, (name, motif) in enumerate(MOTIFS.items())
+    ]
 
 
 @pytest.fixture
@@ -35,8 +31,8 @@ def experts():
     """Experts that look for the motifs, as if they had been trained."""
     models = {}
     for seed, (name, motif) in enumerate(MOTIFS.items()):
-        with seeded(seed):
-            model = ExpertParams(filters=(4,), widths=(9,), pooling="max").build(name).eval()
+        config = {"filters": [4], "widths": [9], "pooling": "max"}
+        model = untrained(name, config, seed=seed).eval()
         letters = torch.tensor(["ACGT".index(letter) for letter in motif])
         pattern = torch.nn.functional.one_hot(letters, 4).T.float() - 0.25
         with torch.no_grad():
@@ -49,7 +45,7 @@ def experts():
 def train(experts, sources, tmp_path):
     def train(name, **arguments):
         defaults = {"sources": sources, "params": PARAMS, "progress": False}
-        return train_moe(experts, out=tmp_path / name, **defaults | arguments)
+        return train_moe(**{"experts": experts, "out": tmp_path / name} | defaults | arguments)
 
     return train
 
@@ -57,18 +53,8 @@ def train(experts, sources, tmp_path):
 @pytest.fixture
 def data(experts, sources):
     model = MixtureOfExperts.from_experts(experts).eval()
-    peaks = {name: chipseq.peaks(path) for name, path in sources.items()}
+    peaks = [Peaks([path]) for path in sources]
     return model, peaks, EmbeddedPeaks(model, peaks, seed=5)
-
-
-def weights(folder):
-    return (folder / "model.safetensors").read_bytes()
-
-
-def test_defaults_are_the_papers():
-    found = dataclasses.asdict(GateParams())
-    paper = {"learning_rate": 0.01, "momentum": 0.98, "epochs": 500, "patience": 10}
-    assert paper.items() <= found.items()
 
 
 def test_the_mixture_learns_and_its_experts_do_not_change(train, experts):
@@ -83,75 +69,85 @@ def test_the_mixture_learns_and_its_experts_do_not_change(train, experts):
     assert training["data"].keys() == {"a.fa", "b.fa"}
 
 
-def test_one_seed_is_one_file_and_another_is_another(train):
-    one, two, other = train("one"), train("two"), train("other", seed=1)
+def test_one_seed_is_one_file_and_another_is_another(train, weights):
+    short = dataclasses.replace(PARAMS, epochs=2)
+    one, two, other = (train(f"{i}", params=short, seed=seed) for i, seed in enumerate((0, 0, 1)))
     assert weights(one) == weights(two) != weights(other)
+    assert (one / "training.json").read_bytes() == (two / "training.json").read_bytes()
 
 
-def test_a_killed_run_resumes_to_the_same_bytes(train, tmp_path, monkeypatch):
-    scores = []
-
-    def killed(self, mixture):
-        scores.append(score(self, mixture))
-        if len(scores) == 3:
-            raise KeyboardInterrupt
-        return scores[-1]
-
-    score = EmbeddedPeaks.validate
-    with monkeypatch.context() as patched:
-        patched.setattr(gate.EmbeddedPeaks, "validate", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train("a")
+def test_a_killed_run_resumes_to_the_same_bytes(train, tmp_path, killed, weights):
+    with killed(3, EmbeddedPeaks, "validate"):
+        train("a")
     assert [path.name for path in tmp_path.iterdir()] == ["a.partial"]
     assert weights(train("a")) == weights(train("b"))
 
 
+def test_a_run_does_not_resume_with_other_experts_or_other_peaks(
+    train, experts, sources, tmp_path, killed
+):
+    with killed(2, EmbeddedPeaks, "validate"):
+        train("a")
+    other = {**experts, "b": untrained("b", {"filters": [4], "widths": [9]}, seed=9).eval()}
+    with pytest.raises(ValueError, match=r"another run.*: config, initial weights;"):
+        train("a", experts=other)
+    changed = fasta(tmp_path / "a.fa", planted(299, MOTIFS["a"], 0))
+    with pytest.raises(ValueError, match=r"another run, which differs in: data;"):
+        train("a", sources=[changed, sources[1]])
+    train("a")
+
+
+def test_a_wrong_source_leaves_nothing(train, tmp_path):
+    with pytest.raises(ValueError, match="source: expected one of"):
+        train("a", sources=["absent.fa"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_work_that_fails_was_no_wrong_call_and_leaves_nothing(train, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise ValueError("a library's")
+
+    monkeypatch.setattr(gate, "embed", fail)
+    with pytest.raises(RuntimeError, match="a library's"):
+        train("a")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
     model, peaks, embedded = data
-    train = [chipseq.split_peaks(codes)[0] for codes in peaks.values()]
-    expected = torch.cat([gate.embed(model, codes) for codes in train])
+    expected = torch.cat([gate.embed(model, c) for part in peaks for c in part.train.values()])
     negatives = []
     for epoch in (0, 1, 2, 0):
         batches = list(embedded.batches(epoch, 50))
         x, y = torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])[:, 0]
         torch.testing.assert_close(x[y == 1].sort(0).values, expected.sort(0).values)
-        assert len(x[y == 0]) == len(expected)
+        shuffles = [part.epoch(epoch, (5, i)) for i, part in enumerate(peaks)]
+        own = [gate.embed(model, codes[labels[:, 0].numpy() == 0]) for codes, labels in shuffles]
+        torch.testing.assert_close(x[y == 0].sort(0).values, torch.cat(own).sort(0).values)
         negatives.append(x[y == 0].sort(0).values)
     assert torch.equal(negatives[0], negatives[3])
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not torch.equal(negatives[one], negatives[other])
 
 
-def test_negatives_are_shuffles_of_the_training_peaks_alone(data, monkeypatch):
-    _, peaks, embedded = data
-    seen = []
-    shuffled = chipseq.shuffled
-    monkeypatch.setattr(chipseq, "shuffled", lambda c, s: (seen.append(c), shuffled(c, s))[1])
-    embedded.batches(3, 50)
-    for codes, used in zip(peaks.values(), seen, strict=True):
-        assert np.array_equal(used, chipseq.split_peaks(codes)[0])
-
-
 def test_validation_is_the_mean_auc_over_factors_of_whole_models_on_held_out_peaks(data):
     model, peaks, embedded = data
     aucs = []
-    for codes in peaks.values():
-        _, held_out = chipseq.split_peaks(codes)
-        rows = np.concatenate([held_out, chipseq.shuffled(held_out, VALIDATION_SEED)])
+    for part in peaks:
+        codes, labels = part.held_out
         with torch.no_grad():
-            logits = model.mixture(gate.embed(model, rows))[:, 0]
-        aucs.append(roc_auc_score(np.repeat([1, 0], len(held_out)), logits))
+            logits = model.mixture(gate.embed(model, codes))[:, 0]
+        aucs.append(roc_auc_score(labels[:, 0], logits))
     assert embedded.validate(model.mixture) == pytest.approx(np.mean(aucs))
 
 
 def test_a_mixture_takes_two_architectures_of_one_factor(sources, tmp_path):
-    with seeded(0):
-        tower = TowerParams(filters=3, stem=5, dilations=(2,)).build("a").eval()
-        deepbind = ExpertParams(filters=(4,), widths=(9,)).build("a").eval()
+    tower = untrained("a", {"filters": 3, "stem": 5, "dilations": (2,)}, "tower").eval()
+    deepbind = untrained("a", {"filters": (4,), "widths": (9,)}).eval()
     folder = train_moe(
         gate.named([deepbind, tower]),
         out=tmp_path / "moe",
-        sources={"a": sources["a"]},
+        sources=sources[:1],
         params=dataclasses.replace(PARAMS, epochs=2),
         progress=False,
     )
@@ -168,11 +164,6 @@ def test_half_precision_is_of_training_alone(data):
     for one, other in zip(embedded.batches(0, 50), half.batches(0, 50), strict=True):
         assert not torch.equal(one[0], other[0]) and other[0].dtype == torch.float32
         torch.testing.assert_close(one[0], other[0], rtol=0.05, atol=0.05)
-
-
-def test_other_precisions_are_refused():
-    with pytest.raises(ValueError, match="precision: expected 'float32' or 'bfloat16', got 'half'"):
-        GateParams(precision="half")
 
 
 def test_experts_are_named_by_their_factors_where_that_is_enough(experts):

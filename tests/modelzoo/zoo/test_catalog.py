@@ -61,7 +61,8 @@ def test_committed_scores_are_measured_again(name):
     from sklearn.metrics import roc_auc_score
 
     from modelzoo.datasets import chipseq
-    from modelzoo.studies.peaks.scores import logits, paper_sets, task_score
+    from modelzoo.studies.peaks.scores import logits, task_score
+    from modelzoo.studies.peaks.sets import paper_sets
     from modelzoo.studies.shipped import planted_set
 
     info, model = modelzoo.info(name), modelzoo.load(name, source="shipped")

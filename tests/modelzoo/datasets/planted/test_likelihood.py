@@ -6,8 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from modelzoo.datasets.planted.likelihood import log_likelihood_ratio
-from modelzoo.datasets.planted.simulation import Simulation, match_scores
+from modelzoo.datasets.planted import Simulation, log_likelihood_ratio, match_scores
 
 MOTIFS = """
 length = 7

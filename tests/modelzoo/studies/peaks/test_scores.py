@@ -1,24 +1,11 @@
 """Scores of known models on known data, and the published figures beside them."""
 
-import os
-
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from modelzoo.architectures.deepbind import DeepBind
-from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.architectures.tower import Tower
-from modelzoo.studies.peaks.scores import (
-    logits,
-    paper_sets,
-    published,
-    published_auc,
-    published_name,
-    score,
-    task_score,
-)
+from modelzoo.studies.peaks.scores import logits, score, task_score
 
 
 @pytest.fixture(scope="module")
@@ -100,31 +87,10 @@ def test_the_same_seed_gives_the_same_numbers(toy_models, toy_sets, rigorous):
     assert other.scores != rigorous.scores
 
 
-def test_predictions_do_not_depend_on_the_batch_size(toy_models, toy_sets):
-    model, codes = toy_models["deepbind-gata3"], toy_sets[0].codes
-    np.testing.assert_allclose(
-        logits(model, codes, batch_size=7), logits(model, codes, batch_size=200), atol=1e-5
-    )
-
-
 def test_the_task_named_after_the_factor_answers_else_the_largest():
     values = np.array([[1.0, 5.0], [2.0, 0.0]])
     np.testing.assert_array_equal(task_score(values, ("FOXM1", "GATA3"), "FOXM1"), [1, 2])
     np.testing.assert_array_equal(task_score(values, ("FOXM1", "GATA3"), "CTCF"), [5, 2])
-
-
-def test_published_figures_are_those_of_the_paper(toy_models):
-    assert published_auc("moe_auc_published", "CTCF", "MoE") == pytest.approx(0.9344, abs=1e-4)
-    assert published_auc("moe_auc_rigorous", "GATA3", "GATA3") == pytest.approx(0.7807, abs=1e-4)
-    assert published_auc("moe_auc_published", "CTCF", None) is None
-    assert [published_name(m) for m in toy_models.values()] == ["ARID3A", "FOXM1", "GATA3", "MoE"]
-    assert published("argminn_table_s1")[0]["SPI1"] == "89.8"
-
-
-def test_a_mixture_of_other_experts_is_not_the_papers():
-    experts = {"a": DeepBind([2], [3]), "b": Tower(filters=2, stem=3, dilations=[])}
-    assert published_name(MixtureOfExperts.from_experts(experts)) is None
-    assert published_name(Tower(filters=2, stem=3, dilations=[], tasks=["GATA3"])) is None
 
 
 def test_published_figures_stand_beside_ours(rigorous):
@@ -133,23 +99,8 @@ def test_published_figures_stand_beside_ours(rigorous):
     assert row["authors_later_roc_auc"] == pytest.approx(0.7807, abs=1e-4)
 
 
-@pytest.mark.data
-@pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="MODELZOO_DATA_DIR is not set")
-def test_the_papers_sets_pair_every_peak_with_its_shuffle():
-    for one in paper_sets():
-        assert (len(one.labels), one.labels.sum()) == (1000, 500)
-        order = np.lexsort((one.labels, one.groups))
-        np.testing.assert_array_equal(one.groups[order], np.repeat(np.arange(500), 2))
-        np.testing.assert_array_equal(one.labels[order], np.tile([0, 1], 500))
-        codes = one.codes[order].astype(int)
-        dinucleotides = np.sort(codes[:, :-1] * 5 + codes[:, 1:], axis=1)
-        np.testing.assert_array_equal(dinucleotides[::2], dinucleotides[1::2])
-
-
 def test_wrong_arguments_are_named(toy_models, toy_sets):
     with pytest.raises(ValueError, match="protocol: expected 'rigorous' or 'paper', got 'fast'"):
         score(toy_models, toy_sets, protocol="fast")
     with pytest.raises(ValueError, match="models and sets: expected at least one"):
         score({}, toy_sets)
-    with pytest.raises(ValueError, match="names: expected factors among ARID3A"):
-        paper_sets(["GATA4"])

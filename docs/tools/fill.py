@@ -1,0 +1,370 @@
+"""Writes the numbers and tables of README.md and docs/*.md, between markers.
+
+    python docs/tools/fill.py --report DIR    # take over a report of `shiftsmooth evaluate`
+    python docs/tools/fill.py --planted DIR   # of `shiftsmooth evaluate argminn`
+    python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
+    python docs/tools/fill.py                 # write the blocks again
+    python docs/tools/fill.py --check         # exit 1 where a block has drifted
+
+A block stands between `<!-- made: NAME -->` and `<!-- /made -->`. Of a report the part that is
+shown is kept in docs/results.json, or as it was written in docs/tables/; times come from
+benchmarks/REPORT.md, which `make bench` writes, and the list of commands from the command line.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import house
+import pages
+
+from modelzoo.reports.tables import Table, number, plain, probability, with_interval
+from modelzoo.studies.peaks.compared import COMPARED
+from modelzoo.studies.peaks.measures import METRICS
+
+HERE = Path(__file__).parents[1]
+ROOT = HERE.parent
+SUMMARY = HERE / "results.json"
+BENCHMARKS = ROOT / "benchmarks" / "REPORT.md"
+TABLES = HERE / "tables"
+IMAGES = HERE / "images"
+PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
+FIGURES = ("similarity", "spacing", "instances", "gc")
+NOT_YET = "Not measured yet."
+BLOCK = re.compile(r"(?<=<!-- made: )(?P<name>[\w-]+)( -->\n).*?(?=<!-- /made -->)", re.DOTALL)
+
+Row = dict[str, Any]
+Results = dict[str, Any]
+
+
+def summary(results: Results) -> Results:
+    """Returns the part of a report's `results.json` that README and site show.
+
+    Args:
+        results: Of a full report by the rigorous protocol.
+
+    Raises:
+        ValueError: It is of another.
+    """
+    settings = results["settings"]
+    if settings["quick"] or settings["protocol"] != "rigorous":
+        raise ValueError(f"expected a full report by the rigorous protocol, got {settings}")
+    kept = {key: results[key] for key in ("settings", "versions", "models")}
+    performance = results["performance"]
+    kept["performance"] = {key: performance[key] for key in ("scores", "comparisons")}
+    found = results.get("attribution")
+    if found:
+        kept["attribution"] = {
+            "peaks": found["peaks"],
+            "scores": [r for r in found["scores"] if r["factor"] == "all" and r["corrected"]],
+            "comparisons": [row for row in found["comparisons"] if row["corrected"]],
+            "edges": [row for row in found["edges"] if row["corrected"]],
+            "why": found["why"],
+        }
+    return kept
+
+
+def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
+    """Returns the text of every block by name.
+
+    Args:
+        results: As `summary` gives it; None if there is no report yet.
+        benchmarks: The text of the benchmarks' report; None if there is none yet.
+    """
+    made = {"commands": command_table(), "house": house.tree(), "plan": house.plan()}
+    measured = results or {}
+    for name, table in _PERFORMANCE.items():
+        made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
+    for name, table in _ATTRIBUTION.items():
+        made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
+    made["provenance"] = provenance(measured) if measured else NOT_YET
+    made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
+    made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
+    for name in ("families", *(f"planted-{table}" for table in PLANTED)):
+        path = TABLES / f"{name}.md"
+        made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
+    return made
+
+
+def take_planted(report: Path) -> None:
+    """Keeps the tables and figures of `shiftsmooth evaluate argminn -o REPORT`.
+
+    Args:
+        report: A full report.
+
+    Raises:
+        ValueError: It is a quick one.
+    """
+    settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
+    if settings["initialisations"] < 3:
+        raise ValueError(f"expected a full report, got {settings}")
+    TABLES.mkdir(exist_ok=True)
+    for name in PLANTED:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"planted-{name}.md")
+    for name in FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"planted-{name}.svg")
+
+
+def filled(text: str, made: dict[str, str]) -> str:
+    """Returns a page with its blocks written.
+
+    Args:
+        text: The page.
+        made: The blocks by name.
+    """
+    return BLOCK.sub(lambda found: f"{found['name']} -->\n{made[found['name']].strip()}\n", text)
+
+
+def performance_table(performance: dict[str, list[Row]]) -> str:
+    """Returns ROC AUC, a row a data set and a column a model."""
+    scores = performance["scores"]
+    models = list(dict.fromkeys(row["model"] for row in scores))
+    wide: dict[str, Row] = {}
+    for row in scores:
+        entry = wide.setdefault(row["set"], {"set": row["set"], "kind": row["kind"]})
+        entry[row["model"]] = row["roc_auc"]
+    columns = [("data set", plain("set")), ("kind", plain("kind"))]
+    columns += [(model, number(model)) for model in models]
+    return _markdown(columns, list(wide.values()))
+
+
+def published_table(performance: dict[str, list[Row]]) -> str:
+    """Returns our ROC AUC with its interval beside the published ones."""
+    columns = [
+        ("data set", plain("set")),
+        ("model", plain("model")),
+        ("ROC AUC (95 %)", with_interval("roc_auc", "roc_auc_low", "roc_auc_high")),
+        ("average precision", number("average_precision")),
+        ("paper, AUC", number("paper_roc_auc")),
+        ("authors later, AUC", number("authors_later_roc_auc")),
+    ]
+    return _markdown(columns, performance["scores"])
+
+
+def comparison_table(performance: dict[str, list[Row]]) -> str:
+    """Returns the mixture minus every other model."""
+    columns = [
+        ("data set", plain("set")),
+        ("against", plain("against")),
+        (
+            "difference of AUC, DeLong 95 %",
+            with_interval("roc_auc_difference", "delong_low", "delong_high", sign=True),
+        ),
+        ("p, Holm", probability("p_delong_holm")),
+    ]
+    return _markdown(columns, performance["comparisons"])
+
+
+def attribution_table(found: dict[str, Any]) -> str:
+    """Returns the means of every method, for experts and mixture."""
+    wide: dict[tuple[str, str], Row] = {}
+    for row in found["scores"]:
+        key = (row["model_class"], row["method"])
+        entry = wide.setdefault(key, {"model": row["model_class"], "method": row["method"]})
+        entry[row["metric"]] = row["mean"]
+    columns = [("model", plain("model")), ("method", _title("method"))]
+    columns += [(title, number(metric)) for metric, title in METRICS.items()]
+    return _markdown(columns, list(wide.values()))
+
+
+def short_attribution_table(found: dict[str, Any]) -> str:
+    """Returns what ShiftSmooth alone and in company adds to the mixture's gradient."""
+    shown = ("shiftsmooth-5", "shiftsmooth-ig", "shift-and-noise")
+    metrics = ("faithfulness", "window_stability", "hit_auroc", "planted_auroc")
+    wide: dict[str, Row] = {}
+    for row in found["comparisons"]:
+        wanted = row["model_class"] == "mixture" and row["against"] == "gradient"
+        if wanted and row["method"] in shown and row["metric"] in metrics:
+            entry = wide.setdefault(row["method"], {"method": row["method"]})
+            for name in ("difference", "low", "high"):
+                entry[f"{row['metric']}_{name}"] = row[name]
+    columns = [("method", _title("method"))]
+    for metric in metrics:
+        keys = [f"{metric}_{name}" for name in ("difference", "low", "high")]
+        columns.append((METRICS[metric], _interval_if_there(*keys)))
+    return _markdown(columns, list(wide.values()))
+
+
+def difference_table(found: dict[str, Any]) -> str:
+    """Returns the paired differences between methods: a row a metric, a column a pair."""
+    shown = ("shiftsmooth-5", "shift-and-noise", "shiftsmooth-ig")
+    wide: dict[tuple[str, str], Row] = {}
+    pairs = {}
+    for row in found["comparisons"]:
+        if row["method"] not in shown:
+            continue
+        key = (row["metric"], row["model_class"])
+        entry = wide.setdefault(key, {"metric": row["metric"], "model": row["model_class"]})
+        pair = f"{COMPARED[row['method']].title} − {COMPARED[row['against']].title}"
+        pairs[pair] = [f"{pair}, {name}" for name in ("difference", "low", "high")]
+        entry |= zip(pairs[pair], (row["difference"], row["low"], row["high"]))
+    columns = [("metric", lambda row: METRICS[row["metric"]]), ("model", plain("model"))]
+    columns += [(pair, _interval_if_there(*keys)) for pair, keys in pairs.items()]
+    return _markdown(columns, list(wide.values()))
+
+
+def edge_table(found: dict[str, Any]) -> str:
+    """Returns what wrapping round adds to ShiftSmooth over real flanks."""
+    columns = [
+        ("metric", lambda row: METRICS[row["metric"]]),
+        ("model", plain("model_class")),
+        ("N", plain("max_shift")),
+        ("gradient", number("gradient")),
+        ("circular", with_interval("circular", "circular_low", "circular_high", sign=True)),
+        ("flanks", with_interval("flanks", "flanks_low", "flanks_high", sign=True)),
+        (
+            "wrap-around",
+            with_interval("wrap_around", "wrap_around_low", "wrap_around_high", sign=True),
+        ),
+    ]
+    return _markdown(columns, found["edges"])
+
+
+def why_table(found: dict[str, Any]) -> str:
+    """Returns what moves when the window does, with and without its ends."""
+    columns = [
+        ("model", plain("model_class")),
+        ("N", plain("max_shift")),
+        ("whole window", with_interval("whole", "whole_low", "whole_high")),
+        ("without the ends", with_interval("inner", "inner_low", "inner_high")),
+        ("winners that changed", number("winners")),
+        ("their correlation", number("winners_correlation")),
+    ]
+    return _markdown(columns, found["why"])
+
+
+def provenance(results: Results) -> str:
+    """Returns what a report was made with, in a line."""
+    told = {**results["settings"], **results["versions"]}
+    return "Made with " + ", ".join(f"{key} {value}" for key, value in told.items()) + "."
+
+
+def speed_table(report: str) -> str:
+    """Returns the largest N's times and ratios of the benchmarks' report.
+
+    Args:
+        report: Its Markdown.
+    """
+    device = next(line for line in report.splitlines() if line.startswith("Device: "))
+    reach, rows = benchmark_rows(report)[-1]
+    columns = [
+        ("model", plain("model")),
+        ("one gradient", plain("one gradient")),
+        ("NoiseTunnel", plain("NoiseTunnel")),
+        ("ShiftSmooth", plain("ShiftSmooth")),
+        ('`trunk="auto"`', plain("trunk='auto'")),
+        ("NoiseTunnel / ShiftSmooth", plain("NoiseTunnel / ShiftSmooth")),
+        ("NoiseTunnel / auto", plain("NoiseTunnel / auto")),
+    ]
+    text = f"N = {reach}: milliseconds a batch, MiB of peak memory in brackets. {device}"
+    return f"{text}\n\n{_markdown(columns, rows)}"
+
+
+def benchmark_rows(report: str) -> list[tuple[int, list[Row]]]:
+    """Returns, for each N in the benchmarks' report, the rows of its table.
+
+    Args:
+        report: Its Markdown.
+    """
+    tables = []
+    for part in re.split(r"^## ", report, flags=re.MULTILINE)[1:]:
+        title = re.match(r"N = (\d+)\n", part)
+        if title:
+            lines = [line for line in part.splitlines() if line.startswith("|")]
+            head, _, *body = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+            tables.append((int(title[1]), [dict(zip(head, row)) for row in body]))
+    return sorted(tables)
+
+
+def demoted(report: str) -> str:
+    """Returns the benchmarks' report as part of a page: without its title, its images found."""
+    body = re.sub(r"\A# .*\n", "", report)
+    return re.sub(r"(!\[[^]]*\]\()(?=[\w-]+\.\w+\))", r"\1../benchmarks/", body)
+
+
+def command_table() -> str:
+    """Returns every command of the command line with the first sentence of its help."""
+    rows = [
+        {"command": f"`shiftsmooth {' '.join(words)}`", "what": text}
+        for words, text in pages.commands()
+        if words != ["train"]
+    ]
+    return _markdown([("command", plain("command")), ("what it does", plain("what"))], rows)
+
+
+def _title(key: str) -> Callable[[Row], str]:
+    return lambda row: COMPARED[row[key]].title
+
+
+def _interval_if_there(key: str, low: str, high: str) -> Callable[[Row], str]:
+    shown = with_interval(key, low, high, sign=True)
+    return lambda row: shown({key: None, **row})
+
+
+def _markdown(columns: list[tuple[str, Callable[[Row], str]]], rows: list[Row]) -> str:
+    return Table("", "", columns, rows).to_markdown().strip()
+
+
+_PERFORMANCE: dict[str, Callable[[dict[str, Any]], str]] = {
+    "performance": performance_table,
+    "published": published_table,
+    "comparisons": comparison_table,
+}
+_ATTRIBUTION: dict[str, Callable[[dict[str, Any]], str]] = {
+    "attribution-short": short_attribution_table,
+    "attribution": attribution_table,
+    "attribution-differences": difference_table,
+    "edges": edge_table,
+    "why": why_table,
+}
+
+
+def current() -> dict[str, str]:
+    """Returns the blocks for the reports that are in this source tree."""
+    results = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.is_file() else None
+    return blocks(results, BENCHMARKS.read_text("utf-8") if BENCHMARKS.is_file() else None)
+
+
+def files() -> list[Path]:
+    """Returns the files that hold blocks."""
+    return [ROOT / "README.md", *sorted(HERE.glob("*.md"))]
+
+
+def main() -> None:
+    """Writes the blocks, or says which files have drifted."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--report", type=Path, help="a folder that shiftsmooth evaluate wrote")
+    parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
+    parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    arguments = parser.parse_args()
+    if arguments.report:
+        text = (arguments.report / "results.json").read_text(encoding="utf-8")
+        kept = json.dumps(summary(json.loads(text)), indent=1)
+        # A line a row, so that a difference between two reports can be read.
+        kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
+        SUMMARY.write_text(kept + "\n", encoding="utf-8")
+    if arguments.planted:
+        take_planted(arguments.planted)
+    if arguments.families:
+        TABLES.mkdir(exist_ok=True)
+        shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
+    made = current()
+    drifted = []
+    for path in files():
+        text = path.read_text(encoding="utf-8")
+        if filled(text, made) != text:
+            drifted.append(path.name)
+            if not arguments.check:
+                path.write_text(filled(text, made), encoding="utf-8")
+    if arguments.check and drifted:
+        sys.exit(f"{', '.join(drifted)}: drifted from the reports; run python docs/tools/fill.py")
+
+
+if __name__ == "__main__":
+    main()

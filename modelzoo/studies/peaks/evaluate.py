@@ -1,0 +1,204 @@
+"""`evaluate`: from trained models to one folder with every table and figure of the paper.
+
+index.html        the report: opens without a network, on a phone, in light and dark
+tables/           each table as CSV and Markdown, those of the paper as LaTeX too
+figures/          each figure as SVG and PNG
+results.json      every number, with seed, versions and checksums; the same for the same seed
+timings.json      measured times; they differ from run to run
+cells/            finished parts of the attribution evaluation, from which a stopped one goes on
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+import modelzoo
+from modelzoo.reports.folder import Report, write_json
+from modelzoo.reports.page import QUICK_RUN
+from modelzoo.studies.peaks import report
+from modelzoo.studies.peaks.attributions import Attributions, evaluate_attributions
+from modelzoo.studies.peaks.paper import MIXTURE, is_published, published_name
+from modelzoo.studies.peaks.problems import MOTIFS
+from modelzoo.studies.peaks.scores import Performance, Protocol, score
+from modelzoo.studies.peaks.sets import LabelledSet, paper_sets
+
+_PACKAGES = ("shiftsmooth", "torch", "captum", "numpy", "scipy", "scikit-learn", "tangermeme")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured.
+
+    Attributes:
+        peaks: Peaks of each factor whose attributions are measured, and planted sequences.
+        resamples: Bootstrap resamples of every interval.
+        groups: Peaks of each data set to judge on, each with its shuffle; None for all.
+        methods: Attribution methods, keys of `COMPARED`; None for all.
+    """
+
+    peaks: int = 200
+    resamples: int = 1000
+    groups: int | None = None
+    methods: tuple[str, ...] | None = None
+
+
+QUICK = Settings(
+    peaks=10,
+    resamples=200,
+    groups=50,
+    methods=("gradient", "smoothgrad", "shiftsmooth-5", "shift-and-noise"),
+)
+
+
+def evaluate(
+    out: str | Path,
+    *,
+    protocol: Protocol = "rigorous",
+    quick: bool = False,
+    models: Sequence[str] | Mapping[str, nn.Module] | None = None,
+    sets: Sequence[LabelledSet] | None = None,
+    attributions: bool = True,
+    seed: int = 0,
+    workers: int | None = None,
+    device: str = "cpu",
+    settings: Settings | None = None,
+    progress: bool = True,
+) -> Path:
+    """Evaluate models and their attributions, and write the report.
+
+    Interrupted and called again with the same arguments, it goes on where it was.
+
+    Args:
+        out: Folder of the report, created if it does not exist.
+        protocol: `"rigorous"`, or `"paper"` for the statistics of the mixture paper.
+        quick: Small samples: minutes become seconds, intervals become wide.
+        models: Names of the catalog, or models by name, which are copied and not changed; by
+            default the paper's experts and their mixture. Attributions are evaluated for these
+            alone.
+        sets: The data sets to judge on; by default the paper's nine.
+        attributions: Evaluate attributions as well.
+        seed: The same seed gives the same `results.json`.
+        workers: Processes for the attributions; one a core by default. For more than one, a script
+            has to guard its main part by `if __name__ == "__main__"`.
+        device: Where predictions are made. Attributions are always computed on the CPU.
+        settings: How much to measure, where neither `quick` nor its opposite fits.
+        progress: Show bars with the time left.
+
+    Returns:
+        The path of `index.html`.
+    """
+    started = time.monotonic()
+    chosen = settings or (QUICK if quick else Settings())
+    page = Report(Path(out), "ShiftSmooth model zoo: evaluation")
+    if quick:
+        page.warning(QUICK_RUN)
+    zoo = _load(models, device)
+    data = list(paper_sets() if sets is None else sets)
+    if chosen.groups is not None:
+        data = [one.first(chosen.groups) for one in data]
+    performance = score(
+        zoo, data, protocol=protocol, resamples=chosen.resamples, seed=seed, device=device
+    )
+    timings: dict[str, Any] = {"performance_seconds": time.monotonic() - started}
+    report.show_performance(page, performance, data)
+    found = None
+    named = {published_name(model): model.cpu() for model in zoo.values()}
+    peaks = _peaks(data, named, chosen.peaks, seed) if attributions else {}
+    if peaks:
+        started = time.monotonic()
+        experts = {factor: named[factor] for factor in peaks}
+        found = evaluate_attributions(
+            page.folder / "cells",
+            experts,
+            named.get(MIXTURE),
+            peaks,
+            methods=chosen.methods,
+            planted=chosen.peaks,
+            resamples=chosen.resamples,
+            seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+        timings["attribution_seconds"] = time.monotonic() - started
+        timings["attribution_methods"] = found.seconds
+        page.heading("Attribution")
+        report.show_examples(page, data, experts, named.get(MIXTURE), seed)
+        report.show_attributions(page, found)
+    told = {"protocol": protocol, "quick": quick, "seed": seed, "resamples": chosen.resamples}
+    results = _results(told, zoo, data, performance, found)
+    write_json(page.folder / "results.json", results)
+    write_json(page.folder / "timings.json", timings)
+    report.show_provenance(page, results)
+    return page.finish()
+
+
+def _load(
+    models: Sequence[str] | Mapping[str, nn.Module] | None, device: str
+) -> dict[str, nn.Module]:
+    if isinstance(models, Mapping):
+        return {name: copy.deepcopy(m).to(device).eval() for name, m in models.items()}
+    if models is None:
+        known = [modelzoo.info(name) for name in modelzoo.list_models()]
+        models = [info.name for info in known if info.shipped and is_published(info)]
+    if not models:
+        raise ValueError("models: expected at least one; the catalog has none of the paper's")
+    order = {"moe": 1, "deepbind": 0}
+    ranked = sorted(models, key=lambda name: order.get(modelzoo.info(name).architecture, 2))
+    return {name: modelzoo.load(name, device=device) for name in ranked}
+
+
+def _peaks(
+    data: Sequence[LabelledSet], named: Mapping[str | None, nn.Module], count: int, seed: int
+) -> dict[str, np.ndarray]:
+    """So many peaks without unknown bases of each factor that has a model and a motif."""
+    peaks = {}
+    for one in data:
+        if one.name in MOTIFS and one.name in named:
+            found = np.flatnonzero((one.labels == 1) & (one.codes < 4).all(axis=1))
+            size = min(count, len(found))
+            chosen = np.random.default_rng(seed).choice(found, size, replace=False)
+            peaks[one.name] = one.codes[np.sort(chosen)]
+    return peaks
+
+
+def _results(
+    settings: Mapping[str, Any],
+    zoo: Mapping[str, nn.Module],
+    data: Sequence[LabelledSet],
+    performance: Performance,
+    found: Attributions | None,
+) -> dict[str, Any]:
+    """Everything that the same seed, weights, data and versions give again."""
+    results: dict[str, Any] = {
+        "settings": dict(settings),
+        "versions": {name: metadata.version(name) for name in _PACKAGES},
+        "models": {name: _weights_sum(model) for name, model in zoo.items()},
+        "data": {
+            one.name: {"sha256": one.sha256, "rows": len(one.labels), "seen_in_training": one.seen}
+            for one in data
+        },
+        "performance": {
+            name: getattr(performance, name) for name in ("scores", "comparisons", "anova", "gates")
+        },
+    }
+    if found:
+        shown = ("peaks", "scores", "comparisons", "edges", "why")
+        results["attribution"] = {name: getattr(found, name) for name in shown}
+    return results
+
+
+def _weights_sum(model: nn.Module) -> str:
+    total = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        total.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

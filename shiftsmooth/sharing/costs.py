@@ -1,0 +1,107 @@
+"""What a run of a model costs: multiplications, bytes and calls, counted, and the time they take.
+
+    seconds = calls * `call` + operations * `operation` + bytes * `byte`
+
+Counting gives the same answer every time; a stopwatch would not. `benchmarks/costs.py` measures the
+constants.
+"""
+
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was counted.
+
+    Attributes:
+        calls: Calls of functions that compute.
+        operations: Multiplications and additions of convolutions and matrix products.
+        bytes: Bytes that are read and written.
+        kept: Bytes that autograd keeps for the backward pass.
+    """
+
+    calls: float = 0.0
+    operations: float = 0.0
+    bytes: float = 0.0
+    kept: float = 0.0
+
+    def times(self, batch: float, repeats: float = 1.0) -> "Cost":
+        """The cost of a batch of `batch` times as many rows, `repeats` times; kept: once."""
+        return Cost(
+            self.calls * repeats,
+            self.operations * batch * repeats,
+            self.bytes * batch * repeats,
+            self.kept * batch,
+        )
+
+    def between(self, other: "Cost", part: float) -> "Cost":
+        """The cost that is `part` of the way from `other` to this one."""
+        pairs = zip(astuple(self), astuple(other))
+        return Cost(*(b + (a - b) * part for a, b in pairs))
+
+    def seconds(self, device: torch.device) -> float:
+        """The time it takes on a device of this kind."""
+        kind = CONSTANTS.get(device.type, CONSTANTS["cuda"])
+        return (
+            self.calls * kind["call"]
+            + self.operations * kind["operation"]
+            + self.bytes * kind["byte"]
+        )
+
+
+# Seconds, by the kind of device; anything that is not a CPU counts as a GPU. Written by
+# benchmarks/costs.py, for two threads of a server's CPU.
+CONSTANTS = {
+    "cpu": {"call": 9e-6, "operation": 1.5e-11, "byte": 1.5e-10},
+    "cuda": {"call": 8e-6, "operation": 5e-14, "byte": 5e-13},
+}
+
+
+class Counter(TorchDispatchMode):
+    """Counts what the functions of torch do while it is active, backward passes included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = self.operations = self.bytes = self.kept = 0
+        self._saved = saved_tensors_hooks(self._save, lambda x: x)
+
+    def __enter__(self) -> "Counter":
+        self._saved.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._saved.__exit__(*error)
+
+    @property
+    def cost(self) -> Cost:
+        """What was counted so far."""
+        return Cost(self.calls, self.operations, self.bytes, self.kept)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Runs `func` and counts it."""
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if not func.is_view and func.namespace == "aten":
+            self.calls += 1
+            tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, Tensor)]
+            self.bytes += sum(x.numel() * x.element_size() for x in tensors)
+            formula = flop_registry.get(func.overloadpacket)
+            if formula is not None:
+                self.operations += formula(*args, **kwargs, out_val=result)
+        return result
+
+    def _save(self, x: Tensor) -> Tensor:
+        if not (x.is_leaf and x.requires_grad):  # a parameter does not grow with the batch
+            self.kept += x.numel() * x.element_size()
+        return x

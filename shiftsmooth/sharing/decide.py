@@ -1,0 +1,411 @@
+"""Whether the shifts of a call share work: can they, is the result right, and is it faster?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.utils._pytree import tree_map
+
+from .. import _torch
+from ..arguments import Arguments, Tensors
+from ..chunks import CPU_BYTES, Chunks, first, over
+from ..copies import Chunk, Copies, sum_type
+from ..shifts import Shifts
+from ..steps import Step, SummedGradient
+from ..warn import warn
+from . import refusals
+from .costs import Cost, Counter
+from .follow import Following
+from .windows import NotShareable, Windows
+
+Share = bool | Literal["auto"]
+
+# Counting is not exact: share where it promises at least this part of the time less.
+MARGIN = 0.15
+# Bytes that a shared run may keep on a CPU: as for the black box, with what is shared beside it.
+SHARED_BYTES = 2 * CPU_BYTES
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What became of sharing in a call.
+
+    Attributes:
+        shared: Whether the shifts shared work.
+        saved: The part of the multiplications that sharing saves; 0 where nothing is shared.
+        ended_by: The first function that runs once per shift, or None if there is none.
+        ended_in: The module that calls it, by its name in the model.
+        reason: Why nothing is shared, or None.
+    """
+
+    shared: bool
+    saved: float = 0.0
+    ended_by: str | None = None
+    ended_in: str | None = None
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        if not self.shared:
+            return f"nothing is shared between shifts: {self.reason}"
+        until = f" up to `{self.ended_by}`" if self.ended_by else ""
+        where = f" in module '{self.ended_in}'" if self.ended_in else ""
+        return f"shifts share {self.saved:.0%} of the multiplications{until}{where}"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was decided for calls of a shape.
+
+    Attributes:
+        told: What the caller is told.
+        at_once: How many shifts share one run.
+        final: Whether it holds for later calls too.
+    """
+
+    told: Sharing
+    at_once: int = 1
+    final: bool = True
+
+
+class Sharer:
+    """Decides for each call of a model whether its shifts share work, and lets them.
+
+    Attributes:
+        told: What became of the last call, or None before the first.
+    """
+
+    def __init__(self, forward_func: Callable[..., Any], share: Share, chunks: Chunks) -> None:
+        """
+        Args:
+            forward_func: The model.
+            share: True to share wherever that is possible, "auto" where it is also faster, False.
+            chunks: How many shifts run at once without sharing.
+        """
+        if share not in (True, False, "auto"):
+            raise ValueError(f"share: expected True, False or 'auto', got {share!r}")
+        self.forward_func, self.share, self.chunks = forward_func, share, chunks
+        self.told: Sharing | None = None
+        self._plans: dict[Any, _Plan] = {}
+        self._checked: set[Any] = set()
+        self._warned = False
+        self._modules: dict[Module, str] = {}
+
+    def step(self, call: Arguments) -> Step:
+        """The gradients of a call, shifted back and summed: shared or once per shift."""
+        plan = self._plan(call)
+        self.told = plan.told
+        if not plan.told.shared:
+            return SummedGradient(call, self.forward_func)
+        return SharedGradient(call, self, plan.at_once)
+
+    def not_shared(self, reason: str) -> None:
+        """Tells why a call shares nothing."""
+        self.told = Sharing(False, reason=reason)
+
+    def failed(self, call: Arguments, error: Exception) -> None:
+        """Notes that a shared run of a call failed: calls of its shape do not share any more."""
+        plan = self._refused(call, error)
+        if plan.final:
+            self._plans[_key(call)] = plan
+        self.told = plan.told
+
+    def _plan(self, call: Arguments) -> _Plan:
+        if self.share is False:
+            return _Plan(Sharing(False, reason="`share=False`"))
+        self._modules = modules = refusals.modules_of(self.forward_func)
+        norm = refusals.trained_norm(modules)
+        if norm is not None:
+            reason = f"batch norm '{norm}' is in training mode; call eval() on the model"
+            warn(f"{reason}: its results depend on shifts_per_eval and its statistics change")
+            return _Plan(Sharing(False, reason=reason))
+        refused = refusals.of_call(call) or refusals.of_model(modules, self.forward_func)
+        if refused is not None:
+            return _Plan(Sharing(False, reason=refused))
+        key = _key(call)
+        if key not in self._plans:
+            device = call.inputs[0].device
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                plan = self._tried(call)
+            if not plan.final:
+                return plan
+            self._plans[key] = plan
+        return self._plans[key]
+
+    def _tried(self, call: Arguments) -> _Plan:
+        shifts = call.shifts.values
+        at_once = call.shifts_per_eval or len(shifts)
+        decide = partial(self._decide, call)
+        try:
+            return first(decide, shifts, at_once, halve=call.shifts_per_eval is None)[0]
+        except torch.OutOfMemoryError:
+            reason = "memory ran out when sharing was tried on one example"
+            return _Plan(Sharing(False, reason=reason), final=False)
+        except Exception as error:
+            return self._refused(call, error)
+
+    def _decide(self, call: Arguments, shifts: Chunk) -> _Plan:
+        """The plan, tried with `shifts`, as many as may run at once."""
+        at_once, count = len(shifts), len(call.shifts.values)
+        one = call.examples([0])
+        run, cost = self._counted(one, shifts)
+        ended: tuple[str | None, str | None] = run.ended[0] if run.ended else (None, None)
+        if not run.followed:
+            reason = f"`{ended[0]}`, the first function, cannot be followed"
+            return _Plan(Sharing(False, 0.0, *ended, reason))
+        if call.shifts_per_eval is None:
+            at_once, cost = self._fitting(call, one, shifts, cost)
+        signature = (tuple(run.followed), tuple(run.ended), call.inputs[0].dtype)
+        if signature not in self._checked:
+            if not self._check(call, at_once):
+                reason = "outputs do not depend on these inputs, so that nothing can be checked"
+                return _Plan(Sharing(False, reason=reason), final=False)
+            self._checked.add(signature)
+        shared = cost.times(call.batch, count / at_once)
+        apart = self._apart(call, one)
+        saved = 1 - shared.operations / apart.operations if apart.operations else 0.0
+        device = call.inputs[0].device
+        faster = shared.seconds(device) < (1 - MARGIN) * apart.seconds(device)
+        if self.share == "auto" and not faster:
+            until = f" up to `{ended[0]}`" if ended[0] else ""
+            reason = f"that would save {saved:.0%} of the multiplications{until} and not be faster"
+            return _Plan(Sharing(False, 0.0, *ended, reason))
+        return _Plan(Sharing(True, saved, *ended), at_once)
+
+    def _counted(self, one: Arguments, shifts: Chunk) -> tuple[Following, Cost]:
+        """A shared run of one example, and its cost."""
+        run = self.following(one)
+        with Counter() as counter:
+            shared_gradient(run, self.forward_func, Copies(one, shifts))
+        return run, counter.cost
+
+    def _apart(self, call: Arguments, one: Arguments) -> Cost:
+        """The cost of the call where nothing is shared."""
+        count = len(call.shifts.values)
+        with Counter() as counter:
+            Copies(one, call.shifts.values[:1]).summed_gradient(self.forward_func)
+        at_once = self.chunks.size(SummedGradient(call, self.forward_func))
+        return counter.cost.times(call.batch * at_once, count / at_once)
+
+    def _fitting(
+        self, call: Arguments, one: Arguments, shifts: Chunk, cost: Cost
+    ) -> tuple[int, Cost]:
+        """How many shifts to run at once so that a CPU's memory does not grow with N, and the cost.
+
+        Args:
+            call: The call.
+            one: The same for one example.
+            shifts: As many as may run at once.
+            cost: The cost of all these at once, for one example.
+        """
+        count = len(shifts)
+        fits = cost.kept * call.batch <= SHARED_BYTES
+        if call.inputs[0].device.type != "cpu" or fits or count == 2:
+            return count, cost
+        _, two = self._counted(one, shifts[:2])
+        each = (cost.kept - two.kept) / (count - 2)
+        room = (SHARED_BYTES / call.batch - two.kept) / max(each, 1)
+        runs = -(-count // max(2, min(count, int(room) + 2)))
+        at_once = -(-count // runs)
+        return at_once, cost.between(two, (at_once - 2) / (count - 2))
+
+    def _check(self, call: Arguments, at_once: int) -> bool:
+        """Compare a few shifts of a few examples both ways; False if nothing can be seen.
+
+        Args:
+            call: The call.
+            at_once: No more shifts than this.
+
+        Raises:
+            NotShareable: If they differ.
+        """
+        few = call.examples(sorted({0, call.batch // 2, call.batch - 1}))
+        shifts = few.shifts.values
+        reach = shifts.index(max(shifts, key=abs))
+        chosen = sorted({0, len(shifts) // 3, len(shifts) - 1, reach})[:at_once]
+        copies = Copies(few, tuple(shifts[i] for i in chosen))
+        double = _in_double(self.forward_func, copies)
+        forward_func, copies = double or (self.forward_func, copies)
+        return _compare(self.following(copies.call), forward_func, copies)
+
+    def following(self, call: Arguments) -> Following:
+        """A new run of the model for a call."""
+        constants = [x for x in (*call.args, call.target) if isinstance(x, Tensor)]
+        return Following(self._modules, constants)
+
+    def _refused(self, call: Arguments, error: Exception) -> _Plan:
+        if not isinstance(error, NotShareable):
+            one = Copies(call.examples([0]), call.shifts.values[:1])
+            try:
+                one.output(self.forward_func, one.inputs())
+            except Exception:  # the caller will hear of it when the model runs without sharing
+                return _Plan(Sharing(False, reason="the model failed"), final=False)
+        reason = str(error)
+        if not isinstance(error, NotShareable):
+            reason = f"the model failed on tensors that are shared ({type(error).__name__})"
+        if self.share is True and not self._warned:
+            self._warned = True
+            warn(f"ShiftSmooth shares nothing and runs the model once per shift: {reason}")
+        return _Plan(Sharing(False, reason=reason))
+
+
+class SharedGradient(Step):
+    """The sum of the gradients, with what shifts have in common computed once."""
+
+    def __init__(self, call: Arguments, sharer: Sharer, at_once: int) -> None:
+        super().__init__(call, sharer.forward_func)
+        self.sharer, self.at_once = sharer, at_once
+
+    def __call__(self, shifts: Chunk) -> Tensors:
+        """The sum over `shifts`; without sharing if that fails."""
+        if len(shifts) > 1 and self.sharer.told is not None and self.sharer.told.shared:
+            try:
+                run = self.sharer.following(self.call)
+                _, gradients = shared_gradient(run, self.forward_func, Copies(self.call, shifts))
+                return tuple(gradient[None] for gradient in gradients)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                self.sharer.failed(self.call, error)
+        apart = SummedGradient(self.call, self.forward_func)
+        parts: list[Tensors] = []
+        halve = self.call.shifts_per_eval is None
+        over(apart, shifts, self.sharer.chunks.size(apart), parts.append, halve)
+        return tuple(torch.cat(part).sum(0, keepdim=True) for part in zip(*parts))
+
+
+def shared_gradient(
+    run: Following, forward_func: Callable[..., Any], copies: Copies
+) -> tuple[Tensor, Tensors]:
+    """Outputs at the target, and the sum of the gradients shifted back, with shared work.
+
+    Args:
+        run: Follows the model.
+        forward_func: The model.
+        copies: Which shifts of which call.
+
+    Raises:
+        NotShareable: If the model does what cannot be followed.
+    """
+    count = len(copies.call.inputs)
+
+    def followed(*values: Any) -> Any:
+        with _torch.undisturbed(), run:
+            output = forward_func(*_windows(run, copies, values[:count]), *values[count:])
+            return tree_map(lambda x: x.write_out() if isinstance(x, Windows) else x, output)
+
+    leaves = _leaves(copies)
+    try:
+        output = copies.output(followed, leaves)
+        run.finish()
+        return output.detach(), torch.autograd.grad(output.sum(), leaves)
+    except Exception as error:
+        # The frames that the error remembers hold windows that the model itself has let go.
+        failure = error.with_traceback(None)
+        failure.__context__ = None
+    run.finish()
+    raise failure
+
+
+def _leaves(copies: Copies) -> Tensors:
+    return tuple(x.detach().to(sum_type(x)).requires_grad_() for x in copies.call.inputs)
+
+
+def _windows(run: Following, copies: Copies, tensors: Tensors) -> Tensors:
+    """`tensors`, shaped like the inputs, as windows, one for each of the chunk's shifts."""
+    call = copies.call
+    return tuple(
+        _window(run, x.to(like.dtype), dims[0] % x.dim(), call.shifts, copies.shifts)
+        if dims
+        else torch.cat([x] * len(copies.shifts)).to(like.dtype)
+        for x, dims, like in zip(tensors, call.dims, call.inputs)
+    )
+
+
+def _window(run: Following, x: Tensor, axis: int, shifts: Shifts, chunk: Chunk) -> Windows:
+    length = x.size(axis)
+    if shifts.edges == "flanks":
+        reach = shifts.reach
+        return Windows.of(run, x, [reach - n for n in chunk], axis, length - 2 * reach)
+    before, after = max(0, *chunk), max(0, *(-n for n in chunk))
+    around = torch.cat((x.narrow(axis, length - before, before), x, x.narrow(axis, 0, after)), axis)
+    return Windows.of(run, around, [before - n for n in chunk], axis, length)
+
+
+def _in_double(
+    model: Callable[..., Any], copies: Copies
+) -> tuple[Callable[..., Any], Copies] | None:
+    """The model and the copies in float64, where rounding hides nothing; None if it cannot."""
+    if not isinstance(model, Module):
+        return None
+    tensors = {
+        name: tensor.detach().double() if tensor.is_floating_point() else tensor
+        for name, tensor in (*model.named_parameters(), *model.named_buffers())
+    }
+
+    def double(value: Any) -> Any:
+        floating = isinstance(value, Tensor) and value.is_floating_point()
+        return value.double() if floating else value
+
+    call = copies.call
+    inputs, args = tuple(map(double, call.inputs)), tuple(map(double, call.args))
+    copies = Copies(replace(call, inputs=inputs, args=args), copies.shifts)
+
+    def run(*args: Any) -> Any:
+        return torch.func.functional_call(model, tensors, args)
+
+    try:
+        one = Copies(copies.call.examples([0]), copies.shifts[:1])
+        exact = one.output(run, one.inputs()).dtype == torch.float64
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # a model that converts to a type of its own
+        return None
+    return (run, copies) if exact else None
+
+
+def _compare(run: Following, forward_func: Callable[..., Any], copies: Copies) -> bool:
+    """Whether outputs and gradients agree both ways; False if there is nothing to compare.
+
+    Raises:
+        NotShareable: If they differ.
+    """
+    state = torch.get_rng_state()
+    output, gradients = shared_gradient(run, forward_func, copies)
+    draws = not torch.equal(state, torch.get_rng_state())
+    torch.set_rng_state(state)
+    leaves = _leaves(copies)
+    expected = copies.output(forward_func, copies.inputs(leaves))
+    wanted = torch.autograd.grad(expected.sum(), leaves)
+    shift, example = divmod(1, copies.call.batch)
+    one = Copies(copies.call.examples([example]), (copies.shifts[shift],))
+    alone = expected[1] if draws else one.output(forward_func, one.inputs())
+    rounding = torch.finfo(expected.dtype).eps
+    output, expected = output.double(), expected.detach().double()
+    spread = float(expected.max() - expected.min())
+    noise = 100 * rounding * float(expected.abs().max())
+    if not expected.isfinite().all() or spread <= noise:
+        return False
+    bound = max(noise, rounding**0.5 * spread)
+    if not float((alone - expected[1]).detach().abs().max()) <= bound:
+        raise NotShareable("what an example gets depends on the others in its batch")
+    difference = float((output - expected).abs().max())
+    if not difference <= bound:
+        raise NotShareable(
+            f"when it was tried, outputs differed by {difference:.3g}, where they spread over "
+            f"{spread:.3g}"
+        )
+    for gradient, exact in zip(gradients, wanted):
+        # Rounding can switch a ReLU, or which of two equal windows is the largest.
+        missed = (gradient - exact).double().norm()
+        if not missed <= max(rounding**0.25, 1e-6) * exact.double().norm():
+            raise NotShareable("when it was tried, gradients differed")
+    return all(bool(gradient.any()) for gradient in wanted)
+
+
+def _key(call: Arguments) -> Any:
+    shapes = tuple((tuple(x.shape), x.dtype, x.device) for x in call.inputs)
+    return shapes, call.shifts, call.dims, call.shifts_per_eval

@@ -1,0 +1,68 @@
+"""The planted-motif study from start to page, on next to no training."""
+
+import json
+
+import pytest
+
+from modelzoo.datasets.planted import likelihood
+from modelzoo.studies.planted.evaluate import evaluate
+from modelzoo.studies.planted.settings import Settings
+from modelzoo.studies.planted.tables import accuracy_rows
+from modelzoo.training import argminn as training
+from modelzoo.training.argminn import Params
+
+pytestmark = pytest.mark.slow  # numba compiles Tomtom, FIMO and the seqlets
+
+SMALL = Settings(
+    initialisations=1,
+    params=Params(epochs=1, batches=1, batch_size=32),
+    test=60,
+    explained=30,
+    instances=8,
+    read=30,
+    gc=(0.5,),
+    sets=("spi1", "rest"),
+    attributed=("deep-lift-shap",),
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "VALIDATION_SIZE", 40)
+        patch.setattr(likelihood, "_DRAWS", 500)
+        yield evaluate(out, settings=SMALL, workers=1, progress=False)
+
+
+def test_the_report_has_its_tables_figures_and_page(report):
+    text = report.read_text()
+    for name in ("accuracy", "gains", "similarity", "instances", "adversarial"):
+        assert f'<table id="table-{name}">' in text
+        assert (report.parent / "tables" / f"{name}.csv").stat().st_size > 50
+    for name in ("similarity", "spacing", "instances", "gc"):
+        assert f'<figure id="{name}">' in text
+
+
+def test_every_kind_is_judged_on_its_sets(report):
+    rows = accuracy_rows(json.loads((report.parent / "results.json").read_text()))
+    assert len(rows) == 2 * 4 + 1
+    assert {row["set"] for row in rows if row["kind"] == "DeepBind"} == {"SPI1"}
+    for row in rows:
+        assert 0 <= row["mean"] <= 100 and row["best"] > 75
+        assert row["from_best"] == pytest.approx(row["mean"] - row["best"])
+    paper = {(row["set"], row["kind"]): row["paper"] for row in rows}
+    assert paper["REST", "ARGMINN"] == 88.3 and paper["SPI1", "CNN"] == 88.7
+
+
+def test_called_again_it_computes_nothing(report):
+    results = (report.parent / "results.json").read_bytes()
+    before = {path: path.stat().st_mtime_ns for path in report.parent.glob("[mc]*/*")}
+    evaluate(report.parent, settings=SMALL, workers=1, progress=False)
+    assert (report.parent / "results.json").read_bytes() == results
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_folder_of_other_settings_is_refused(report):
+    with pytest.raises(ValueError, match="was made with other settings"):
+        evaluate(report.parent, quick=True, progress=False)

@@ -1,0 +1,312 @@
+"""What is decided: when sharing is checked, when it pays, and what the caller is told."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from shiftsmooth import ShiftSmooth
+from tests.support.sharing import Net, attributed, check_shared, close, expected, one_hot
+
+
+@pytest.fixture
+def x():
+    return one_hot(3, 30)
+
+
+def double(h):
+    """Wrong on what it has not seen written out: only a comparison can tell."""
+    return h * (1 if type(h) is torch.Tensor else 1.5)
+
+
+# The comparison.
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_a_difference_is_seen_in_every_precision(x, dtype):
+    model = Net(lambda h: h + 0.001 * double(h)).to(dtype)
+    found, told = attributed(model, x.to(dtype))
+    assert not told.shared and "differed" in told.reason
+    assert found.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_a_right_model_shares_in_every_precision(x, dtype):
+    model = Net(torch.tanh).to(dtype)
+    found, told = attributed(model, x.to(dtype))
+    assert told.shared
+    exact = Net(torch.tanh)
+    exact.load_state_dict({k: v.double() for k, v in model.state_dict().items()})
+    close(found, expected(exact, x), 0.05 if dtype == torch.bfloat16 else 1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_large_constant_does_not_hide_a_difference(x, dtype):
+    model = Net(double, head=lambda h: h.mean(-1)[:, :2] + 2000).to(dtype)
+    _, told = attributed(model, x.to(dtype))
+    assert not told.shared and "differed" in told.reason
+
+
+def test_a_large_constant_does_not_prevent_sharing(x):
+    model = Net(torch.tanh, head=lambda h: h.mean(-1)[:, :2] + 2000).float()
+    assert attributed(model, x.float())[1].shared
+
+
+def test_a_function_that_has_no_float64_is_compared_as_it_is(x):
+    wrong, right = Net(double).float(), Net(torch.tanh).float()
+    _, told = attributed(lambda x: wrong(x), x.float())
+    assert not told.shared and "differed" in told.reason
+    assert attributed(lambda x: right(x), x.float())[1].shared
+
+
+def test_a_first_example_whose_output_is_dead_hides_nothing(x):
+    model = Net(double, head=lambda h: (h.mean(-1)[:, :2]).relu())
+    dead = torch.cat([torch.zeros_like(x[:1]), x])
+    found, told = attributed(model, dead)
+    assert not told.shared
+    close(found, expected(model, dead))
+
+
+def test_what_cannot_be_checked_is_not_remembered(x):
+    model = Net(torch.tanh, head=lambda h: (h.amax(-1)[:, :2] - 0.1).relu())
+    with torch.no_grad():
+        model.first.bias.zero_()
+    smooth = ShiftSmooth(model, share=True)
+    dead = torch.zeros_like(x)
+    close(smooth.attribute(dead, 0, max_shift=3), expected(model, dead))
+    assert not smooth.sharing.shared and "nothing can be checked" in smooth.sharing.reason
+    close(smooth.attribute(x, 0, max_shift=3), expected(model, x))
+    assert smooth.sharing.shared
+
+
+def test_a_bad_target_is_an_error_and_not_remembered(x):
+    smooth = ShiftSmooth(Net(torch.tanh), share=True)
+    with pytest.raises((AssertionError, IndexError)):
+        smooth.attribute(x, 7, max_shift=3)
+    smooth.attribute(x, 1, max_shift=3)
+    assert smooth.sharing.shared
+
+
+def test_the_check_draws_nothing_from_the_random_numbers_of_the_caller(x):
+    model = Net(torch.tanh)
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    ShiftSmooth(model, share=True).attribute(x, 0, max_shift=3)
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_the_check_leaves_the_model_as_it_was(x):
+    model = Net(nn.BatchNorm1d(6)).float()
+    before = {name: (id(p), p.dtype, p.clone()) for name, p in model.named_parameters()}
+    ShiftSmooth(model, share=True).attribute(x.float(), 0, max_shift=3)
+    for name, p in model.named_parameters():
+        assert (id(p), p.dtype) == before[name][:2] and torch.equal(p, before[name][2])
+        assert p.grad is None
+
+
+# The decision.
+
+
+def wide(length=400):
+    """A model that sharing makes many times faster."""
+    return one_hot(4, length, dtype=torch.float32), nn.Sequential(
+        nn.Conv1d(4, 64, 19, padding=9), nn.ReLU(), nn.AdaptiveMaxPool1d(1), nn.Flatten(),
+        nn.Linear(64, 1),
+    ).eval()  # fmt: skip
+
+
+def test_auto_shares_where_it_is_much_faster_and_not_where_calls_cost_most():
+    x, model = wide()
+    smooth = ShiftSmooth(model, share="auto")
+    smooth.attribute(x, 0)
+    assert smooth.sharing.shared
+    small = one_hot(1, 40, dtype=torch.float32)
+    smooth.attribute(small, 0, max_shift=1)
+    assert not smooth.sharing.shared and "not be faster" in smooth.sharing.reason
+
+
+def test_the_choice_is_the_same_every_time():
+    x, model = wide(60)
+    for size in range(20, 61, 8):
+        told = set()
+        for _ in range(3):
+            smooth = ShiftSmooth(model, share="auto")
+            smooth.attribute(x[:, :, :size], 0, max_shift=2)
+            told.add(smooth.sharing)
+        assert len(told) == 1
+
+
+def multiplications(smooth, x, **options):
+    with FlopCounterMode(display=False) as counter:
+        smooth.attribute(x, 0, **options)
+    return counter.get_total_flops()
+
+
+def test_what_is_saved_is_what_is_counted():
+    x, model = wide()
+    smooth = ShiftSmooth(model, share=True)
+    smooth.attribute(x, 0, max_shift=10)
+    shared = multiplications(smooth, x, max_shift=10)
+    assert smooth.sharing.shared
+    apart = multiplications(ShiftSmooth(model, share=False), x, max_shift=10)
+    assert smooth.sharing.saved == pytest.approx(1 - shared / apart, abs=0.01)
+    assert smooth.sharing.saved > 0.8
+
+
+def test_a_stride_one_trunk_costs_little_more_than_one_window():
+    model = nn.Sequential(
+        nn.Conv1d(4, 8, 9, padding=4), nn.ReLU(), nn.Conv1d(8, 8, 5, padding=4, dilation=2),
+        nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(8, 1),
+    ).eval()  # fmt: skip
+    x = torch.randn(2, 4, 500)
+    smooth = ShiftSmooth(model, share=True)
+    smooth.attribute(x, 0, max_shift=10)
+    shared = multiplications(smooth, x, max_shift=10)
+    assert shared < multiplications(ShiftSmooth(model, share=False), x, max_shift=10) / 8
+
+
+def test_the_first_call_of_a_length_runs_the_model_a_few_times_at_most():
+    x, model = wide()
+    smooth = ShiftSmooth(model, share=True)
+    calls = []
+    inner = model[0].forward
+    model[0].forward = lambda h: (calls.append(h.shape[0]), inner(h))[1]
+    smooth.attribute(x, 0)
+    first = sum(calls)
+    calls.clear()
+    smooth.attribute(x[:, :, :300], 0)
+    assert sum(calls) < first  # a second length is not compared again
+    calls.clear()
+    smooth.attribute(x[:, :, :300], 0)
+    assert sum(calls) == 4 * 11
+
+
+def test_memory_does_not_grow_with_the_number_of_shifts():
+    x, model = wide(1000)
+    kept = {}
+    for reach in (10, 100):
+        smooth = ShiftSmooth(nn.Sequential(model[0], nn.Flatten(), nn.LazyLinear(1)), share=True)
+        smooth.attribute(x, 0, max_shift=reach)
+        live = peak = 0
+
+        class Packed:
+            def __init__(self, tensor):
+                nonlocal live, peak
+                self.tensor = tensor
+                live += tensor.numel() * tensor.element_size()
+                peak = max(peak, live)
+
+            def __del__(self):
+                nonlocal live
+                live -= self.tensor.numel() * self.tensor.element_size()
+
+        with torch.autograd.graph.saved_tensors_hooks(Packed, lambda p: p.tensor):
+            smooth.attribute(x, 0, max_shift=reach)
+        assert smooth.sharing.shared
+        kept[reach] = peak
+    assert kept[100] < 2 * kept[10] or kept[100] < 200 << 20
+
+
+@pytest.mark.parametrize("shifts_per_eval", [2, 3, 7, 50])
+def test_shifts_per_eval_is_followed(x, shifts_per_eval):
+    model, rows = Net(torch.tanh), []
+
+    def watched(x):
+        rows.append(x.shape[0])
+        return model(x)
+
+    smooth = ShiftSmooth(watched, share=True)
+    found = smooth.attribute(x, 0, max_shift=3, shifts_per_eval=shifts_per_eval)
+    assert smooth.sharing.shared and max(rows) <= 3 * shifts_per_eval
+    close(found, expected(model, x))
+
+
+# What is told.
+
+
+def test_nothing_is_told_before_a_call():
+    assert ShiftSmooth(Net(torch.tanh)).sharing is None
+
+
+def test_the_function_and_the_module_that_end_sharing_are_named(x):
+    class Block(nn.Module):
+        def forward(self, h):
+            return h.cumsum(-1)
+
+    model = Net(nn.Sequential(nn.ReLU(), Block()))
+    _, told = attributed(model, x)
+    assert (told.shared, told.ended_by, told.ended_in) == (True, "cumsum", "function.1")
+    assert "`cumsum` in module 'function.1'" in str(told)
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ({"abs": True}, "signed gradients"),
+        ({"reduction": "variance"}, "signed gradients"),
+        ({"region": (3, 17)}, "`region`"),
+        ({"dim": (1, 2), "max_shift": 2}, "`dim`"),
+        ({"max_shift": 0}, "only one shift"),
+        ({"shifts_per_eval": 1}, "`shifts_per_eval=1`"),
+    ],
+    ids=str,
+)
+def test_calls_that_cannot_share_run_as_without_and_say_so(options, reason):
+    model = nn.Sequential(nn.Conv1d(4, 5, 3), nn.Flatten(), nn.LazyLinear(1)).double()
+    x = torch.randn(2, 4, 20, dtype=torch.float64)
+    wanted = ShiftSmooth(model, share=False).attribute(x, 0, **options)
+    smooth = ShiftSmooth(model, share=True)
+    found = smooth.attribute(x, 0, **options)
+    assert not smooth.sharing.shared and reason in smooth.sharing.reason
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
+def test_share_false_says_so(x):
+    smooth = ShiftSmooth(Net(torch.tanh), share=False)
+    smooth.attribute(x, 0, max_shift=2)
+    assert smooth.sharing.reason == "`share=False`"
+
+
+def test_a_refusal_where_sharing_was_asked_for_warns_once(x):
+    smooth = ShiftSmooth(Net(double), share=True)
+    with pytest.warns(UserWarning, match="shares nothing"):
+        smooth.attribute(x, 0, max_shift=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        smooth.attribute(x, 0, max_shift=3)
+        smooth.attribute(x[:1], 0, max_shift=3)
+
+
+def test_reasons_have_no_words_of_the_package(x):
+    for function in (
+        double,
+        lambda h: [h, h.register_hook(print)][0],
+        lambda h: [h, h[:, :2].relu_()][0],
+    ):
+        reason = attributed(Net(function), x)[1].reason or ""
+        assert not any(word in reason for word in ("Windows", "shiftsmooth", "NotShareable"))
+
+
+def test_the_result_cannot_be_differentiated_again(x):
+    check_shared(Net(torch.tanh), x)
+    x = x.requires_grad_()
+    assert not ShiftSmooth(Net(torch.tanh), share=True).attribute(x, 0, max_shift=3).requires_grad
+
+
+def test_out_of_memory_is_not_remembered(x):
+    model, fails = Net(torch.tanh), [True]
+
+    def greedy(x):
+        if fails[0]:
+            raise torch.OutOfMemoryError("not today")
+        return model(x)
+
+    smooth = ShiftSmooth(greedy, share=True)
+    with pytest.raises(torch.OutOfMemoryError):
+        smooth.attribute(x, 0, max_shift=3)
+    fails[0] = False
+    close(smooth.attribute(x, 0, max_shift=3), expected(model, x))
+    assert smooth.sharing.shared

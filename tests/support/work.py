@@ -1,0 +1,49 @@
+"""Parts for tests of `modelzoo.workers`: functions that a worker can import."""
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+from modelzoo.workers import Part
+
+
+def squared(number):
+    return str(number**2).encode()
+
+
+def noted(folder, number):
+    """Square a number, and note that it was done."""
+    with open(Path(folder) / "log", "a") as log:
+        log.write(f"{number} {os.getpid()}\n")
+    return squared(number)
+
+
+def failing(number):
+    raise ArithmeticError(f"{number} is not a good number")
+
+
+def dying(folder, number, times):
+    """End this process without a word, so many times."""
+    with open(Path(folder) / f"deaths-{number}", "a") as log:
+        log.write("x")
+    if (Path(folder) / f"deaths-{number}").stat().st_size <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return squared(number)
+
+
+def hanging(folder, number, times):
+    """Sleep for a minute, so many times."""
+    with open(Path(folder) / f"naps-{number}", "a") as log:
+        log.write("x")
+    if (Path(folder) / f"naps-{number}").stat().st_size <= times:
+        time.sleep(60)
+    return squared(number)
+
+
+def parts(folder, count, work=noted, **arguments):
+    return [
+        Part(Path(folder) / f"{i}.part", partial(work, folder, i, **arguments), key=str(i))
+        for i in range(count)
+    ]
