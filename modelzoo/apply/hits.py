@@ -10,7 +10,7 @@ from torch import nn
 
 from modelzoo.attribution.hits import motif_hits, seqlets
 from modelzoo.attribution.methods import METHODS, finished, raw_maps
-from modelzoo.datasets.chipseq import shuffled
+from modelzoo.datasets.peaks import shuffled
 from modelzoo.errors import working
 from modelzoo.motifs.jaspar import GROUP, RELEASE, jaspar
 from modelzoo.sequences import AMBIGUOUS, Interval, columns
