@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _HERE = Path(__file__).parent
-# `npm pack igv@3.8.10`, then `gzip -9 -n` of its dist/igv.min.js, with its licence (MIT) beside it
-_IGV = _HERE / "igv" / "igv.min.js.gz"
+# the npm package igv 3.8.10: dist/igv.min.js, with its licence (MIT) beside it
+_IGV = _HERE / "igv" / "igv.min.js"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def add_browser(
     page.paragraph(f"{len(shown)} of {total} peaks are shown. Height of a letter: {unit}.")
     page.embed(
         _BROWSER.format(rows="\n".join(map(_row, shown)))
-        + _data("igv", base64.b64encode(_IGV.read_bytes()).decode())
+        + _data("igv", _gzipped(_IGV.read_text("utf-8")))
         + _data("shown", _gzipped(json.dumps(content, separators=(",", ":")))),
         style=_STYLE,
         script=(_HERE / "browser.js").read_text("utf-8"),

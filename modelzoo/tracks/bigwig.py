@@ -1,8 +1,7 @@
 """bigWig and bedGraph: one number per position of the genome.
 
-figwig writes the bigWigs. On 50,000 windows of 1,000 positions it took as long as pyBigWig, which
-leaves a wrong maximum in the header where no value is positive; pybigtools takes Python numbers
-one by one, which took twice as long and made files 1.7 times as large.
+figwig writes the bigWigs. Like pyBigWig it takes arrays, but pyBigWig leaves a wrong maximum in the
+header where no value is positive. pybigtools takes Python numbers one by one and makes larger files.
 """
 
 from __future__ import annotations

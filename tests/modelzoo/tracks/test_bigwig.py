@@ -41,6 +41,7 @@ def test_a_reader_of_the_field_finds_every_value(tmp_path):
             np.testing.assert_allclose(found, expected(chrom), rtol=1e-6)
         header = file.header()
     assert header["nBasesCovered"] == 150 + 80 + 100 + 50
+    assert header["maxVal"] == -1  # without decimals; 0 where a writer expects positive values
     assert header["nLevels"] > 0  # what a browser draws from afar
 
 
