@@ -41,8 +41,8 @@ docs: .venv/docs
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt -e '.[all,test]'
-	# bpnet-lite's own requirements compile a peak caller that its model does not need
-	$(BIN)/pip install -q -c constraints.txt --no-deps bpnet-lite
+	# bpnet-lite requires a peak caller that its model does not need, gReLU another Captum
+	$(BIN)/pip install -q -c constraints.txt --no-deps bpnet-lite gReLU
 	@touch $@
 
 .venv/docs: .venv/ready

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from modelzoo.apply.attribute import attribute
     from modelzoo.apply.predict import predict
     from modelzoo.sequences import one_hot
+    from modelzoo.zoo.adapters import wrap
     from modelzoo.zoo.hub import load
 
-__all__ = ["attribute", "info", "list_models", "load", "one_hot", "predict"]
+__all__ = ["attribute", "info", "list_models", "load", "one_hot", "predict", "wrap"]
 
 # Torch and the Hub's client take seconds to import, and the command line's help needs neither.
 _LAZY = {
@@ -19,6 +20,7 @@ _LAZY = {
     "load": "modelzoo.zoo.hub",
     "one_hot": "modelzoo.sequences",
     "predict": "modelzoo.apply.predict",
+    "wrap": "modelzoo.zoo.adapters",
 }
 
 

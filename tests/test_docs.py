@@ -35,6 +35,12 @@ DOCS = ROOT / "docs"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 PAGES = [page for page in PAGES if not {"_build", "_made"} & set(page.parts)]
+OWN_MODEL = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Flatten(), nn.Linear(4 * 60, 3))
+"""
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -114,6 +120,8 @@ def desk(monkeypatch, tmp_path, zoo):
         Path(f"{name}.fa").write_text("".join(records))
     Path("genome.fa").write_text(f">chr1\n{letters(1, 500)[0]}\n")
     Path("peaks.bed").write_text("chr1\t10\t111\nchr1\t200\t301\n")
+    Path("blacklist.bed").write_text("chr1\t400\t450\n")
+    Path("mine.py").write_text(OWN_MODEL)
     recipe = Recipe(ExpertParams(epochs=1), {"filters": [8], "widths": [9]})
     for name in ("mine", "other"):
         task = {"mine": "peaks"}.get(name, name)
@@ -146,6 +154,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
+    from modelzoo.apply import hits
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
     from modelzoo.studies.peaks import evaluate as peaks
@@ -164,6 +173,11 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "motifs_of_attributions", lambda file, out, **options: out)
     monkeypatch.setattr(search, "search", lambda *a, out, **options: Recipe())
     monkeypatch.setattr(hub, "publish", lambda name, repo_id, *, private: repo_id)
+    monkeypatch.setattr(hits, "write_run_hits", lambda run, model: None)
+    if "--from-attributions" in words:  # a run that an earlier command of the page made
+        run = Path(words[words.index("--from-attributions") + 1])
+        run.parent.mkdir(exist_ok=True)
+        run.touch()
     if words[1:3] == ["train", "expert"]:
         shutil.rmtree("runs/mine")
     monkeypatch.setattr(sys, "argv", words)

@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
 from modelzoo.apply import inputs
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.sequences import Record, Reject, one_hot, refuse
+from modelzoo.sequences import Interval, Record, Reject, one_hot, refuse
+from modelzoo.sequences.intervals import Center, holds_intervals
+from modelzoo.tracks.anndata import write_anndata
+from modelzoo.tracks.parquet import write_parquet
+from modelzoo.tracks.placed import columns
+from modelzoo.zoo.adapters import Wrapped, named
 
 BASES = 1 << 14  # positions a model sees at once, whatever the sequences' length
+_PLACE = ("chrom", "start", "end", "strand")
 WINDOW = 1 << 13  # records that are sorted by length together
 
 
 class Prediction(NamedTuple):
-    """What a model says of one record; `gate` is empty unless the model is a mixture."""
+    """What a model says of one record.
+
+    Attributes:
+        name: The record's.
+        logits: The model's outputs, one per task.
+        probabilities: Empty unless the outputs are logits, as those of the zoo's models are.
+        gate: Empty unless the model is a mixture.
+        interval: Where the record was read from a genome.
+    """
 
     name: str
     logits: list[float]
     probabilities: list[float]
     gate: list[float]
+    interval: Interval | None = None
 
     @property
     def numbers(self) -> list[float]:
@@ -36,7 +52,8 @@ class Prediction(NamedTuple):
 
     def cells(self) -> list[str]:
         """Return the text of its columns."""
-        return [self.name, *(f"{number:.6g}" for number in self.numbers)]
+        place = map(str, self.interval[:4]) if self.interval else ()
+        return [self.name, *place, *(f"{number:.6g}" for number in self.numbers)]
 
 
 @dataclass(frozen=True)
@@ -44,11 +61,14 @@ class Predictions:
     """A prediction for every record, in their order; each is made when it is taken.
 
     Attributes:
-        columns: The names of a prediction's columns: the record's name, then for every task a
-            logit and a probability, then for every expert of a mixture its weight.
+        columns: The names of a prediction's columns: the record's name; chrom, start, end and
+            strand where records are from a genome; for every task a logit and a probability, or an
+            output where a model's outputs are not logits; for every expert of a mixture its weight.
+        tasks: The names of the model's outputs.
     """
 
     columns: list[str]
+    tasks: Sequence[str]
     _made: Iterator[Prediction]
 
     def __iter__(self) -> Iterator[Prediction]:
@@ -60,6 +80,9 @@ def predict(
     sequences: inputs.Sequences,
     *,
     genome: str | Path | None = None,
+    width: int | None = None,
+    center: Center | None = None,
+    exclude: str | Path | None = None,
     device: str | torch.device | None = None,
     batch_size: int | None = None,
     reject: Reject = refuse,
@@ -67,10 +90,16 @@ def predict(
     """Return what a model predicts for sequences of any lengths.
 
     Args:
-        model: A model of the zoo, or its name, folder or `"owner/repo"`.
-        sequences: A FASTA, .seq or BED file; or the sequences themselves, as strings or records.
-            They are read as predictions are taken.
-        genome: FASTA file of the genome, for a BED file.
+        model: Any model (see `modelzoo.wrap`), or what names one: of the catalog, a folder,
+            `"owner/repo"`, `"module:callable"` or `"file.py:callable"`.
+        sequences: A file of sequences or of intervals, see `modelzoo.sequences.read_sequences`;
+            or the sequences themselves, as strings or records. They are read as predictions are
+            taken.
+        genome: The genome of the intervals, in FASTA or 2bit.
+        width: Of the windows around the intervals' centers; by default the length that a model of
+            the catalog was trained on.
+        center: `"summit"` or `"middle"`; by default the summit where the file has one.
+        exclude: A file of regions; windows that overlap one are left out.
         device: Where the model runs; where it is, by default.
         batch_size: The most sequences at once; by default, as many as have 16,384 positions.
         reject: Called with what is wrong with a record or with its numbers; it is left out if this
@@ -82,10 +111,26 @@ def predict(
         >>> bound.logits > shuffled.logits
         True
     """
-    loaded = inputs.module(model, device)
-    records = inputs.records(sequences, genome, reject)
-    made = _predictions(loaded, records, batch_size)
-    return Predictions(_columns(loaded), _finite(made, reject))
+    loaded: Any = inputs.module(model, device)
+    found = inputs.records(
+        sequences,
+        genome,
+        reject,
+        width=width,
+        trained_width=inputs.trained_width(model),
+        center=center,
+        exclude=exclude,
+    )
+    if isinstance(sequences, str | Path):
+        placed = holds_intervals(sequences)
+    else:
+        first, found = inputs.peeked(found)
+        placed = first is not None and first.interval is not None
+    if isinstance(loaded, Wrapped) and not loaded.has_names:
+        first, found = inputs.peeked(found)
+        named(loaded, inputs.TRIED if first is None else len(first.sequence))
+    made = _predictions(loaded, found, batch_size)
+    return Predictions(_columns(loaded, placed), loaded.tasks, _finite(made, reject))
 
 
 def _finite(predictions: Iterable[Prediction], reject: Reject) -> Iterator[Prediction]:
@@ -96,6 +141,37 @@ def _finite(predictions: Iterable[Prediction], reject: Reject) -> Iterator[Predi
             _, *cells = prediction.cells()
             cause = f"expected finite numbers, got {', '.join(cells)}"
             reject(ValueError(f"predictions of {prediction.name!r}: {cause}"))
+
+
+def save_tables(
+    made: Predictions,
+    found: Sequence[Prediction],
+    path: Path,
+    formats: Sequence[str],
+    about: Mapping[str, str],
+) -> None:
+    """Write predictions as Parquet or AnnData, beside the TSV file that they would be in.
+
+    Args:
+        made: Names the columns and tasks.
+        found: The predictions.
+        path: The TSV file; only its ending is changed.
+        formats: `"parquet"` and `"h5ad"`.
+        about: What the predictions are of.
+    """
+    peaks: dict[str, Sequence[Any]] = {"id": [one.name for one in found]}
+    placed = [one.interval for one in found if one.interval is not None]
+    if len(placed) == len(found) and found:
+        where = columns(placed)
+        peaks |= {name: where[name] for name in _PLACE}
+    numbers = np.array([one.numbers for one in found], np.float32).reshape(len(found), -1)
+    if "parquet" in formats:
+        names = [name for name in made.columns if name not in ("id", *_PLACE)]
+        table: dict[str, Any] = {**peaks, **dict(zip(names, numbers.T))}
+        write_parquet(table, path.with_suffix(".parquet"), about)
+    if "h5ad" in formats:
+        outputs = numbers[:, : len(made.tasks)]
+        write_anndata(peaks, outputs, made.tasks, path.with_suffix(".h5ad"), about)
 
 
 def _predictions(
@@ -114,13 +190,14 @@ def _predictions(
         yield from (made[i] for i in range(len(window)))
 
 
-def _columns(model: Any) -> list[str]:
+def _columns(model: Any, placed: bool) -> list[str]:
     tasks = [""] if len(model.tasks) == 1 else [f"_{task}" for task in model.tasks]
     experts = model.experts if isinstance(model, MixtureOfExperts) else ()
+    kinds = ["output"] if isinstance(model, Wrapped) else ["logit", "probability"]
     return [
         "id",
-        *(f"logit{task}" for task in tasks),
-        *(f"probability{task}" for task in tasks),
+        *(_PLACE if placed else ()),
+        *(f"{kind}{task}" for kind in kinds for task in tasks),
         *(f"gate_{factor}" for factor in experts),
     ]
 
@@ -136,7 +213,9 @@ def _batch(model: nn.Module, records: list[Record]) -> list[Prediction]:
         gates = model.mixture.alpha(embeddings).tolist()
     else:
         logits = model(x)
+    probabilities = logits[:, :0] if isinstance(model, Wrapped) else logits.sigmoid()
+    rows = zip(records, logits.tolist(), probabilities.tolist(), gates)
     return [
-        Prediction(record.name, *values)
-        for record, *values in zip(records, logits.tolist(), logits.sigmoid().tolist(), gates)
+        Prediction(record.name, outputs, chances, gate, record.interval)
+        for record, outputs, chances, gate in rows
     ]

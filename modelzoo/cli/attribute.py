@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -11,16 +13,26 @@ import typer
 import modelzoo
 from modelzoo.cli.options import (
     BatchOption,
+    BinsOption,
+    CenterOption,
     DeviceOption,
+    ExcludeOption,
+    FilesOption,
     GenomeOption,
+    InputOption,
     ModelOption,
     OverwriteOption,
     SeedOption,
     SequencesArgument,
+    TrackOption,
+    WeightsOption,
+    WidthOption,
     argument,
     example,
     load,
     one_of,
+    runs,
+    window,
 )
 from modelzoo.cli.terminal import Rejects, errors, progress
 
@@ -29,52 +41,87 @@ app = typer.Typer()
 
 @app.command(**example("shiftsmooth attribute peaks.fa -m deepbind-gata3 --max-shift 10 -o out"))
 def attribute(
-    sequences: SequencesArgument,
-    model: ModelOption,
     output: Annotated[
         Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
     ],
+    model: ModelOption,
+    sequences: SequencesArgument = None,
+    files: FilesOption = None,
     method: Annotated[
         str, typer.Option(**one_of("methods"), help="How to attribute: {methods}.")
     ] = "shiftsmooth",
     max_shift: Annotated[int, typer.Option(help="Shifts from -N to N.", min=0)] = 5,
     task: Annotated[
-        str | None, typer.Option(help="The output to explain; the model's first by default.")
+        str | None,
+        typer.Option(help="The output to explain, by name or number; the first by default."),
     ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="What to write besides attributions.h5, once for each: {formats}, hits. npz by "
+            "default.",
+        ),
+    ] = None,
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Also the standard deviation over shifts.")
+    ] = False,
     seed: SeedOption = 0,
-    top: Annotated[int, typer.Option(help="How many logos to draw.", min=0)] = 20,
+    top: Annotated[int, typer.Option(help="How many sequences to draw.", min=0)] = 20,
     genome: GenomeOption = None,
+    width: WidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    weights: WeightsOption = None,
+    layout: InputOption = None,
+    track: TrackOption = None,
+    bins: BinsOption = None,
     batch_size: BatchOption = None,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Attribute a model's prediction to the letters of sequences of one length.
 
-    Writes attributions.h5; one_hot.npz and hypothetical.npz for `modisco motifs -s -a`; logos of
-    the sequences with the highest logits, and index.html to look through them. After a kill, the
-    same command resumes.
+    Writes attributions.h5; by default one_hot.npz and hypothetical.npz for `modisco motifs -s -a`;
+    logos of the sequences with the highest outputs, and index.html to look through them, in a
+    genome browser if they are intervals. After a kill, the same command resumes.
     """
+    from modelzoo.apply.hits import write_run_hits
     from modelzoo.reports.attributions import write_attributions_page
 
-    rejects = Rejects()
-    file = argument(
-        modelzoo.attribute,
-        load(model, device),
-        sequences,
-        output,
-        method=method,
-        max_shift=max_shift,
-        task=task,
-        seed=seed,
-        genome=genome,
-        batch_size=batch_size,
-        overwrite=overwrite,
-        reject=rejects,
-        track=_counted,
-    )
-    page = write_attributions_page(file, model, top, overwrite=overwrite)
-    errors.print(f"{file.done} attributed, {rejects.count} skipped; see {page}")
-    if rejects.count:
+    loaded = load(model, device, weights=weights, input=layout, track=track, bins=bins)
+    chosen = formats or ["npz"]
+    skipped = 0
+    for path, folder in runs(sequences, files, output, ""):
+        assert folder is not None  # the output is required
+        rejects = Rejects()
+        file = argument(
+            modelzoo.attribute,
+            loaded,
+            path,
+            folder,
+            method=method,
+            max_shift=max_shift,
+            task=task,
+            seed=seed,
+            genome=genome,
+            width=window(width, model, path),
+            center=center,
+            exclude=exclude,
+            spread=spread,
+            formats=[name for name in chosen if name != "hits"],
+            about={"model": model, "command": shlex.join(["shiftsmooth", *sys.argv[1:]])},
+            batch_size=batch_size,
+            overwrite=overwrite,
+            reject=rejects,
+            track=_counted,
+        )
+        hits = write_run_hits(file, loaded) if "hits" in chosen else None
+        page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
+        errors.print(f"{file.done} attributed, {rejects}; see {page}")
+        skipped += rejects.count
+    if skipped:
         raise typer.Exit(1)
 
 

@@ -69,11 +69,18 @@ def _simulations() -> Iterable[str]:
     return simulations()
 
 
+def _formats() -> Iterable[str]:
+    from modelzoo.tracks.formats import FORMATS
+
+    return FORMATS
+
+
 REGISTRIES: dict[str, Callable[[], Iterable[str]]] = {
     "experts": _experts,
     "baselines": _baselines,
     "factors": _factors,
     "losses": _losses,
+    "formats": _formats,
     "methods": _methods,
     "simulations": _simulations,
 }
@@ -134,7 +141,11 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _writable(path: Path | None) -> Path | None:
+def _all_readable(paths: list[Path] | None) -> list[Path]:
+    return [_readable(path) for path in paths or ()]
+
+
+def writable(path: Path | None) -> Path | None:
     """Refuse a file in a folder that is not there; - is standard output."""
     if path is None or str(path) == "-":
         if sys.stdout is None:
@@ -157,12 +168,63 @@ def distinct(output: Path | None, *inputs: Path | None) -> None:
 
 
 SequencesArgument = Annotated[
-    Path,
+    list[Path] | None,
     typer.Argument(
-        metavar="SEQS",
-        callback=_readable,
-        help="FASTA, .seq or BED file, each also as .gz; or - for FASTA from standard input.",
+        metavar="SEQS...",
+        callback=_all_readable,
+        help="FASTA, .seq, BED, narrowPeak or broadPeak files, or .tsv or .csv tables with chrom, "
+        "start and end, each also as .gz; or - for FASTA from standard input. Each of several "
+        "files has its own results.",
     ),
+]
+FilesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--files", exists=True, dir_okay=False, help="A text file with the names of more files."
+    ),
+]
+WidthOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Of the windows around intervals; by default the length that a model of the catalog "
+        "was trained on.",
+    ),
+]
+CenterOption = Annotated[
+    Literal["summit", "middle"] | None,
+    typer.Option(help="Of a window; by default the summit where the file has one."),
+]
+ExcludeOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="BED of regions; windows that overlap one are left out."
+    ),
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="For module:callable: .safetensors, or a state dict without other objects.",
+    ),
+]
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="LAYOUT",
+        help="The layout that the model takes: (B,4,L), (B,L,4) or (B,1,4,L).",
+    ),
+]
+TrackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--track", metavar="N", help="The output track to use, from 0; or first:last+1 for a mean."
+    ),
+]
+BinsOption = Annotated[
+    str | None, typer.Option("--bins", metavar="FIRST:LAST+1", help="The output bins to average.")
 ]
 ModelOption = Annotated[
     str,
@@ -170,7 +232,8 @@ ModelOption = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="A name that `shiftsmooth models` lists, a folder, or owner/repo on the Hub.",
+        help="A name that `shiftsmooth models` lists, a folder, or owner/repo on the Hub; or your "
+        "own, module:callable or file.py:callable, which imports your code.",
         autocompletion=names,
     ),
 ]
@@ -179,7 +242,7 @@ TableOption = Annotated[
     typer.Option(
         "--output",
         "-o",
-        callback=_writable,
+        callback=writable,
         help="A TSV file; standard output by default, and for -.",
     ),
 ]
@@ -193,7 +256,9 @@ OverwriteOption = Annotated[
 GenomeOption = Annotated[
     Path | None,
     typer.Option(
-        exists=True, dir_okay=False, help="FASTA of the genome that a BED file's intervals lie in."
+        exists=True,
+        dir_okay=False,
+        help="The genome that intervals lie in: FASTA, plain or bgzipped, or 2bit.",
     ),
 ]
 SourceArgument = Annotated[
@@ -235,11 +300,60 @@ def argument(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise typer.BadParameter(str(error)) from error
 
 
-def load(name: str, device: Device) -> Any:
-    """Return a model on the device asked for."""
-    from modelzoo.zoo import hub
+def load(name: str, device: Device, **options: Any) -> Any:
+    """Return a model on the device asked for.
 
-    return hub.load(name, device=chosen(device))
+    Args:
+        name: What `--model` is given.
+        device: What `--device` is given.
+        options: See `modelzoo.zoo.adapters.load_any`.
+    """
+    from modelzoo.zoo.adapters import load_any
+    from modelzoo.zoo.hub import WeightsError
+
+    try:
+        return load_any(name, device=chosen(device), **options)
+    except WeightsError:  # the call is right, the file is not
+        raise
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def runs(
+    given: list[Path] | None, files: Path | None, output: Path | None, suffix: str
+) -> list[tuple[Path, Path | None]]:
+    """Return each file of sequences with the path of its results.
+
+    The results of a single file are the output itself. Those of one of several files lie in the
+    output folder, under the file's name.
+
+    Args:
+        given: On the command line.
+        files: A list of more.
+        output: What `--output` is given.
+        suffix: Of each of several results.
+    """
+    listed = files.read_text(encoding="utf-8").splitlines() if files else []
+    paths = [*(given or ()), *(_readable(Path(line)) for line in listed if line.strip())]
+    if not paths:
+        raise typer.BadParameter("expected at least one file of sequences", param_hint="SEQS")
+    if len(paths) == 1:
+        return [(paths[0], output)]
+    if output is None:
+        raise typer.BadParameter("expected a folder, for several files", param_hint="--output")
+    stems = [Path(path.name.removesuffix(".gz")).stem for path in paths]
+    if twice := [stem for stem in stems if stems.count(stem) > 1]:
+        raise typer.BadParameter(f"expected names that differ, got {twice[0]!r} again")
+    output.mkdir(parents=True, exist_ok=True)
+    return [(path, output / f"{stem}{suffix}") for path, stem in zip(paths, stems)]
+
+
+def window(width: int | None, model: str, sequences: Path) -> int | None:
+    """Return the width of the windows around a file's intervals; None for other files."""
+    from modelzoo.apply.inputs import trained_width
+    from modelzoo.sequences.intervals import holds_intervals
+
+    return width or (trained_width(model) if holds_intervals(sequences) else None)
 
 
 def chosen(device: Device) -> str:

@@ -28,12 +28,27 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
 
 
 class Rejects:
-    """Names on standard error the records that cannot be used, and counts them."""
+    """Names on standard error the records that cannot be used, and counts them.
+
+    Attributes:
+        count: Of the records that cannot be used.
+        excluded: Of those that lie in a region that is to be left out, which are not named.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.excluded = 0
+
+    def __str__(self) -> str:
+        """Return how many records were left out, and why."""
+        excluded = f", {self.excluded} excluded" if self.excluded else ""
+        return f"{self.count} skipped{excluded}"
 
     def __call__(self, error: ValueError) -> None:
         """Name one."""
+        from modelzoo.sequences.records import Excluded
+
+        if isinstance(error, Excluded):
+            self.excluded += 1
+            return
         self.count += 1
         errors.print(f"skipped: {error}", markup=False)

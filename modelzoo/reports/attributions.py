@@ -1,26 +1,39 @@
-"""The page of a run of attributions: the logos of the sequences with the highest logits."""
+"""The page of a run of attributions: a genome browser, or logos, of the highest outputs."""
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelzoo.files import write_atomically
+from modelzoo.reports.browser import Shown, add_browser, add_logos
 from modelzoo.reports.figures import svg
 from modelzoo.reports.page import Page
-from modelzoo.tracks.h5 import AttributionsFile
+from modelzoo.sequences import AMBIGUOUS
+from modelzoo.tracks.h5 import Attributed, AttributionsFile
 from shiftsmooth.plot import plot_logos
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def write_attributions_page(
-    file: AttributionsFile, model: str, top: int, *, overwrite: bool = False
+    file: AttributionsFile,
+    model: str,
+    top: int,
+    hits: DataFrame | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Write logos, and a page to look through them, beside the file; return the page.
 
     Args:
         file: A finished run.
         model: The model's name.
-        top: How many logos, of the highest logits.
+        top: How many sequences to show, of the highest outputs.
+        hits: As of `modelzoo.tracks.hits.placed_hits`, to show in the genome browser.
         overwrite: Remove the logos of a run that was here before.
     """
     folder = file.path.parent / "logos"
@@ -31,11 +44,31 @@ def write_attributions_page(
     page = Page("Attributions")
     told = ("method", "max_shift", "task")
     page.facts({"model": model, **{key: str(file.parameters[key]) for key in told}})
-    for rank, (name, logit, one_hot, scores) in enumerate(file.top(top), start=1):
-        figure = plot_logos(scores, one_hot)
+    output = str(file.about.get("output", "logit"))
+    shown = []
+    for rank, one in enumerate(file.top(top), start=1):
         # A record may be named anything; a file may not.
-        safe = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:80]
+        safe = re.sub(r"[^\w.+-]", "_", one.name, flags=re.ASCII)[:80]
         logo = folder / f"{rank:03d}_{safe}.svg"
+        figure = plot_logos(one.hypothetical, one.one_hot)
         write_atomically(logo, svg(figure, logo.stem).encode())
-        page.card(f"rank-{rank}", name, {"logit": f"{logit:.3f}"}, figure)
+        shown.append(_shown(one, output))
+    unit = f"contribution to the {output}, against the mean base"
+    if shown and file.sizes:
+        add_browser(page, shown, file.sizes, unit=unit, total=file.done, hits=hits)
+    else:
+        add_logos(page, shown, unit=unit, total=file.done)
     return page.write(file.path.with_name("index.html"))
+
+
+def _shown(one: Attributed, output: str) -> Shown:
+    present = one.one_hot.any(0).numpy()
+    codes = one.one_hot.argmax(0).numpy().astype("u1")
+    codes[~present] = AMBIGUOUS
+    contributions = (one.hypothetical * one.one_hot).sum(0).numpy()
+    facts = {output: f"{one.output:.3f}"}
+    if output == "logit":
+        # the models of the zoo are trained on peaks against shuffles
+        chance = 1 / (1 + math.exp(-one.output))
+        facts = {"score": f"{one.output:.1f} (log-odds peak against shuffle, P {chance:.3f})"}
+    return Shown(one.name, facts, codes, contributions, one.spread, one.interval)

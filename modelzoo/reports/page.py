@@ -36,6 +36,7 @@ class Page:
     def __init__(self, title: str) -> None:
         self.title = title
         self._parts: list[str] = []
+        self._styles = [_STYLE]
         self._has_cards = False
 
     def heading(self, text: str, level: int = 2) -> None:
@@ -76,9 +77,16 @@ class Page:
             caption: Written below it.
         """
         self._parts.append(
-            f'<figure id="{html.escape(name)}">{_drawing(figure, name)}'
+            f'<figure id="{html.escape(name)}">{_scrolled(inline(figure, name))}'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
+
+    def embed(self, markup: str, *, style: str = "", script: str = "") -> None:
+        """Add HTML as it is, with its own style and with a script that runs once all is there."""
+        self._parts.append(markup)
+        self._styles.append(style)
+        if script:
+            self._parts.append(f'<script type="module">\n{script}</script>')
 
     @contextmanager
     def grid(self) -> Iterator[None]:
@@ -92,7 +100,7 @@ class Page:
         name: str,
         title: str,
         facts: Mapping[str, str],
-        figure: Figure,
+        figure: Figure | str,
         table: Table | None = None,
     ) -> None:
         """Add one of many things of a kind. A box above the first finds cards by their text.
@@ -101,15 +109,16 @@ class Page:
             name: Its id, not given to anything else on the page.
             title: Its heading.
             facts: Names and values, below the heading.
-            figure: Such as its logo.
+            figure: Such as its logo; or HTML that draws it.
             table: Beside the figure where there is room.
         """
         if not self._has_cards:
             self._parts.append(_SEARCH)
         self._has_cards = True
+        drawing = figure if isinstance(figure, str) else inline(figure, name)
         self._parts.append(
             f'<article id="{html.escape(name)}"><h3>{html.escape(title)}</h3>{_facts(facts)}'
-            f'<div class="pair">{_drawing(figure, name)}{table.to_html() if table else ""}</div>'
+            f'<div class="pair">{_scrolled(drawing)}{table.to_html() if table else ""}</div>'
             "</article>"
         )
 
@@ -117,7 +126,10 @@ class Page:
         """Return the whole page."""
         script = _SCRIPT if self._has_cards else ""
         return _PAGE.format(
-            title=html.escape(self.title), style=_STYLE, body="\n".join(self._parts), script=script
+            title=html.escape(self.title),
+            style="".join(self._styles),
+            body="\n".join(self._parts),
+            script=script,
         )
 
     def write(self, path: Path) -> Path:
@@ -134,8 +146,8 @@ def _facts(facts: Mapping[str, str]) -> str:
     return f"<dl>{''.join(pairs)}</dl>" if facts else ""
 
 
-def _drawing(figure: Figure, name: str) -> str:
-    return f'<div class="scroll" tabindex="0">{inline(figure, name)}</div>'
+def _scrolled(drawing: str) -> str:
+    return f'<div class="scroll" tabindex="0">{drawing}</div>'
 
 
 _STYLE = """\
@@ -184,7 +196,10 @@ article h3 { margin: .8rem 0 .2rem; }
   grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)); }
 """
 
-_SEARCH = '<input type="search" placeholder="Show only those with&nbsp;…" aria-label="filter">'
+_SEARCH = (
+    '<input type="search" placeholder="Show only those with&nbsp;…" aria-label="filter">'
+    '<p role="status"></p>'
+)
 
 _SCRIPT = """
 <script>
@@ -193,6 +208,8 @@ const cards = [...document.querySelectorAll("article")].map(card => [card, [
 document.querySelector("input").addEventListener("input", event => {
   const wanted = event.target.value.toLowerCase();
   for (const [card, text] of cards) card.hidden = !text.includes(wanted);
+  document.querySelector("[role=status]").textContent = cards.every(([card]) => card.hidden)
+    ? `None of the ${cards.length} on this page matches "${event.target.value}".` : "";
 });
 </script>"""
 

@@ -15,6 +15,8 @@ from modelzoo.sequences.encoding import (
     reverse_complement_codes,
 )
 from modelzoo.sequences.fasta import read_fasta
+from modelzoo.sequences.genome import Genome
+from modelzoo.sequences.intervals import Interval, Regions, read_intervals
 from modelzoo.sequences.read import read_sequences
 from modelzoo.sequences.records import Record, Reject, refuse
 from modelzoo.sequences.seq import read_seq
@@ -23,7 +25,10 @@ __all__ = [
     "ALPHABET",
     "AMBIGUOUS",
     "IUPAC",
+    "Genome",
+    "Interval",
     "Record",
+    "Regions",
     "Reject",
     "columns",
     "decode",
@@ -33,6 +38,7 @@ __all__ = [
     "one_hot",
     "read_bed",
     "read_fasta",
+    "read_intervals",
     "read_seq",
     "read_sequences",
     "refuse",

@@ -1,67 +1,54 @@
-"""BED files: intervals of a genome."""
+"""The sequences of intervals: BED, narrowPeak, broadPeak and tables, with a genome."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelzoo.sequences.encoding import reverse_complement_letters
+from modelzoo.sequences.genome import Genome
+from modelzoo.sequences.intervals import Center, interval_rows
 from modelzoo.sequences.records import Record, Reject, parsed, refuse
-from modelzoo.sequences.text import lines
 
 
 def read_bed(
-    path: str | Path, genome: str | Path, *, width: int | None = None, reject: Reject = refuse
+    path: str | Path,
+    genome: str | Path,
+    *,
+    width: int | None = None,
+    center: Center | None = None,
+    reject: Reject = refuse,
 ) -> Iterator[Record]:
-    """Yield the sequences of a BED file's intervals, reverse complemented on the minus strand.
+    """Yield the sequences of a file's intervals, reverse complemented on the minus strand.
 
-    Records take the BED name, or `chrom:start-end` where there is none; repeated ones are kept.
+    Records take the interval's name, or `chrom:start-end` of what was read where there is none;
+    repeated ones are kept. They know the interval that they were read from.
 
     Args:
-        path: BED file with at least chrom, start, end (0-based, half open), gzipped or not.
-        genome: FASTA file of the genome; its index is written beside it on first use.
-        width: Length to cut every interval or extend it to, about its middle. Positions beyond
+        path: See `modelzoo.sequences.intervals.interval_rows`.
+        genome: The genome, in FASTA (plain or bgzipped) or 2bit.
+        width: Length of the window to read around every interval's center. Positions beyond
             the ends of a chromosome read as N. None keeps the intervals as they are.
+        center: `"summit"` or `"middle"`; by default the summit where the file has one.
         reject: Called with the error of a wrong interval, which is left out if the call returns.
 
     Raises:
         ValueError: An interval is malformed or not in the genome; the message names file, line
             and cause.
+        LookupError: Genome and intervals name the chromosomes differently (`1` and `chr1`).
     """
-    from pyfaidx import Fasta
-
     if width is not None and width < 1:
         raise ValueError(f"width: expected at least 1, got {width}")
-    if not Path(genome).is_file():
-        raise FileNotFoundError(f"genome: no such file: {genome}")
-    with Fasta(str(genome)) as chromosomes:
+    with Genome(genome) as chromosomes:
+        rows, parse = interval_rows(path)
 
         def record(text: str) -> Record:
-            fields = text.split("\t")
-            if len(fields) < 3:
-                raise ValueError(f"expected chrom, start, end, got {len(fields)} column(s)")
-            chrom, first, last, name, _, strand = (*fields[:6], *[""] * 3)[:6]
-            try:
-                start, end = int(first), int(last)
-            except ValueError:
-                raise ValueError(f"expected integers, got {first!r}, {last!r}") from None
-            if chrom not in chromosomes:
-                raise ValueError(f"no chromosome {chrom!r} in {genome}")
-            size = len(chromosomes[chrom])
-            if not 0 <= start < end <= size:
-                raise ValueError(f"expected 0 <= start < end <= {size}, got {start}, {end}")
+            interval = parse(text)
+            size = chromosomes.size(interval.chrom)
+            if not 0 <= interval.start < interval.end <= size:
+                got = f"{interval.start}, {interval.end}"
+                raise ValueError(f"expected 0 <= start < end <= {size}, got {got}")
             if width is not None:
-                start = (start + end) // 2 - width // 2
-                end = start + width
-            sequence = str(chromosomes[chrom][max(start, 0) : min(end, size)])
-            sequence = "N" * -min(start, 0) + sequence + "N" * max(end - size, 0)
-            if strand == "-":
-                sequence = reverse_complement_letters(sequence)
-            return Record(f"{chrom}:{start}-{end}" if name in ("", ".") else name, sequence)
+                interval = interval.window(width, center)
+            return Record(interval.label, chromosomes.sequence(interval), None, interval)
 
-        rows = ((line, text) for line, text in lines(path) if not _is_comment(text))
         yield from parsed(rows, record, path, reject)
-
-
-def _is_comment(text: str) -> bool:
-    return not text.strip() or text.startswith(("#", "track", "browser"))

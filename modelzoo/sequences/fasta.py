@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelzoo.sequences.records import Record, Reject, at, parsed, refuse
-from modelzoo.sequences.text import lines
+from modelzoo.sequences.records import Record, Reject, parsed, refuse
+from modelzoo.sequences.text import at, lines
 
 
 def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:

@@ -7,26 +7,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modelzoo.sequences.encoding import LETTERS
+from modelzoo.sequences.intervals import Interval
+from modelzoo.sequences.text import at
 
 Reject = Callable[[ValueError], None]
 
 
 class Record(NamedTuple):
-    """One sequence of a file; `label` is None where the file gives none."""
+    """One sequence of a file.
+
+    Attributes:
+        label: None where the file gives none.
+        interval: Where the sequence lies in a genome, as read on the interval's strand; None where
+            it was not cut from one.
+    """
 
     name: str
     sequence: str
     label: int | None = None
+    interval: Interval | None = None
+
+
+class Excluded(ValueError):
+    """A record lies in a region that is to be left out; nothing is wrong with it."""
 
 
 def refuse(error: ValueError) -> None:
     """Raise the error of a wrong record. Readers do this unless they are told otherwise."""
-    raise error
-
-
-def at(path: str | Path, line: int, cause: object) -> ValueError:
-    """Return the error that says in which line of a file something is wrong."""
-    return ValueError(f"{path}, line {line}: {cause}")
+    if not isinstance(error, Excluded):
+        raise error
 
 
 def parsed(

@@ -11,7 +11,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, cast
 
-from modelzoo.sequences.records import at
+
+def at(path: str | Path, line: int, cause: object) -> ValueError:
+    """Return the error that says in which line of a file something is wrong."""
+    return ValueError(f"{path}, line {line}: {cause}")
 
 
 def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]:

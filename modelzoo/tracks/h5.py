@@ -22,8 +22,10 @@ import torch
 from torch import Tensor
 
 from modelzoo.files import replacing
-from modelzoo.sequences import columns
+from modelzoo.sequences import Interval
+from modelzoo.sequences import columns as one_hot_columns
 from modelzoo.tracks.npz import save_npz
+from modelzoo.tracks.placed import columns
 
 ROWS = 64  # sequences that are copied at once
 MADE = ("attributions.h5", "one_hot.npz", "hypothetical.npz", "index.html", "logos")
@@ -43,12 +45,35 @@ class _Place(NamedTuple):
         return self.offset + number * self.dtype.itemsize * math.prod(self.shape[1:])
 
 
+class Attributed(NamedTuple):
+    """A sequence of a run.
+
+    Attributes:
+        name: The record's.
+        output: What the model says, for the task that is explained.
+        one_hot: (4, L).
+        hypothetical: What each letter would contribute, (4, L).
+        spread: (L,), in a run that has it.
+        interval: Where it lies, if it is from a genome.
+    """
+
+    name: str
+    output: float
+    one_hot: Tensor
+    hypothetical: Tensor
+    spread: np.ndarray | None
+    interval: Interval | None
+
+
 class AttributionsFile:
     """The file of one run.
 
     It holds `ids` (n,), `one_hot` (n, 4, L) with N all zero, `hypothetical` (n, 4, L): what each
     letter would contribute, `projected` (n, L): what the letter present contributes, and `logits`
-    (n, tasks). The run's parameters are attributes of the file.
+    (n, tasks). Sequences from a genome have `chrom`, `start`, `end`, `strand`, and the group
+    `sizes` has the length of each chromosome. `spread` (n, L), where it was asked for, is the
+    standard deviation over shifts of what the letter present contributes. Attributes of the file
+    are the run's parameters, and what else is known about it.
 
     Args:
         folder: Where the file is, or is to be; made if need be.
@@ -57,6 +82,9 @@ class AttributionsFile:
         codes: The sequences, (n, L), as of `modelzoo.sequences.encode`.
         tasks: The names of the model's outputs; the parameter `task` is one of them.
         overwrite: Start anew where the folder holds another run.
+        intervals: Where the sequences lie, if they are from a genome.
+        sizes: The length of every chromosome of it.
+        about: What else is to be said of the run, such as model and version.
 
     Raises:
         ValueError: The folder holds another run, or files that no run made.
@@ -72,7 +100,11 @@ class AttributionsFile:
         tasks: Sequence[str],
         *,
         overwrite: bool = False,
+        intervals: Sequence[Interval] | None = None,
+        sizes: Mapping[str, int] | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
+        self.tasks = list(tasks)
         self.path, self.parameters = folder / MADE[0], parameters
         self.target = tasks.index(parameters["task"])
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +115,9 @@ class AttributionsFile:
                 raise
             if not overwrite:
                 _refuse_others(folder)
-            _lay_out(self.path, parameters, names, codes, len(tasks))
+            known = {"tasks": list(tasks), "parameters": sorted(parameters)}
+            attributes = {**(about or {}), **parameters, **known}
+            _lay_out(self.path, attributes, names, codes, len(tasks), intervals, sizes or {})
             self._take_up()
 
     def _take_up(self) -> None:
@@ -93,8 +127,9 @@ class AttributionsFile:
         hint = "write elsewhere, or start anew with --overwrite"
         try:
             with h5py.File(self.path) as file:
-                found = dict(file.attrs)
-                self._places = {name: _place(file[name]) for name in _SHAPES}
+                found = {key: file.attrs[key] for key in file.attrs["parameters"]}
+                shapes = [*_SHAPES, *(["spread"] if "spread" in file else [])]
+                self._places = {name: _place(file[name]) for name in shapes}
         except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{self.path}: expected a file of attributions ({error}); {hint}"
@@ -117,18 +152,53 @@ class AttributionsFile:
         """How many sequences are attributed."""
         return int(self._read("done"))
 
-    def write(self, start: int, hypothetical: np.ndarray, logits: np.ndarray) -> None:
+    @property
+    def about(self) -> dict[str, Any]:
+        """The attributes of the file: the run's parameters, and what else is known about it."""
+        with h5py.File(self.path) as file:
+            return dict(file.attrs)
+
+    @property
+    def intervals(self) -> list[Interval] | None:
+        """Where the sequences lie in the genome; None if they are from none."""
+        with h5py.File(self.path) as file:
+            if "chrom" not in file:
+                return None
+            text = [file[name].asstr()[()].tolist() for name in ("chrom", "strand", "ids")]
+            start, end = file["start"][()].tolist(), file["end"][()].tolist()
+        chrom, strand, names = text
+        return list(map(Interval, chrom, start, end, strand, names))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The length of every chromosome, in the genome's order; empty if there is none."""
+        with h5py.File(self.path) as file:
+            if "sizes" not in file:
+                return {}
+            group = file["sizes"]
+            return dict(zip(group["chrom"].asstr()[()].tolist(), group["length"][()].tolist()))
+
+    def write(
+        self,
+        start: int,
+        hypothetical: np.ndarray,
+        logits: np.ndarray,
+        spread: np.ndarray | None = None,
+    ) -> None:
         """Write the results of the sequences from `start` on; all before them are done.
 
         Args:
             start: The row of the first.
             hypothetical: Shape (rows, 4, L).
             logits: Shape (rows, tasks).
+            spread: Shape (rows, L), in a run that has it.
         """
         stop = start + len(logits)
         with np.errstate(invalid="ignore"):  # `not_finite` tells
             projected = (hypothetical * self._read("one_hot", start, stop)).sum(1)
         results = {"hypothetical": hypothetical, "projected": projected, "logits": logits}
+        if spread is not None:
+            results["spread"] = spread
         with open(self.path, "r+b", buffering=0) as file:
             for name, values in results.items():
                 self._put(file.fileno(), name, start, values)
@@ -153,20 +223,23 @@ class AttributionsFile:
                 save_npz(path, file[path.stem], ROWS)
         return paths
 
-    def top(self, count: int) -> Iterator[tuple[str, float, Tensor, Tensor]]:
-        """Yield name, logit, one-hot and hypothetical scores of those with the highest logits.
+    def top(self, count: int) -> Iterator[Attributed]:
+        """Yield the sequences with the highest outputs.
 
         Args:
             count: How many at most, the highest first.
         """
+        intervals = self.intervals
         with h5py.File(self.path) as file:
             logits = file["logits"][:, self.target]
-            for row in np.argsort(-logits, kind="stable")[:count]:
-                yield (
+            for row in np.argsort(-logits, kind="stable")[:count].tolist():
+                yield Attributed(
                     file["ids"].asstr()[row],
                     float(logits[row]),
                     torch.from_numpy(file["one_hot"][row]).float(),
                     torch.from_numpy(file["hypothetical"][row]),
+                    file["spread"][row] if "spread" in file else None,
+                    None if intervals is None else intervals[row],
                 )
 
     def _broken(self, start: int, stop: int) -> np.ndarray:
@@ -221,11 +294,20 @@ def _refuse_others(folder: Path) -> None:
 
 
 def _lay_out(
-    path: Path, parameters: Mapping[str, Any], names: Sequence[str], codes: np.ndarray, tasks: int
+    path: Path,
+    attributes: Mapping[str, Any],
+    names: Sequence[str],
+    codes: np.ndarray,
+    tasks: int,
+    intervals: Sequence[Interval] | None,
+    sizes: Mapping[str, int],
 ) -> None:
     count, length = codes.shape
-    needed = count * (length * (4 + 16 + 4) + 4 * tasks + _NAME) + _SLACK
+    per_letter = 4 + 16 + 4 + (4 if attributes.get("spread") else 0)
+    needed = count * (length * per_letter + 4 * tasks + _NAME) + _SLACK
     needed += sum(len(name.encode()) for name in names)
+    if intervals is not None:
+        needed += count * (2 * 8 + 2 * _NAME) + len(sizes) * (8 + 2 * _NAME)
     if (free := shutil.disk_usage(path.parent).free) < needed:
         # The HDF5 library takes the process down with it when it runs into a full disk.
         cause = f"expected room for {needed:,} bytes, got {free:,}"
@@ -233,17 +315,28 @@ def _lay_out(
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    shapes: dict[str, tuple[int, ...]] = {
+        "hypothetical": (count, 4, length),
+        "projected": (count, length),
+        "logits": (count, tasks),
+    }
+    if attributes.get("spread"):
+        shapes["spread"] = (count, length)
     with replacing(path) as part:
         with h5py.File(part, "w") as file:
-            file.attrs.update(parameters)
-            file.create_dataset("ids", data=list(names), dtype=h5py.string_dtype())
-            for name, shape, dtype in (
-                ("one_hot", (count, 4, length), "i1"),
-                ("hypothetical", (count, 4, length), "f4"),
-                ("projected", (count, length), "f4"),
-                ("logits", (count, tasks), "f4"),
-            ):
-                file.create_dataset(name, shape, dtype, dcpl=early)
+            file.attrs.update(attributes)
+            text = h5py.string_dtype()
+            file.create_dataset("ids", data=list(names), dtype=text)
+            if intervals is not None:
+                for name, values in columns(intervals).items():
+                    if name != "name":  # which is the id
+                        kind = "i8" if name in ("start", "end") else text
+                        file.create_dataset(name, data=values, dtype=kind)
+                file.create_dataset("sizes/chrom", data=list(sizes), dtype=text)
+                file.create_dataset("sizes/length", data=list(sizes.values()), dtype="i8")
+            file.create_dataset("one_hot", (count, 4, length), "i1", dcpl=early)
+            for name, shape in shapes.items():
+                file.create_dataset(name, shape, "f4", dcpl=early)
             file.create_dataset("done", (), "i8", data=0)
             letters = _place(file["one_hot"])
         with open(part, "r+b", buffering=0) as raw:
@@ -251,5 +344,5 @@ def _lay_out(
                 os.posix_fallocate(raw.fileno(), 0, part.stat().st_size)
             for start in range(0, count, ROWS):
                 # An ambiguous position has no letter.
-                rows = columns(codes[start : start + ROWS], ambiguous=0).numpy()
+                rows = one_hot_columns(codes[start : start + ROWS], ambiguous=0).numpy()
                 _put(raw.fileno(), letters.row(start), rows.astype("i1").tobytes())

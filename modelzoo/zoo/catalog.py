@@ -14,6 +14,7 @@ from typing import Any
 
 WEIGHTS = Path(__file__).parent / "weights"
 RECIPES = Path(__file__).parent / "recipes"
+LENGTH = 101  # of the sequences in the ChIP-seq files
 OWNER = "shiftsmooth"  # the Hub organisation that holds the catalog's repositories
 
 Scores = Mapping[str, Mapping[str, float]]
@@ -50,6 +51,13 @@ class ModelInfo:
     sha256: str
     scores: Scores
     recipe: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def length(self) -> int | None:
+        """The length of the sequences it was trained on, where the recipe tells."""
+        if "length" in self.config:
+            return int(self.config["length"])
+        return LENGTH if self.recipe.get("data") else None
 
     @property
     def file(self) -> str:

@@ -158,8 +158,9 @@ def test_long_sequences_are_attributed_a_few_at_a_time(model, tmp_path):
 def test_records_of_another_length_are_left_out_by_name():
     rejected = []
     records = [Record("a", "ACGT"), Record("b", "ACG"), Record("c", "TTTN")]
-    names, codes = collect(records, rejected.append)
+    names, codes, intervals = collect(records, rejected.append)
     assert names == ["a", "c"]
+    assert intervals is None
     assert codes.tolist() == [[0, 1, 2, 3], [3, 3, 3, 4]]
     assert [str(error) for error in rejected] == ["'b' has 3 positions; expected 4"]
 

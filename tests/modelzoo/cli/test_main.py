@@ -42,7 +42,7 @@ def test_no_command_shows_help_and_is_a_wrong_call(shiftsmooth):
     ("arguments", "message"),
     [
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["predict"], "Missing argument 'SEQS'"),
+        (["predict", "-m", "tiny-gata3"], "expected at least one file of sequences"),
         (["predict", "absent.fa", "-m", "tiny-gata3"], "no such file: 'absent.fa'"),
         (["predict", "-", "-m", "tiny-gata4"], "did you mean 'tiny-gata3'?"),
         (["predict", "-", "-m", "tiny-gata3", "--device", "tpu"], "'tpu' is not one of"),

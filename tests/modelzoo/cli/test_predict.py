@@ -43,12 +43,13 @@ def test_predict_reads_gzip_seq_bed_and_standard_input(tiny, shiftsmooth, tmp_pa
     (tmp_path / "a.seq.gz").write_bytes(gzip.compress(seq.encode()))
     (tmp_path / "genome.fa").write_text(">chr1\nTTACGTACGTACGTACGTTT\n")
     (tmp_path / "a.bed").write_text("chr1\t2\t18\tone\n")
+    genome = ["--genome", tmp_path / "genome.fa", "--width", 16]
+    placed = shiftsmooth("predict", tmp_path / "a.bed", *genome, "-m", "tiny-gata3").out
+    assert placed.count("\tchr1\t2\t18\t.\t") == 1
     outputs = [
         shiftsmooth("predict", tmp_path / "a.fa.gz", "-m", "tiny-gata3").out,
         shiftsmooth("predict", tmp_path / "a.seq.gz", "-m", "tiny-gata3").out,
-        shiftsmooth(
-            "predict", tmp_path / "a.bed", "--genome", tmp_path / "genome.fa", "-m", "tiny-gata3"
-        ).out,
+        placed.replace("\tchrom\tstart\tend\tstrand", "").replace("\tchr1\t2\t18\t.", ""),
     ]
     stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b">one\nACGTACGTACGTACGT\n")))
     monkeypatch.setattr(sys, "stdin", stdin)

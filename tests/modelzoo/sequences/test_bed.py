@@ -1,6 +1,6 @@
 import pytest
 
-from modelzoo.sequences import Record, read_bed, read_sequences
+from modelzoo.sequences import Interval, Record, read_bed, read_sequences
 
 
 def test_bed_intervals_are_cut_from_the_genome(write, genome):
@@ -9,16 +9,33 @@ def test_bed_intervals_are_cut_from_the_genome(write, genome):
         "track name=x\n#chrom\nchr1\t1\t7\nchr2\t0\t4\tpeak\t0\t-\nchr2\t0\t4\tpeak\t0\t+\n",
     )
     assert list(read_sequences(bed, genome)) == [
-        Record("chr1:1-7", "ACCGGT"),
-        Record("peak", "AATC"),
-        Record("peak", "GATT"),
+        Record("chr1:1-7", "ACCGGT", None, Interval("chr1", 1, 7)),
+        Record("peak", "AATC", None, Interval("chr2", 0, 4, "-", "peak")),
+        Record("peak", "GATT", None, Interval("chr2", 0, 4, "+", "peak")),
     ]
 
 
 def test_bed_width_recentres_and_reads_n_beyond_the_chromosome(write, genome):
     bed = write("a.bed", "chr2\t0\t2\nchr2\t5\t7\n")
-    sequences = [record.sequence for record in read_bed(bed, genome, width=5)]
-    assert sequences == ["NGATT", "ACANN"]
+    records = list(read_bed(bed, genome, width=5))
+    assert [record.sequence for record in records] == ["NGATT", "ACANN"]
+    assert [record.interval for record in records] == [
+        Interval("chr2", -1, 4),
+        Interval("chr2", 4, 9),
+    ]
+
+
+def test_windows_of_a_narrow_peak_lie_around_its_summit(write, genome):
+    peaks = write("a.narrowPeak", "chr1\t0\t12\tp\t0\t.\t1\t1\t1\t2\n")
+    (summit,) = read_bed(peaks, genome, width=3)
+    (middle,) = read_bed(peaks, genome, width=3, center="middle")
+    assert (summit.sequence, middle.sequence) == ("ACC", "GTT")
+
+
+def test_chromosomes_of_other_names_end_the_reading(write, genome):
+    bed = write("a.bed", "1\t0\t2\n" * 3)
+    with pytest.raises(LookupError, match="got '1' for its 'chr1'"):
+        list(read_bed(bed, genome, reject=lambda error: None))
 
 
 @pytest.mark.parametrize(

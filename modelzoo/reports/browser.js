@@ -1,0 +1,84 @@
+// Opens igv.js on the numbers in the page: no file and no network is needed.
+async function unpacked(id) {
+  const packed = Uint8Array.from(atob(document.getElementById(id).textContent.trim()),
+    character => character.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return await new Response(stream).text();
+}
+
+function bases({ chrom, start, packed, largest }) {
+  const values = Int8Array.from(atob(packed), character => character.charCodeAt(0));
+  return Array.from(values, (value, i) => ({
+    chr: chrom, start: start + i, end: start + i + 1, value: (value * largest) / 127,
+  }));
+}
+
+function track(name, type, features, options) {
+  return { name, type, features, order: 0, ...options };
+}
+
+async function open(shown) {
+  const script = document.createElement("script");
+  script.textContent = await unpacked("igv");
+  document.head.append(script);
+  const slices = shown.runs.map(({ chrom, start, letters }) =>
+    `>${chrom}:${start + 1}-${start + letters.length} @len=${shown.sizes[chrom]}\n${letters}\n`);
+  const values = key => shown.runs.filter(run => run[key]).flatMap(run =>
+    bases({ ...run, packed: run[key], largest: run[`${key}_largest`] }));
+  const tracks = [
+    track(shown.unit, "wig", values("contribution"),
+      { graphType: "dynseq", height: 160, autoscale: true }),
+    track("peaks", "annotation", shown.peaks.map(({ chrom, start, end, name, strand }) =>
+      ({ chr: chrom, start, end, name, strand })), { displayMode: "SQUISHED", height: 40 }),
+  ];
+  const spread = values("spread");
+  if (spread.length)
+    tracks.splice(1, 0, track("spread over shifts", "wig", spread,
+      { graphType: "bar", color: "rgb(120,120,120)", height: 60, autoscale: true }));
+  if (shown.hits.length)
+    tracks.push(track("hits", "annotation", shown.hits.map(([chrom, start, end, name, strand, sum]) =>
+      ({ chr: chrom, start, end, name, strand, color: sum < 0 ? "#d62839" : "#255c99",
+        attribution: sum })), { displayMode: "EXPANDED", height: 80 }));
+  return await igv.createBrowser(document.getElementById("browser"), {
+    reference: {
+      id: "shown", name: "shown regions", indexed: false, wholeGenomeView: false,
+      fastaURL: `data:text/plain;base64,${btoa(slices.join(""))}`,
+    },
+    loadDefaultGenomes: false,
+    locus: locus(shown.peaks[0]),
+    showCenterGuide: false,
+    tracks,
+  });
+}
+
+function locus({ chrom, start, end }) {
+  return `${chrom}:${start + 1}-${end}`;
+}
+
+function list(shown, browser) {
+  const input = document.getElementById("find"), status = document.getElementById("found");
+  const rows = [...document.querySelectorAll("#peaks button")];
+  const go = row => {
+    browser.search(locus(shown.peaks[row]));
+    for (const [i, button] of rows.entries()) button.toggleAttribute("aria-current", i === row);
+    current = row;
+  };
+  let current = 0;
+  rows.forEach((button, row) => button.addEventListener("click", () => go(row)));
+  document.getElementById("next").addEventListener("click", () => go((current + 1) % rows.length));
+  document.getElementById("previous").addEventListener("click",
+    () => go((current + rows.length - 1) % rows.length));
+  input.addEventListener("input", () => {
+    const wanted = input.value.toLowerCase();
+    const left = rows.filter(button =>
+      !(button.parentElement.hidden = !button.textContent.toLowerCase().includes(wanted)));
+    status.textContent = left.length ? "" :
+      `No peak on this page matches "${input.value}". It shows ${rows.length} of ${shown.total}.`;
+  });
+  go(0);
+}
+
+unpacked("shown").then(JSON.parse).then(async shown => {
+  list(shown, await open(shown));
+  document.getElementById("browser").dataset.ready = "yes";
+});

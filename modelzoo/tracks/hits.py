@@ -1,0 +1,77 @@
+"""Hits in genome coordinates: BED6 for a browser, and a table with everything that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modelzoo.files import replacing
+from modelzoo.sequences import Interval
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ["chrom", "start", "end", "name", "attribution", "strand", "p_value", "windows"]
+_PLACE = ["chrom", "start", "end", "name", "strand"]
+_OTHER_STRAND = {"+": "-", "-": "+", ".": "."}
+
+
+def placed_hits(hits: DataFrame, intervals: Sequence[Interval]) -> DataFrame:
+    """Return hits where they lie in the genome, each once, with the columns `COLUMNS`.
+
+    A hit that several windows hold has the mean of their attributions and the lowest p-value;
+    `windows` counts them.
+
+    Args:
+        hits: With the columns sequence (the row of its window), start, stop, attribution and
+            p_value, and where known motif and strand, all as read on the window's strand.
+        intervals: The windows.
+    """
+    import pandas
+
+    windows = [intervals[row] for row in hits["sequence"]]
+    turned = np.array([window.strand == "-" for window in windows], bool)
+    left = np.array([window.start for window in windows], int)
+    right = np.array([window.end for window in windows], int)
+    start, stop = hits["start"].to_numpy(int), hits["stop"].to_numpy(int)
+    strands = hits["strand"] if "strand" in hits else ["."] * len(hits)
+    table = pandas.DataFrame(
+        {
+            "chrom": [window.chrom for window in windows],
+            "start": np.maximum(np.where(turned, right - stop, left + start), 0),
+            "end": np.where(turned, right - start, left + stop),
+            "name": hits["motif"].to_numpy() if "motif" in hits else "seqlet",
+            "strand": [_OTHER_STRAND[s] if turn else s for s, turn in zip(strands, turned)],
+            "attribution": hits["attribution"].to_numpy(float),
+            "p_value": hits["p_value"].to_numpy(float),
+        }
+    )
+    merged = table.groupby(_PLACE, as_index=False, sort=True).agg(
+        attribution=("attribution", "mean"),
+        p_value=("p_value", "min"),
+        windows=("p_value", "size"),
+    )
+    return merged[COLUMNS]
+
+
+def write_hits(hits: DataFrame, path: Path) -> Path:
+    """Write the table as TSV, and beside it as BED6; return the BED file's path.
+
+    The score of BED is the attribution's size, scaled so that the largest has 1000.
+
+    Args:
+        hits: As of `placed_hits`.
+        path: The TSV file.
+    """
+    with replacing(path) as part:
+        hits.to_csv(part, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
+    sizes = hits["attribution"].abs()
+    score = (1000 * sizes / max(sizes.max(), np.finfo(float).tiny)).round().astype(int)
+    bed = hits.assign(score=score)[["chrom", "start", "end", "name", "score", "strand"]]
+    bed_path = path.with_suffix(".bed")
+    with replacing(bed_path) as part:
+        bed.to_csv(part, sep="\t", index=False, header=False, lineterminator="\n")
+    return bed_path

@@ -1,0 +1,167 @@
+"""Attributions to look through: what the page holds, and what a real browser makes of it."""
+
+import base64
+import gzip
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas
+import pytest
+
+from modelzoo.reports.browser import Shown, add_browser, add_logos
+from modelzoo.reports.page import Page
+from modelzoo.sequences import Interval, decode, encode
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+HOSTILE = "</script><script>document.title = 'run'</script>"
+UNIT = "contribution to the logit, against the mean base"
+SIZES = {"chr1": 10_000, "chr2": 1_000_000}
+
+
+def shown(count=3, length=60, spread=True, placed=True):
+    rng = np.random.default_rng(0)
+    return [
+        Shown(
+            f"peak {number}",
+            {"logit": "3.2"},
+            rng.integers(4, size=length).astype("u1"),
+            rng.normal(size=length),
+            rng.random(length) if spread else None,
+            Interval("chr2", 500 * number, 500 * number + length, "+-."[number % 3])
+            if placed
+            else None,
+        )
+        for number in range(count)
+    ]
+
+
+def content(page):
+    packed = re.search(r'id="shown">(.*?)</script>', page.to_html(), re.DOTALL)[1]
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def numbers(run, name):
+    steps = np.frombuffer(base64.b64decode(run[name]), "i1")
+    return steps * run[f"{name}_largest"] / 127
+
+
+def with_browser(*rows, **options):
+    page = Page("Attributions")
+    add_browser(page, rows, SIZES, unit=UNIT, total=7, **options)
+    return page
+
+
+def test_the_browser_gets_letters_and_numbers_on_the_forward_strand():
+    plus, minus, _ = rows = shown()
+    first, second, _ = content(with_browser(*rows))["runs"]
+    assert first["letters"] == decode(plus.codes[None])[0]
+    assert second["letters"] == decode(3 - minus.codes[None, ::-1])[0]
+    for run, one, turn in ((first, plus, 1), (second, minus, -1)):
+        for name, values in (("contribution", one.contributions), ("spread", one.spread)):
+            step = np.abs(values).max() / 127
+            np.testing.assert_allclose(numbers(run, name), values[::turn], atol=0.51 * step)
+
+
+def test_windows_that_overlap_are_one_stretch_with_their_mean():
+    codes = encode("ACGTACGTAC")[0]
+    one = Shown("a", {}, codes[:6], np.ones(6), None, Interval("chr1", 4, 10))
+    other = Shown("b", {}, codes[2:], 3 * np.ones(8), None, Interval("chr1", 6, 14))
+    (run,) = content(with_browser(one, other))["runs"]
+    assert (run["start"], run["letters"]) == (4, "ACGTACGTAC")
+    wanted = [1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
+    np.testing.assert_allclose(numbers(run, "contribution"), wanted, atol=3 / 254 + 1e-6)
+    assert "spread" not in run
+
+
+def test_positions_before_the_chromosome_are_left_out():
+    one = Shown("a", {}, encode("NNACGT")[0], np.ones(6), None, Interval("chr1", -2, 4))
+    made = content(with_browser(one))
+    assert (made["runs"][0]["start"], made["runs"][0]["letters"]) == (0, "ACGT")
+    assert made["peaks"][0]["start"] == 0
+
+
+def test_five_hundred_peaks_with_spread_are_less_than_two_megabytes():
+    assert len(with_browser(*shown(500, 500)).to_html()) < 2e6
+
+
+def test_five_hundred_logos_are_less_than_two_megabytes():
+    page = Page("Attributions")
+    add_logos(page, shown(500, 500, placed=False), unit=UNIT, total=600)
+    assert len(page.to_html()) < 2e6
+
+
+def opened(page, folder, script="", size="1280,900"):
+    """Return what a page holds after its scripts and one more ran, and what the console said."""
+    path = folder / "index.html"
+    after = f"<script type=module>{script}</script></body>"
+    path.write_text(page.to_html().replace("</body>", after))
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            "--host-resolver-rules=MAP * ~NOTFOUND",  # what asks the network, fails and complains
+            f"--window-size={size}",
+            f"--user-data-dir={folder / 'profile'}",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout, re.findall(r".*CONSOLE.*", done.stderr)
+
+
+in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+
+JUMP = """
+const ready = setInterval(() => {
+  if (!document.getElementById("browser").dataset.ready) return;
+  clearInterval(ready);
+  document.getElementById("next").click();
+  const find = document.getElementById("find");
+  find.value = "peak 99";
+  find.dispatchEvent(new Event("input"));
+}, 100);
+"""
+
+
+@in_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["1280,900", "390,844"])
+def test_the_genome_browser_opens_jumps_and_searches_without_network(size, tmp_path):
+    hits = pandas.DataFrame(
+        [["chr2", 510, 520, HOSTILE, "+", 3.2]],
+        columns=["chrom", "start", "end", "name", "strand", "attribution"],
+    )
+    page = with_browser(*shown(), hits=hits)
+    dom, console = opened(page, tmp_path, JUMP, size)
+    assert console == []
+    assert 'data-ready="yes"' in dom
+    assert re.findall(r'<button type="button" aria-current="">.*?<b>(.*?)</b>', dom) == ["peak 1"]
+    assert 'No peak on this page matches "peak 99". It shows 3 of 7.' in html.unescape(dom)
+    assert "<title>Attributions</title>" in dom
+
+
+@in_chromium
+@pytest.mark.slow
+def test_logos_are_drawn_when_they_come_into_view(tmp_path):
+    page = Page("Attributions")
+    add_logos(page, shown(30, placed=False), unit=UNIT, total=40)
+    search = """
+    const input = document.querySelector("input");
+    setTimeout(() => { input.value = "peak 99"; input.dispatchEvent(new Event("input")); }, 3000);
+    """
+    dom, console = opened(page, tmp_path, search)
+    assert console == []
+    drawn = dom.count('aria-label="logo of')
+    assert 0 < drawn < 30
+    assert 'None of the 30 on this page matches "peak 99".' in html.unescape(dom)
