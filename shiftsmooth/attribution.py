@@ -53,7 +53,8 @@ class ShiftSmooth(GradientAttribution):
         *,
         trunk: Module | Literal["auto"] | None = None,
     ) -> None:
-        """
+        """Set up the attribution of a model.
+
         Args:
             forward_func: The model or any function of the inputs, to smooth its (signed) gradient;
                 a list of models, whose gradients are averaged; or another Captum attribution

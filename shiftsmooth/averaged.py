@@ -43,7 +43,8 @@ class ShiftAveraged(Module):
         strands: int = 1,
         share: Share = "auto",
     ) -> None:
-        """
+        """Wrap a model.
+
         Args:
             model: A module, or a function, of sequences (B, C, L), and further arguments.
             max_shift: N: the shifts are -N..N. None takes 5, or less where sequences are shorter.

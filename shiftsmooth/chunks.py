@@ -28,7 +28,8 @@ class Chunks:
     """How many shifts to run at once, measured when inputs of a shape are first seen."""
 
     def __init__(self, cpu_bytes: int = CPU_BYTES) -> None:
-        """
+        """Set the limit.
+
         Args:
             cpu_bytes: How many bytes of activations a CPU should keep at once.
         """

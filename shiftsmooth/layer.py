@@ -35,7 +35,8 @@ class LayerShiftSmooth(LayerAttribution):
         device_ids: list[int] | None = None,
         share: Share | None = None,
     ) -> None:
-        """
+        """Set up the attribution of a layer.
+
         Args:
             forward_func: The model, or a function that runs it.
             layer: The layer inside it.

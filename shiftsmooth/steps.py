@@ -148,7 +148,8 @@ class Method(Step):
         kwargs: dict[str, Any],
         flips: tuple[Dims, ...] | None = None,
     ) -> None:
-        """
+        """Set up for one call.
+
         Args:
             call: The call's arguments.
             method: The attribution.

@@ -72,7 +72,8 @@ class Counter(TorchDispatchMode):
     """Counts what the functions of torch do while it is active, backward passes included."""
 
     def __init__(self, most: float = float("inf")) -> None:
-        """
+        """Start to count.
+
         Args:
             most: Raise `TooMany` at more calls than these.
         """

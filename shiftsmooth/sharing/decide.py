@@ -81,7 +81,8 @@ class Sharer:
     """
 
     def __init__(self, forward_func: Callable[..., Any], share: Share, chunks: Chunks) -> None:
-        """
+        """Set up for a model.
+
         Args:
             forward_func: The model.
             share: True to share wherever that is possible, "auto" where it is also faster, False.

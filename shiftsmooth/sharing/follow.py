@@ -37,7 +37,8 @@ class Following(TorchFunctionMode):
     """
 
     def __init__(self, modules: dict[Module, str], constants: list[Tensor]) -> None:
-        """
+        """Set up for one run of a model.
+
         Args:
             modules: The names of the modules of the model.
             constants: Further tensors that do not depend on the inputs.
