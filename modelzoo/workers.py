@@ -1,9 +1,10 @@
-"""Parts: independent pieces of work, each leaving a file, in this process or in several.
+"""Parts: independent pieces of work, each leaving a file, wherever they are done.
 
 A part is a pure function of its inputs and leaves one file. The file begins with a checksum of its
 content and of the part's key, so a file that was cut, or that was made from something else, counts
-as not there. Work that was interrupted goes on where it was, and gives the same bytes wherever and
-in whatever order its parts are done.
+as not there. Work that was interrupted resumes, and gives the same bytes wherever and in whatever
+order its parts are done: in this process, in several (`run`), on a Ray cluster
+(`modelzoo.on_ray`), or as one job of many (`share`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 ATTEMPTS = 3  # at a part whose process ends or hangs
@@ -85,6 +88,7 @@ def run(
     *,
     workers: int | None = None,
     timeout: float | None = None,
+    engine: Engine | None = None,
     description: str = "",
     progress: bool = True,
 ) -> None:
@@ -95,6 +99,7 @@ def run(
         workers: Processes; one a core by default. 1 works in this process; for more, a script has
             to guard its main part by `if __name__ == "__main__"`.
         timeout: Seconds after which a part's process is ended and the part begun again.
+        engine: Does the parts instead of processes of this machine.
         description: Shown beside the bar.
         progress: Show a bar with the time left.
 
@@ -104,7 +109,8 @@ def run(
     """
     todo = sorted((part for part in parts if part.read() is None), key=lambda part: -part.cost)
     count = min(workers or os.cpu_count() or 1, len(todo))
-    engine: Engine = _here if count < 2 and timeout is None else _Processes(count, timeout)
+    if engine is None:
+        engine = _here if count < 2 and timeout is None else _Processes(count, timeout)
     total = sum(part.cost for part in parts)
     done = total - sum(part.cost for part in todo)
     with (
@@ -113,6 +119,36 @@ def run(
     ):
         for part in finished:
             bar.update(part.cost)
+
+
+def share(parts: Sequence[Part], number: int, of: int) -> list[Part]:
+    """Return the parts of job `number`, 1 to `of`; the jobs' shares are all parts, each once."""
+    if not 1 <= number <= of:
+        raise ValueError(f"part: expected 1/{of} to {of}/{of}, got {number}/{of}")
+    return list(parts[number - 1 :: of])
+
+
+@contextmanager
+def alone(folder: Path, say: Callable[[str], object] | None = None) -> Iterator[None]:
+    """Wait until no other run works in a folder, then keep others out.
+
+    Args:
+        folder: An existing folder. The file `.lock` in it may stay; a killed run holds it no more.
+        say: Called with a message if there is another run to wait for; by default it goes to
+            standard error.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        (say or partial(print, file=sys.stderr))(
+            f"{folder}: another run is at work there; waiting until it has ended"
+        )
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -172,7 +208,7 @@ class _Processes:
                     elif late or not worker.alive:
                         failures[part.path] += 1
                         if failures[part.path] == ATTEMPTS:
-                            raise _given_up(part, self.timeout if late else None)
+                            raise given_up(part, self.timeout if late else None)
                         worker.end()
                         workers[workers.index(worker)] = _Worker()
                         waiting.appendleft(part)
@@ -259,10 +295,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _given_up(part: Part, timeout: float | None) -> Exception:
+def given_up(part: Part, timeout: float | None = None) -> Exception:
+    """Return the error that ends a run when a part has failed `ATTEMPTS` times."""
     if timeout is None:
         return RuntimeError(
             f"{part.path}: its process ended {ATTEMPTS} times before it was done; is there enough"
-            " memory?"
+            " memory, and time?"
         )
     return TimeoutError(f"{part.path}: took longer than {timeout:g} s, {ATTEMPTS} times")

@@ -15,6 +15,7 @@ FLOORS = (
     "errors",
     "files",
     "workers",
+    "on_ray",
     "sequences",
     "architectures",
     "motifs",

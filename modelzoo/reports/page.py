@@ -176,7 +176,8 @@ dt { color: var(--dim); } dd { margin: 0; font-weight: 600; overflow-wrap: anywh
 .scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums;
   margin: .8rem 0; }
-caption { text-align: left; padding: .4rem 0; font-weight: 600; max-width: 46rem; }
+caption { text-align: left; padding: .4rem 0; font-weight: 600;
+  position: sticky; left: 0; max-width: min(46rem, 100vw - 2rem); }
 th, td { padding: .25rem 1rem .25rem .4rem; text-align: left; white-space: nowrap; }
 thead th { color: var(--dim); font-weight: 600; border-bottom: 1px solid var(--dim); }
 tbody tr:nth-child(even) { background: var(--soft); }

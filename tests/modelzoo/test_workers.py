@@ -1,11 +1,13 @@
 """Parts leave the same files wherever they are done, and however often that is interrupted."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 import torch
 
 from modelzoo import workers
-from modelzoo.workers import Part, run
+from modelzoo.workers import Part, alone, run, share
 from tests.support.work import dying, failing, hanging, parts, squared
 
 
@@ -134,6 +136,79 @@ def test_a_part_that_always_hangs_ends_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "ATTEMPTS", 1)
     with pytest.raises(TimeoutError, match=r"0.part: took longer than 1 s, 1 times"):
         run(parts(tmp_path, 1, hanging, times=9), timeout=1, progress=False)
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 7])
+def test_the_shares_of_all_jobs_are_all_parts_each_once(tmp_path, of):
+    some = parts(tmp_path, 5)
+    shares = [share(some, number, of) for number in range(1, of + 1)]
+    assert sorted(p.path for one in shares for p in one) == [p.path for p in some]
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize(("number", "of"), [(0, 3), (4, 3), (1, 0)])
+def test_a_job_that_there_is_not_is_named(number, of):
+    with pytest.raises(ValueError, match=f"part: expected 1/{of} to {of}/{of}, got {number}/{of}"):
+        share([], number, of)
+
+
+@pytest.mark.slow  # each job imports torch
+def test_jobs_in_any_order_some_twice_at_once_leave_the_bytes_of_one_process(tmp_path):
+    for name in ("one", "jobs"):
+        (tmp_path / name).mkdir()
+    run(parts(tmp_path / "one", 10), workers=1, progress=False)
+    script = tmp_path / "job.py"
+    script.write_text(JOB)
+    numbers = list(range(1, 11))
+    random.Random(0).shuffle(numbers)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), str(tmp_path / "jobs")]
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [
+            pool.submit(subprocess.run, [*command, str(n)], env=environment, check=True)
+            for number in numbers
+            for n in ([number, number] if number < 4 else [number])
+        ]
+    assert [job.result().returncode for job in jobs] == [0] * 13
+    assert contents(tmp_path / "one") == contents(tmp_path / "jobs")
+    assert not list((tmp_path / "jobs").glob(".*"))
+
+
+JOB = """
+import sys
+from tests.support.work import parts
+from modelzoo.workers import run, share
+run(share(parts(sys.argv[1], 10), int(sys.argv[2]), 10), workers=1, progress=False)
+"""
+
+
+def test_the_second_run_in_a_folder_says_so_and_waits_even_if_the_first_is_killed(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    first = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], env=environment, stdout=subprocess.PIPE
+    )
+    assert first.stdout.readline() == b"mine\n"
+    said = []
+
+    def kill(message):
+        said.append(message)
+        first.kill()
+
+    with alone(tmp_path, kill):
+        assert first.wait(10) == -signal.SIGKILL
+    assert said == [f"{tmp_path}: another run is at work there; waiting until it has ended"]
+    with alone(tmp_path, said.append):
+        assert len(said) == 1
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from modelzoo.workers import alone
+with alone(Path(sys.argv[1])):
+    print("mine", flush=True)
+    time.sleep(60)
+"""
 
 
 SCRIPT = """

@@ -33,12 +33,12 @@ def dying(folder, number, times):
     return squared(number)
 
 
-def hanging(folder, number, times):
+def hanging(folder, number, times, seconds=60):
     """Sleep for a minute, so many times."""
     with open(Path(folder) / f"naps-{number}", "a") as log:
         log.write("x")
     if (Path(folder) / f"naps-{number}").stat().st_size <= times:
-        time.sleep(60)
+        time.sleep(seconds)
     return squared(number)
 
 

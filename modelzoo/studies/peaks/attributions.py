@@ -24,7 +24,7 @@ from modelzoo.studies.peaks.compared import COMPARED, ISM, MAX_SHIFTS
 from modelzoo.studies.peaks.measures import MUTATIONS, SHIFTS, Values
 from modelzoo.studies.peaks.problems import Problem
 from modelzoo.studies.peaks.summaries import Measured
-from modelzoo.workers import Part, run
+from modelzoo.workers import Part, alone, run
 
 TIMED = 20  # sequences
 _EDGES = "edges"
@@ -97,9 +97,10 @@ def evaluate_attributions(
             made = _parts(folder / f"{factor}-{model_class}", problem, model, chosen, seed)
             parts |= {(factor, model_class, name): part for name, part in made.items()}
     # Mutagenesis first: the others are measured against it.
-    for is_reference, what in ((True, "mutagenesis"), (False, "attributions")):
-        some = [part for (*_, name), part in parts.items() if (name == ISM) == is_reference]
-        run(some, workers=workers, description=what, progress=progress)
+    with alone(folder):
+        for is_reference, what in ((True, "mutagenesis"), (False, "attributions")):
+            some = [part for (*_, name), part in parts.items() if (name == ISM) == is_reference]
+            run(some, workers=workers, description=what, progress=progress)
     found = [Measured(*key, _values(part)) for key, part in parts.items()]
     measured = [one for one in found if one.method in COMPARED]
     edges = [one for one in found if one.method == _EDGES]
@@ -169,8 +170,9 @@ def _archive(
 
 def _values(part: Part) -> Values:
     content = part.read()
-    if content is None:
-        raise FileNotFoundError(f"{part.path}: expected the file of a finished part")
+    if content is None:  # another job's part, which may not be done yet
+        part.do()
+        content = part.read() or b""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         return dict(file)
 

@@ -22,7 +22,7 @@ from modelzoo.studies.planted.measures import MEASURES, measurement
 from modelzoo.studies.planted.networks import KINDS, seeds, training
 from modelzoo.studies.planted.report import show
 from modelzoo.studies.planted.settings import QUICK, Settings
-from modelzoo.workers import run
+from modelzoo.workers import alone, run
 
 
 def evaluate(
@@ -60,7 +60,6 @@ def evaluate(
         for kind in KINDS
         for own in seeds(chosen, kind, name)
     ]
-    run(trainings, workers=workers, description="training", progress=progress)
     parts = {
         (measure, name): measurement(folder, chosen, measure, name)
         for measure, taken in MEASURES.items()
@@ -69,8 +68,10 @@ def evaluate(
     }
     # Instances are scanned for with the motifs.
     motifs = [part for (measure, _), part in parts.items() if measure == "motifs"]
-    for some in (motifs, list(parts.values())):
-        run(some, workers=workers, description="measuring", progress=progress)
+    with alone(folder):
+        run(trainings, workers=workers, description="training", progress=progress)
+        for some in (motifs, list(parts.values())):
+            run(some, workers=workers, description="measuring", progress=progress)
     results = {f"{m} {name}": json.loads(part.read() or b"") for (m, name), part in parts.items()}
     show(page, results)
     versions = {"torch": torch.__version__, "numpy": np.__version__}
