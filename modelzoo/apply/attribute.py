@@ -90,7 +90,7 @@ def attribute(
         "seed": seed,
         "model": _weights_sum(loaded),
         "sequences": sha256(json.dumps([*names, *codes.shape]).encode() + codes.tobytes()),
-        **({} if batch_size is None else {"batch_size": batch_size}),
+        "batch_size": batch_size,
     }
     file = AttributionsFile(
         Path(output), parameters, names, codes, loaded.tasks, overwrite=overwrite

@@ -51,7 +51,7 @@ class AttributionsFile:
 
     Args:
         folder: Where the file is, or is to be; made if need be.
-        parameters: Everything that the results depend on.
+        parameters: Everything that the results depend on; None where it was left to the default.
         names: The sequences' names.
         codes: The sequences, (n, L), as of `modelzoo.sequences.encode`.
         tasks: The names of the model's outputs; the parameter `task` is one of them.
@@ -102,10 +102,9 @@ class AttributionsFile:
         for name, place in self._places.items():
             if not 0 < place.offset <= place.row(place.shape[0] if place.shape else 0) <= size:
                 raise ValueError(f"{self.path}: expected all of {name!r}, got a part; {hint}")
-        here = {**self.parameters, **dict.fromkeys(found.keys() - self.parameters.keys())}
         differences = [
             f"{key.replace('_', '-')} {_told(found.get(key))} there, {_told(value)} here"
-            for key, value in here.items()
+            for key, value in self.parameters.items()
             if found.get(key) != value
         ]
         if differences:
@@ -234,7 +233,7 @@ def _lay_out(
     early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     with replacing(path) as part:
         with h5py.File(part, "w") as file:
-            file.attrs.update(parameters)
+            file.attrs.update({k: value for k, value in parameters.items() if value is not None})
             file.create_dataset("ids", data=list(names), dtype=h5py.string_dtype())
             for name, shape, dtype in (
                 ("one_hot", (count, 4, length), "i1"),
