@@ -122,8 +122,8 @@ def attribute(
         "seed": seed,
         "weights": checksum(loaded),
         "sequences": sha256(json.dumps([*names, *codes.shape]).encode() + codes.tobytes()),
-        **({} if batch_size is None else {"batch_size": batch_size}),
-        **({"spread": True} if spread else {}),
+        "batch_size": batch_size,
+        "spread": spread or None,
     }
     known = {"version": version("shiftsmooth"), "checksum": parameters["weights"]}
     kind = "output" if isinstance(loaded, Wrapped) else "logit"

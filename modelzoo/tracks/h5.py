@@ -77,7 +77,7 @@ class AttributionsFile:
 
     Args:
         folder: Where the file is, or is to be; made if need be.
-        parameters: Everything that the results depend on.
+        parameters: Everything that the results depend on; None where it was left to the default.
         names: The sequences' names.
         codes: The sequences, (n, L), as of `modelzoo.sequences.encode`.
         tasks: The names of the model's outputs; the parameter `task` is one of them.
@@ -115,8 +115,9 @@ class AttributionsFile:
                 raise
             if not overwrite:
                 _refuse_others(folder)
-            known = {"tasks": list(tasks), "parameters": sorted(parameters)}
-            attributes = {**(about or {}), **parameters, **known}
+            given = {key: value for key, value in parameters.items() if value is not None}
+            known = {"tasks": list(tasks), "parameters": sorted(given)}
+            attributes = {**(about or {}), **given, **known}
             _lay_out(self.path, attributes, names, codes, len(tasks), intervals, sizes or {})
             self._take_up()
 
@@ -138,10 +139,9 @@ class AttributionsFile:
         for name, place in self._places.items():
             if not 0 < place.offset <= place.row(place.shape[0] if place.shape else 0) <= size:
                 raise ValueError(f"{self.path}: expected all of {name!r}, got a part; {hint}")
-        here = {**self.parameters, **dict.fromkeys(found.keys() - self.parameters.keys())}
         differences = [
             f"{key.replace('_', '-')} {_told(found.get(key))} there, {_told(value)} here"
-            for key, value in here.items()
+            for key, value in self.parameters.items()
             if found.get(key) != value
         ]
         if differences:

@@ -12,6 +12,7 @@ from modelzoo.tracks.h5 import AttributionsFile
 SEQUENCES = ["ACGTTGCAAC", "TTGACCNATG", "GGGATAAGCA", "CATTTATCCC", "AAAAAAAAAA"]
 NAMES = ["one", "two", "<b>three</b>", "four/..", "five"]
 PARAMETERS = {"method": "shiftsmooth", "max_shift": 5, "task": "FOXM1", "seed": 0}
+PARAMETERS |= {"batch_size": None}
 
 
 def opened(folder, overwrite=False, **changes):
