@@ -116,7 +116,7 @@ def attribute(
         "max_shift": chosen.parameters.get("max_shift", 0),
         "task": loaded.tasks[target],
         "seed": seed,
-        "inputs": _digest(loaded, names, codes),
+        "inputs": _digest(loaded, names, codes, intervals),
         **({} if batch_size is None else {"batch_size": batch_size}),
         **({"spread": True} if spread else {}),
     }
@@ -176,9 +176,14 @@ def collect(
     return names, np.concatenate(rows), placed if len(placed) == len(rows) else None
 
 
-def _digest(model: nn.Module, names: Sequence[str], codes: np.ndarray) -> str:
-    """Tell runs apart by their inputs: weights, names and sequences."""
-    digest = hashlib.sha256(json.dumps([*names, *codes.shape]).encode())
+def _digest(
+    model: nn.Module,
+    names: Sequence[str],
+    codes: np.ndarray,
+    intervals: Sequence[Interval] | None,
+) -> str:
+    """Tell runs apart by their inputs: weights, names, sequences and where these lie."""
+    digest = hashlib.sha256(json.dumps([*names, *codes.shape, intervals]).encode())
     digest.update(codes.tobytes())
     digest.update(checksum(model).encode())
     return digest.hexdigest()

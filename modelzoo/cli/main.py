@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import metadata
 from typing import Annotated, NoReturn
 
 from modelzoo.zoo import catalog
@@ -61,10 +62,19 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(metadata.version("shiftsmooth"))
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
 def shiftsmooth(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Transcription-factor models, and attributions that hold still when the window moves."""
     if context.invoked_subcommand is None:

@@ -1,7 +1,8 @@
 """bigWig and bedGraph: one number per position of the genome.
 
-figwig writes the bigWigs. Like pyBigWig it takes arrays, but pyBigWig leaves a wrong maximum in the
-header where no value is positive. pybigtools takes Python numbers one by one and makes larger files.
+figwig writes the bigWigs. Like pyBigWig it takes arrays, but pyBigWig leaves a wrong maximum in
+the header where no value is positive. pybigtools takes Python numbers one by one, and its files are
+larger.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 import torch
@@ -91,3 +92,7 @@ def test_missing_package_says_how_to_get_it(missing):
     assert done.returncode == 1
     assert "pip install" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_that_of_the_distribution(shiftsmooth):
+    assert shiftsmooth("--version").out.strip() == metadata.version("shiftsmooth")
