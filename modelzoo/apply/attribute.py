@@ -121,7 +121,9 @@ def attribute(
         "task": loaded.tasks[target],
         "seed": seed,
         "weights": checksum(loaded),
-        "sequences": sha256(json.dumps([*names, *codes.shape]).encode() + codes.tobytes()),
+        "sequences": sha256(
+            json.dumps([*names, *codes.shape, intervals]).encode() + codes.tobytes()
+        ),
         "batch_size": batch_size,
         "spread": spread or None,
     }

@@ -172,3 +172,15 @@ def test_hits_lie_in_the_genome(desk, shiftsmooth):
     assert len(inside)
     for start, end, found in inside[["start", "end", "attribution"]].itertuples(index=False):
         assert found == pytest.approx(first[start - 330 : end - 330].sum(), rel=1e-3, abs=1e-6)
+
+
+def test_the_same_sequences_elsewhere_are_another_run(desk, shiftsmooth):
+    letters = "ACGTTGCAAC" * 6
+    (desk / "twice.fa").write_text(f">chr1\n{letters * 2}\n")
+    for start in (0, 10):
+        (desk / "a.bed").write_text(f"chr1\t{start}\t{start + 40}\tsame\n")
+        done = shiftsmooth(
+            *("attribute", "a.bed", "--genome", "twice.fa", "-m", "mine.py:build", "-o", "out")
+        )
+        assert done.code == (2 if start else 0)
+    assert "is of another run" in done.err
