@@ -83,7 +83,7 @@ def borzoi() -> nn.Module:
     from borzoi_pytorch.config_borzoi import BorzoiConfig
 
     options = {"depth": 1, "dim": 1536, "bins_to_return": 96}
-    return Output(Borzoi(BorzoiConfig(**options)))
+    return Output(Borzoi(BorzoiConfig(**options)), lambda model, x: model(x)[:, :4, 40:44])
 
 
 def tcn() -> nn.Module:
