@@ -1,7 +1,9 @@
 """Sharing on models that nobody here wrote, with random weights: the table of docs/sharing.md.
 
 python benchmarks/third_party.py [--rounds 10] [NAME ...] runs each model whose package is installed
-with and without sharing, and writes the table.
+with and without sharing, and writes the table. Install the packages by
+`pip install -c constraints.txt --no-deps NAME`: what some of them require beside it would replace
+torch, and no model needs it.
 """
 
 import argparse
