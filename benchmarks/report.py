@@ -11,11 +11,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 
-SHARED = "ShiftSmooth, share='auto'"
+SHARED = "ShiftSmooth, trunk='auto'"
 BOUNDS = """\
 Bounds: `ShiftSmooth` at most 1.15 times the black box at its best chunking, never slower than
 NoiseTunnel and at most half its time on the one-layer and the dilated CNN, within 15 % of the best
-fixed `shifts_per_eval`, and at least 20 times faster than the paper's loop; with `share="auto"` and
+fixed `shifts_per_eval`, and at least 20 times faster than the paper's loop; with `trunk="auto"` and
 N = 10 at least 8, 7, 2.5 and 2 times faster than NoiseTunnel on the dilated, one-layer, Basset-like
 and DeepBind models, and never above the black box.
 """
@@ -77,7 +77,7 @@ def table(cells: dict[str, dict[str, tuple[float, float]]]) -> list[str]:
     """Times and ratios of one N."""
     head = [
         "model", "one gradient", "black box (chunk)", "best fixed (chunk)", "ShiftSmooth",
-        "share='auto'", "NoiseTunnel", "paper's loop", "ShiftSmooth / black box",
+        "trunk='auto'", "NoiseTunnel", "paper's loop", "ShiftSmooth / black box",
         "ShiftSmooth / best fixed", "NoiseTunnel / ShiftSmooth", "NoiseTunnel / auto",
         "auto / black box", "loop / ShiftSmooth",
     ]  # fmt: skip

@@ -102,12 +102,12 @@ def method(name: str, model: nn.Module, x: Tensor, reach: int) -> Callable[[], o
         "gradient": lambda: gradient(model, x),
         "NoiseTunnel": lambda: noise_tunnel(model, x, reach),
         "ShiftSmooth": lambda: apart.attribute(x, 0, max_shift=reach),
-        "ShiftSmooth, share='auto'": lambda: shared.attribute(x, 0, max_shift=reach),
+        "ShiftSmooth, trunk='auto'": lambda: shared.attribute(x, 0, max_shift=reach),
     }[name]
 
 
 @pytest.mark.parametrize(
-    "name", ["gradient", "NoiseTunnel", "ShiftSmooth", "ShiftSmooth, share='auto'"]
+    "name", ["gradient", "NoiseTunnel", "ShiftSmooth", "ShiftSmooth, trunk='auto'"]
 )
 def test_method(benchmark, device, built, reach, name):
     shape, model, x = built
@@ -153,7 +153,7 @@ GROWTH = {
 }
 
 
-@pytest.mark.parametrize("name", ["ShiftSmooth", "ShiftSmooth, share='auto'"])
+@pytest.mark.parametrize("name", ["ShiftSmooth", "ShiftSmooth, trunk='auto'"])
 @pytest.mark.parametrize("shifts", [2, 5, 10, 20, 50], ids="N={}".format)
 @pytest.mark.parametrize("shape", GROWTH.values(), ids=GROWTH)
 def test_growth_with_n(benchmark, device, shape, shifts, name):
@@ -163,7 +163,7 @@ def test_growth_with_n(benchmark, device, shape, shifts, name):
     timed(benchmark, device, run, 2, growth="N", shape=shape.name, reach=shifts, method=name)
 
 
-@pytest.mark.parametrize("name", ["ShiftSmooth", "ShiftSmooth, share='auto'"])
+@pytest.mark.parametrize("name", ["ShiftSmooth", "ShiftSmooth, trunk='auto'"])
 @pytest.mark.parametrize("length", [100, 300, 1000, 3000, 10000], ids="L={}".format)
 @pytest.mark.parametrize("shape", GROWTH.values(), ids=GROWTH)
 def test_growth_with_length(benchmark, device, shape, length, name):
