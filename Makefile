@@ -28,6 +28,7 @@ bench: .venv/ready
 	$(BIN)/python -m pytest benchmarks -p no:cacheprovider --device $(DEVICE) \
 	  --benchmark-json .venv/bench-$(DEVICE).json --benchmark-columns min,median --benchmark-sort name
 	$(BIN)/python benchmarks/report.py .venv/bench-$(DEVICE).json $(REPORT).md
+	$(BIN)/python benchmarks/costs.py --device $(DEVICE)
 
 dist: .venv/ready
 	rm -rf dist

@@ -97,7 +97,7 @@ def reach(request) -> int:
 
 def method(name: str, model: nn.Module, x: Tensor, reach: int) -> Callable[[], object]:
     """What is timed under `name`."""
-    apart, shared = ShiftSmooth(model), ShiftSmooth(model, trunk="auto")
+    apart, shared = ShiftSmooth(model, share=False), ShiftSmooth(model, share="auto")
     return {
         "gradient": lambda: gradient(model, x),
         "NoiseTunnel": lambda: noise_tunnel(model, x, reach),
@@ -130,7 +130,7 @@ def test_fixed_shifts_per_eval(benchmark, device, built, reach, chunk):
     shape, model, x = built
     if chunk > 2 * reach + 1:
         pytest.skip("more than there are shifts")
-    smooth = ShiftSmooth(model)
+    smooth = ShiftSmooth(model, share=False)
     info = {"shape": shape.name, "reach": reach, "method": f"fixed, {chunk}"}
     timed(
         benchmark,

@@ -14,7 +14,7 @@ from .sharing import Share, Sharer, Sharing
 from .shifts import Dims
 from .steps import EachGradient, Step, on_other_strand
 
-SHARE: Share = False  # what `share` is when it is not given
+SHARE: Share = "auto"  # what `share` is when it is not given
 
 
 def checked_share(share: Share | None) -> Share:

@@ -96,6 +96,7 @@ class Sharer:
         self._checked: set[Any] = set()
         self._warned = False
         self._modules: dict[Module, str] = {}
+        self._apart_in: set[str] = set()
 
     def step(self, call: Arguments) -> Step:
         """The gradients of a call, shifted back and summed: shared or once per shift."""
@@ -217,8 +218,15 @@ class Sharer:
     def _counted(self, one: Arguments, shifts: Chunk) -> tuple[Following, Cost]:
         """A shared run of one example, and its cost."""
         run = self.following(one)
-        with Counter(MOST_CALLS if self.share == "auto" else float("inf")) as counter:
-            shared_gradient(run, self.forward_func, Copies(one, shifts))
+        try:
+            with Counter(MOST_CALLS if self.share == "auto" else float("inf")) as counter:
+                shared_gradient(run, self.forward_func, Copies(one, shifts))
+        except NotShareable:
+            if not run.refused_in or run.refused_in in self._apart_in:
+                raise
+            # Once more, with sharing ended before that module does what is refused.
+            self._apart_in.add(run.refused_in)
+            return self._counted(one, shifts)
         return run, counter.cost
 
     def _apart(self, call: Arguments, one: Arguments) -> Cost:
@@ -273,7 +281,7 @@ class Sharer:
     def following(self, call: Arguments) -> Following:
         """A new run of the model for a call."""
         constants = [x for x in (*call.args, call.target) if isinstance(x, Tensor)]
-        return Following(self._modules, constants)
+        return Following(self._modules, constants, frozenset(self._apart_in))
 
     def _refused(self, call: Arguments, error: Exception) -> _Plan:
         if not isinstance(error, NotShareable):

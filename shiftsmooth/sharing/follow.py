@@ -12,7 +12,7 @@ A refusal is remembered, so a model that catches the exception does not hide it.
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -34,17 +34,22 @@ class Following(TorchFunctionMode):
     Attributes:
         ended: For each function for which windows were written out, its name and its module's.
         followed: The functions that ran on parts.
+        refused_in: The name of the module in which something was refused, or "".
     """
 
-    def __init__(self, modules: dict[Module, str], constants: list[Tensor]) -> None:
+    def __init__(
+        self, modules: dict[Module, str], constants: list[Tensor], apart: frozenset[str]
+    ) -> None:
         """Set up for one run of a model.
 
         Args:
             modules: The names of the modules of the model.
             constants: Further tensors that do not depend on the inputs.
+            apart: Names of modules in which nothing is followed.
         """
         super().__init__()
-        self.modules, self.constants = modules, constants
+        self.modules, self.constants, self.apart = modules, constants, apart
+        self.refused_in = ""
         self.active = False
         self.reason: str | None = None
         self.ended: list[tuple[str, str]] = []
@@ -92,6 +97,8 @@ class Following(TorchFunctionMode):
             NotShareable: Always.
         """
         where = self._module()
+        if self.reason is None:
+            self.refused_in = where
         self.reason = self.reason or (f"{reason}, in module '{where}'" if where else reason)
         raise NotShareable(self.reason)
 
@@ -169,6 +176,8 @@ class Following(TorchFunctionMode):
     ) -> Any:
         if any(x.ordinary is not None for x in windows):
             return NotImplemented
+        if self.apart and any(name in self.apart for name in self._running()):
+            return NotImplemented
         return operation.run(*args, **kwargs)
 
     def _join(self, operation: Operation, source: Windows, result: Any) -> None:
@@ -238,13 +247,16 @@ class Following(TorchFunctionMode):
 
     def _module(self) -> str:
         """The name of the innermost module that is running."""
+        return next(self._running(), "")
+
+    def _running(self) -> Iterator[str]:
+        """The names of the modules that are running, the innermost first."""
         frame = sys._getframe()
         while frame is not None:
             owner = frame.f_locals.get("self")
             if isinstance(owner, Module) and owner in self.modules:
-                return self.modules[owner]
+                yield self.modules[owner]
             frame = frame.f_back  # type: ignore[assignment]
-        return ""
 
 
 def _ordinary(value: Any) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from .windows import NotShareable, Windows, windows_in
+from .windows import HALF, NotShareable, Windows, windows_in
 
 
 @dataclass(frozen=True)
@@ -791,7 +791,7 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
         result = _reduce(negative, "amax", keepdim)
         return result if result is NotImplemented else -result
     axis, dtype = x.axis, x.shared.dtype
-    if kind in ("mean", "sum") and dtype in (torch.float16, torch.bfloat16):
+    if dtype in HALF:  # sums of values, and of gradients, in float32 at least
         x = x.each(lambda part: part.float())
     elif not dtype.is_floating_point:
         return NotImplemented

@@ -21,6 +21,8 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
+HALF = (torch.float16, torch.bfloat16)
+
 
 class NotShareable(Exception):
     """The model does something to its windows that cannot be followed."""
@@ -238,6 +240,9 @@ class Windows(Tensor):
             starts = [self.starts[s] for s in members]
             first = min(starts)
             region = one_map.narrow(self.axis, first + low, max(starts) - first + high - low)
+            # In float32 at least, since here the gradients of all shifts are summed.
+            if region.dtype in HALF:
+                region = region.float()
             # (starts, B, ..., high - low, ...), without a copy
             windows = region.unfold(self.axis, high - low, 1)
             windows = windows.movedim((self.axis, -1), (0, self.axis + 1))
@@ -246,7 +251,7 @@ class Windows(Tensor):
         stacked = rows[0] if len(rows) == 1 else torch.cat(rows)
         if order != sorted(order):
             stacked = stacked[sorted(range(len(order)), key=order.__getitem__)]
-        return stacked.flatten(0, 1)
+        return stacked.flatten(0, 1).to(self.shared.dtype)
 
     @classmethod
     def __torch_function__(

@@ -212,7 +212,7 @@ def test_arguments_with_a_row_per_example_are_repeated_and_others_passed_on(x):
     model = Keeper()
     rows, table, word = torch.arange(3.0)[:, None], torch.ones(7, 2), {"a": 1}
     args = (rows, table, None, "text", word, torch.tensor(3.0), 2)
-    ShiftSmooth(model).attribute(x, None, args, max_shift=1, shifts_per_eval=3)
+    ShiftSmooth(model, share=False).attribute(x, None, args, max_shift=1, shifts_per_eval=3)
     ((size, found),) = model.calls
     assert size == 9
     assert found[0].tolist() == [[0.0], [1.0], [2.0]] * 3
@@ -221,7 +221,7 @@ def test_arguments_with_a_row_per_example_are_repeated_and_others_passed_on(x):
 
 def test_a_lone_argument_needs_no_tuple(x):
     model = Keeper()
-    ShiftSmooth(model).attribute(x, None, "word", max_shift=1, shifts_per_eval=3)
+    ShiftSmooth(model, share=False).attribute(x, None, "word", max_shift=1, shifts_per_eval=3)
     assert model.calls == [(9, ("word",))]
 
 
@@ -596,7 +596,7 @@ def test_memory_grows_with_shifts_per_eval_and_not_with_max_shift(x, options):
 
 def test_no_more_rows_run_at_once_than_asked_for(x):
     model = Rows()
-    ShiftSmooth(model).attribute(x, max_shift=5, shifts_per_eval=4)
+    ShiftSmooth(model, share=False).attribute(x, max_shift=5, shifts_per_eval=4)
     assert max(model.seen) == 12
     assert sum(model.seen) == 33
 
@@ -604,7 +604,9 @@ def test_no_more_rows_run_at_once_than_asked_for(x):
 def test_out_of_memory_halves_the_batch_and_goes_on():
     # The meta device stands for a GPU: all at once is tried first, and nothing is computed.
     model = Rows(at_most=10).to("meta")
-    found = ShiftSmooth(model).attribute(torch.empty(3, 4, 16, device="meta"), max_shift=5)
+    found = ShiftSmooth(model, share=False).attribute(
+        torch.empty(3, 4, 16, device="meta"), max_shift=5
+    )
     assert found.shape == (3, 4, 16)
     assert model.seen == [33, 15, 6, 6, 6, 6, 6, 3]
 
@@ -625,7 +627,9 @@ def test_out_of_memory_at_a_size_that_was_asked_for_is_raised(shifts_per_eval):
     model = Rows(at_most=10).to("meta")
     x = torch.empty(3, 4, 16, device="meta")
     with pytest.raises(torch.OutOfMemoryError, match="not today") as error:
-        ShiftSmooth(model).attribute(x, None, x, max_shift=5, shifts_per_eval=shifts_per_eval)
+        ShiftSmooth(model, share=False).attribute(
+            x, None, x, max_shift=5, shifts_per_eval=shifts_per_eval
+        )
     assert model.seen == [3 * shifts_per_eval]
     assert not hasattr(error.value, "__notes__")  # the arguments are not to blame
 
@@ -633,7 +637,7 @@ def test_out_of_memory_at_a_size_that_was_asked_for_is_raised(shifts_per_eval):
 def test_out_of_memory_with_a_single_shift_is_raised():
     model = Rows(at_most=2).to("meta")
     with pytest.raises(torch.OutOfMemoryError, match="not today"):
-        ShiftSmooth(model).attribute(torch.empty(3, 4, 16, device="meta"), max_shift=1)
+        ShiftSmooth(model, share=False).attribute(torch.empty(3, 4, 16, device="meta"), max_shift=1)
     assert model.seen == [9, 3]
 
 

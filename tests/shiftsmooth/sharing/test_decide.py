@@ -107,6 +107,16 @@ def test_the_check_leaves_the_model_as_it_was(x):
         assert p.grad is None
 
 
+def test_half_precision_is_no_less_exact_with_sharing_than_without(x):
+    exact, half = Net(torch.tanh), Net(torch.tanh).bfloat16()
+    exact.load_state_dict({k: v.double() for k, v in half.state_dict().items()})
+    wanted = expected(exact, x, max_shift=10)
+    apart = ShiftSmooth(half, share=False).attribute(x.bfloat16(), 0, max_shift=10)
+    found, told = attributed(half, x.bfloat16(), max_shift=10)
+    assert told.shared
+    assert (found - wanted).norm() <= 1.5 * (apart - wanted).norm()
+
+
 # The decision.
 
 

@@ -491,6 +491,39 @@ def test_a_compiled_function_inside_the_model_runs_uncompiled(x):
     close(found, expected(model, x))
 
 
+class Mapped(nn.Module):
+    """Calls a transform on what a layer of its own gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Conv1d(6, 6, 1).double()
+
+    def forward(self, h):
+        return torch.func.vmap(torch.sin)(self.scale(h))
+
+
+class Swished(Mapped):
+    def forward(self, h):
+        return Swish.apply(self.scale(h))
+
+
+class SwishedFirst(Mapped):
+    def forward(self, h):
+        return self.scale(Swish.apply(h))
+
+
+@pytest.mark.parametrize("module", [Mapped, Swished])
+def test_sharing_ends_in_a_module_that_does_what_is_refused_later(x, module):
+    model = Net(module())
+    found, told = attributed(model, x)
+    assert (told.shared, told.ended_by, told.ended_in) == (True, "conv1d", "function.scale")
+    close(found, expected(model, x))
+
+
+def test_a_module_that_does_what_is_refused_at_once_is_refused(x):
+    check_refused(Net(SwishedFirst()), x, "gradients are switched off")
+
+
 # What Python sees.
 
 
