@@ -187,7 +187,7 @@ def _mutagenesis(model: nn.Module, target: int) -> Explain:
 
 @register("shiftsmooth", "ShiftSmooth N={max_shift}", copies=lambda p: 3)
 def _shiftsmooth(model: nn.Module, target: int, *, max_shift: int = MAX_SHIFT) -> Explain:
-    return unseeded(partial(smoother(model).attribute, target=target, max_shift=max_shift))
+    return unseeded(partial(ShiftSmooth(model).attribute, target=target, max_shift=max_shift))
 
 
 @register(
@@ -215,14 +215,9 @@ def _shift_and_noise(
     samples: int = SAMPLES,
     noise: float = NOISE,
 ) -> Explain:
-    method = NoiseTunnel(smoother(model))
+    method = NoiseTunnel(ShiftSmooth(model))
     options = {"nt_samples": samples, "stdevs": noise}
     return _seeded(partial(method.attribute, target=target, max_shift=max_shift, **options))
-
-
-def smoother(model: nn.Module) -> ShiftSmooth:
-    """Return ShiftSmooth of a model, told what shifts share: it does not try with a stopwatch."""
-    return ShiftSmooth(model, trunk=getattr(model, "trunk", None))
 
 
 def unseeded(attribute: Callable[[Tensor], Tensor]) -> Explain:

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from modelzoo.architectures.dnabert import DNABERT
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.layers import as_input
-from modelzoo.attribution.methods import MAX_SHIFT, smoother
+from modelzoo.attribution.methods import MAX_SHIFT
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.peaks import Peaks
 from modelzoo.files import write_atomically
@@ -34,6 +34,7 @@ from modelzoo.reports.tables import MISSING, Row
 from modelzoo.sequences import columns
 from modelzoo.zoo import catalog
 from modelzoo.zoo.hub import load
+from shiftsmooth import ShiftSmooth
 
 TIMED = 64  # sequences
 FAMILIES = {"ARID3A": "ARID", "FOXM1": "FOX", "GATA3": "GATA"}  # how the right motifs' names begin
@@ -80,7 +81,7 @@ def seconds_an_attribution(model: nn.Module) -> float:
     """Return the time that ShiftSmooth takes for a sequence of 101 positions."""
     generator = torch.Generator().manual_seed(0)
     x = columns(torch.randint(4, (TIMED, 101), generator=generator))
-    method = smoother(model)
+    method = ShiftSmooth(model)
     method.attribute(x[:8], target=0, max_shift=MAX_SHIFT)  # warm-up: checks, and caches
     start = time.perf_counter()
     method.attribute(x, target=0, max_shift=MAX_SHIFT)

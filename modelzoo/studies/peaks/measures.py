@@ -24,14 +24,13 @@ from modelzoo.attribution.methods import (
     importance,
     maps,
     raw_maps,
-    smoother,
     unseeded,
 )
 from modelzoo.sequences import columns
 from modelzoo.studies.peaks.compared import MAX_SHIFTS, Explainer
 from modelzoo.studies.peaks.problems import FLANK, WINDOW, Problem, window
 from modelzoo.workers import threads
-from shiftsmooth import metrics
+from shiftsmooth import ShiftSmooth, metrics
 
 SHIFTS = (3,)  # of the window, for its stability
 MUTATIONS = 3  # outside the motif
@@ -123,7 +122,7 @@ def compare_edges(problem: Problem, model: nn.Module, *, reference: Values) -> V
     inner = window(whole).contiguous()
     truth = torch.from_numpy(window(problem.truth).copy())
     faithful = torch.from_numpy(reference["planted_reference"])
-    smooth = smoother(model)
+    smooth = ShiftSmooth(model)
     raw = {("circular", 0): raw_maps(_GRADIENT.on(model), inner, ROWS, 0)}
     for n in MAX_SHIFTS:
         wrapped = partial(smooth.attribute, target=0, max_shift=n)
@@ -161,7 +160,7 @@ def move_window(problem: Problem, model: nn.Module) -> Values:
     x, step = columns(problem.peaks), SHIFTS[0]
     still, moved = x[..., step:].contiguous(), x[..., :-step].contiguous()
     trunk = getattr(model, "trunk", None)
-    smooth = smoother(model)
+    smooth = ShiftSmooth(model)
     values = {}
     for n in (0, *MAX_SHIFTS):
         explain = unseeded(partial(smooth.attribute, target=0, max_shift=n))

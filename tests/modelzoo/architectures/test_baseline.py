@@ -88,7 +88,7 @@ def test_the_trunk_can_be_shared_by_the_shifts(model):
     x = sequences(101, 101).double()
     try:
         model.double()
-        shared = ShiftSmooth(model, trunk=model.trunk).attribute(x, target=1, max_shift=3)
+        shared = ShiftSmooth(model, share=True).attribute(x, target=1, max_shift=3)
         plain = ShiftSmooth(model).attribute(x, target=1, max_shift=3)
     finally:
         model.float()

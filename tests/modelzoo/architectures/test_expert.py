@@ -68,7 +68,7 @@ def test_trunk_shifts_with_its_input_away_from_the_ends(model):
 
 def test_a_shared_trunk_attributes_as_the_whole_model_does(model):
     model, x = model.double(), random_sequences(2, 40).double()
-    shared = ShiftSmooth(model, trunk=model.trunk).attribute(x, 0, max_shift=4)
+    shared = ShiftSmooth(model, share=True).attribute(x, 0, max_shift=4)
     slow = torch.zeros_like(x)
     for shift in range(-4, 5):
         rolled = x.roll(shift, -1).requires_grad_()

@@ -141,7 +141,7 @@ def test_any_dtype_is_read_alike():
 def test_the_trunk_can_be_shared_by_the_shifts(hidden):
     model = stirred(build(hidden=hidden)).double()
     x = columns(rows(3)).double()
-    shared = ShiftSmooth(model, trunk=model.trunk).attribute(x, target=1, max_shift=4)
+    shared = ShiftSmooth(model, share=True).attribute(x, target=1, max_shift=4)
     plain = ShiftSmooth(model).attribute(x, target=1, max_shift=4)
     assert torch.allclose(shared, plain, atol=1e-10) and shared.abs().sum() > 0
 
