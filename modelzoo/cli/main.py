@@ -16,7 +16,17 @@ from modelzoo.zoo import catalog
 try:
     import typer
 
-    from modelzoo.cli import attribute, demo, evaluate, models, motifs, predict, publish, train
+    from modelzoo.cli import (
+        attribute,
+        check,
+        demo,
+        evaluate,
+        models,
+        motifs,
+        predict,
+        publish,
+        train,
+    )
     from modelzoo.cli.terminal import console, errors
 except ImportError as error:
     raise SystemExit(f"shiftsmooth: {error}; pip install 'shiftsmooth[all]'") from error
@@ -26,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (models, predict, attribute, motifs, evaluate, demo, publish, train):
+for command in (models, predict, attribute, check, motifs, evaluate, demo, publish, train):
     app.add_typer(command.app)
 
 

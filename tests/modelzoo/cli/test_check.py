@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+STRIDED = """
+import torch
+
+
+def build():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv1d(4, 16, 9, padding=4),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool1d(6),
+        torch.nn.Conv1d(16, 8, 3),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool1d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(8, 2),
+    )
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(STRIDED)
+    return f"{path}:build"
+
+
+def test_a_model_with_a_stride_needs_it_and_the_stride_is_named(shiftsmooth, mine, tmp_path):
+    found = tmp_path / "check.json"
+    done = shiftsmooth("check", mine, "--max-shift", 4, "--json", found)
+    assert done.code == 3
+    assert done.out.startswith("Use ShiftSmooth with max_shift=")
+    assert "2 (MaxPool1d): max_pool1d steps by 6" in done.out
+    values = json.loads(found.read_text())
+    assert values["needed"] and values["total_stride"] == 6
+    assert values["verdict"] in done.out
+
+
+def test_sequences_of_a_file_are_drawn(shiftsmooth, mine, tmp_path):
+    fasta = tmp_path / "a.fa"
+    fasta.write_text("".join(f">{i}\n{'ACGTTGCATCAGGATC' * 6}{'ACGT'[i] * 4}\n" for i in range(4)))
+    picture = tmp_path / "shifts.png"
+    done = shiftsmooth("check", mine, fasta, "--max-shift", 4, "--task", 1, "--picture", picture)
+    assert done.code in (0, 3)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_sequence_is_too_few(shiftsmooth, mine, tmp_path):
+    fasta = tmp_path / "a.fa"
+    fasta.write_text(f">one\n{'ACGT' * 20}\n")
+    done = shiftsmooth("check", mine, fasta)
+    assert done.code == 2
+    assert "sequences: expected two of one length at least, got 1" in done.err
