@@ -96,11 +96,6 @@ def model_name(architecture: str, *factors: str) -> str:
     return "-".join([architecture, *map(str.lower, factors)])
 
 
-def read() -> dict[str, ModelInfo]:
-    """Return the catalog's entries by name, in alphabetical order."""
-    return {path.stem: _entry(path) for path in sorted(RECIPES.glob("*.json"))}
-
-
 def list_models(architecture: str | None = None) -> list[str]:
     """Return the names of the models, of all or of one architecture.
 
@@ -112,11 +107,13 @@ def list_models(architecture: str | None = None) -> list[str]:
         >>> "deepbind-gata3" in modelzoo.list_models("deepbind")
         True
     """
-    models = read().values()
-    known = sorted({model.architecture for model in models})
-    if architecture is not None and architecture not in known:
-        raise ValueError(f"architecture: expected one of {', '.join(known)}, got {architecture!r}")
-    return [model.name for model in models if architecture in (None, model.architecture)]
+    if architecture is None:
+        return _names()
+    of = {name: _entry(name).architecture for name in _names()}
+    if architecture not in of.values():
+        known = ", ".join(sorted(set(of.values())))
+        raise ValueError(f"architecture: expected one of {known}, got {architecture!r}")
+    return [name for name in of if of[name] == architecture]
 
 
 def info(name: str) -> ModelInfo:
@@ -131,16 +128,19 @@ def info(name: str) -> ModelInfo:
         >>> info.architecture, info.tasks
         ('deepbind', ('GATA3',))
     """
-    models = read()
-    if name not in models:
-        raise UnknownModelError(name, models)
-    return models[name]
+    if name not in (names := _names()):
+        raise UnknownModelError(name, names)
+    return _entry(name)
 
 
-def _entry(path: Path) -> ModelInfo:
-    recipe = json.loads(path.read_text(encoding="utf-8"))
+def _names() -> list[str]:
+    return sorted(path.stem for path in RECIPES.glob("*.json"))
+
+
+def _entry(name: str) -> ModelInfo:
+    recipe = json.loads((RECIPES / f"{name}.json").read_text(encoding="utf-8"))
     return ModelInfo(
-        name=path.stem,
+        name=name,
         architecture=recipe["architecture"],
         config=recipe["config"],
         tasks=tuple(recipe["tasks"]),

@@ -87,11 +87,11 @@ def load(
     if source not in get_args(Source):
         raise ValueError(f"source: expected one of {', '.join(get_args(Source))}, got {source!r}")
     name = str(name)
-    models = catalog.read()
+    models = catalog.list_models()
     if source == "shipped" and revision is not None:
         raise ValueError(f"revision: expected None, as shipped files have none, got {revision!r}")
     if name in models:
-        model = _load_catalog(models[name], source, revision, cache_dir)
+        model = _load_catalog(catalog.info(name), source, revision, cache_dir)
     elif source == "shipped":
         raise catalog.UnknownModelError(name, models)
     elif os.path.isdir(name):
@@ -104,7 +104,8 @@ def load(
         model = _load_repository(name, revision, cache_dir)
     else:
         raise catalog.UnknownModelError(name, models)
-    return model.to(device)
+    # The tensors are on the CPU already, and asking each of them takes time.
+    return model if torch.device(device).type == "cpu" else model.to(device)
 
 
 def publish(name: str, repo_id: str, *, private: bool = False) -> str:

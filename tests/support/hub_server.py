@@ -47,6 +47,8 @@ class HubServer:
         self.status: int | None = None  # answer every request with this status
         self.cuts: list[int] = []  # cut the next downloads after so many bytes, one entry each
         self.corrupt = False  # flip the last byte of every large file
+        self.endless = ""  # send the file of this name without an end
+        self.sent = 0  # bytes of endless files
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         # As on the Hub, large files come from another host, which must not be sent the token.
@@ -101,6 +103,19 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
 
+        def endless(self, **headers: str) -> None:
+            self.send_response(200)
+            self.send_header("Connection", "close")
+            for key, value in headers.items():
+                self.send_header(key.replace("_", "-"), value)
+            self.end_headers()
+            self.close_connection = True
+            try:
+                while self.command == "GET":
+                    hub.sent += self.wfile.write(b"x" * 2**20)
+            except OSError:
+                pass  # the client has left
+
         def handle_request(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = unquote(urlsplit(self.path).path)
@@ -143,6 +158,9 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 return
             if not file.endswith((".safetensors", ".bin")):
                 etag = hashlib.sha1(content).hexdigest()
+                if hub.endless == file:
+                    self.endless(X_Repo_Commit=commit, ETag=f'"{etag}"')
+                    return
                 self.download(content, X_Repo_Commit=commit, ETag=f'"{etag}"')
                 return
             oid = hashlib.sha256(content).hexdigest()
@@ -157,6 +175,9 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
 
         def cdn(self, body: bytes, oid: str) -> None:
             content = hub.objects[oid]
+            if hub.endless == "model.safetensors":
+                self.endless(ETag=f'"{oid}"')
+                return
             if hub.corrupt:
                 content = content[:-1] + bytes([content[-1] ^ 1])
             self.download(content, ETag=f'"{oid}"')
