@@ -39,8 +39,9 @@ def trained_width(model: str | Path | nn.Module) -> int | None:
     Args:
         model: A name of the catalog, or any other model.
     """
-    info = None if isinstance(model, nn.Module) else catalog.read().get(str(model))
-    return None if info is None else info.length
+    if isinstance(model, nn.Module) or str(model) not in catalog.list_models():
+        return None
+    return catalog.info(str(model)).length
 
 
 def peeked(records: Iterator[Record]) -> tuple[Record | None, Iterator[Record]]:
