@@ -170,9 +170,11 @@ def _compare(
         raise WeightsError(f"{origin} has, unexpected, {_listed(others)}")
     for name, tensor in expected.items():
         entry = found[name] if isinstance(found[name], dict) else {}
-        told = {"shape": list(tensor.shape), "dtype": _TYPES.get(tensor.dtype)}
-        if told != {key: entry.get(key) for key in told}:
-            raise WeightsError(f"{origin}: {name!r}: expected {told}, got {entry}")
+        told, shape, kind = entry.get("shape"), list(tensor.shape), _TYPES.get(tensor.dtype)
+        if told != shape:
+            raise WeightsError(f"{origin}: {name!r}: expected shape {shape}, got {told}")
+        if entry.get("dtype") != kind:
+            raise WeightsError(f"{origin}: {name!r}: expected {kind}, got {entry.get('dtype')!r}")
     return sum(tensor.nbytes for tensor in expected.values())
 
 

@@ -96,6 +96,11 @@ def model_name(architecture: str, *factors: str) -> str:
     return "-".join([architecture, *map(str.lower, factors)])
 
 
+def read() -> dict[str, ModelInfo]:
+    """Return the catalog's entries by name, in alphabetical order."""
+    return {name: _entry(name) for name in _names()}
+
+
 def list_models(architecture: str | None = None) -> list[str]:
     """Return the names of the models, of all or of one architecture.
 
@@ -109,11 +114,11 @@ def list_models(architecture: str | None = None) -> list[str]:
     """
     if architecture is None:
         return _names()
-    of = {name: _entry(name).architecture for name in _names()}
-    if architecture not in of.values():
-        known = ", ".join(sorted(set(of.values())))
-        raise ValueError(f"architecture: expected one of {known}, got {architecture!r}")
-    return [name for name in of if of[name] == architecture]
+    models = read().values()
+    known = sorted({model.architecture for model in models})
+    if architecture not in known:
+        raise ValueError(f"architecture: expected one of {', '.join(known)}, got {architecture!r}")
+    return [model.name for model in models if model.architecture == architecture]
 
 
 def info(name: str) -> ModelInfo:
