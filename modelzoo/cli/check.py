@@ -53,12 +53,12 @@ def check(
         Path | None,
         typer.Option(dir_okay=False, help="A PNG, SVG or PDF: the first sequence, moved."),
     ] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 3 where the model needs ShiftSmooth.")
+    ] = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Tell whether a model needs ShiftSmooth, with which N, and what in the model is the reason.
-
-    The exit code is 0 where the model does not need it, and 3 where it does.
-    """
+    """Tell whether a model needs ShiftSmooth, with which N, and what in the model is the reason."""
     from modelzoo.apply.check import check as run
     from modelzoo.files import write_atomically
     from shiftsmooth.plot import plot_shifts
@@ -84,5 +84,5 @@ def check(
         plot_shifts(module, x[0], 0, max_shift=found.max_shift or None).savefig(picture)
     if rejects.count:
         errors.print(f"{rejects}")
-    if found.needed:
+    if exit_code and found.needed:
         raise typer.Exit(3)

@@ -16,10 +16,8 @@ Reject = Callable[[ValueError], None]
 class Record(NamedTuple):
     """One sequence of a file.
 
-    Attributes:
-        label: None where the file gives none.
-        interval: Where the sequence lies in a genome, as read on the interval's strand; None where
-            it was not cut from one.
+    `label` is None where the file gives none. `interval` tells where the sequence lies in a genome,
+    as read on the interval's strand; it is None where the sequence was not cut from one.
     """
 
     name: str

@@ -8,14 +8,13 @@ from modelzoo.datasets.planted import likelihood
 from modelzoo.studies.planted.evaluate import evaluate
 from modelzoo.studies.planted.settings import Settings
 from modelzoo.studies.planted.tables import accuracy_rows
-from modelzoo.training import argminn as training
 from modelzoo.training.argminn import Params
 
 pytestmark = pytest.mark.slow  # numba compiles Tomtom, FIMO and the seqlets
 
 SMALL = Settings(
     initialisations=1,
-    params=Params(epochs=1, batches=1, batch_size=32),
+    params=Params(epochs=1, batches=1, batch_size=32, held_out=40),
     test=60,
     explained=30,
     instances=8,
@@ -30,7 +29,6 @@ SMALL = Settings(
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "VALIDATION_SIZE", 40)
         patch.setattr(likelihood, "_DRAWS", 500)
         yield evaluate(out, settings=SMALL, workers=1, progress=False)
 
