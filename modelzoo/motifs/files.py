@@ -70,7 +70,7 @@ def read_meme(path: str | Path) -> list[Motif]:
 
 
 def write_matrices(path: str | Path, motifs: Iterable[Motif]) -> None:
-    """Write one row per position: name, position from 1, and A, C, G, T as logomaker takes them.
+    """Write one row per position: name, position from 1, and the probabilities of A, C, G, T.
 
     Args:
         path: A TSV file.

@@ -4,7 +4,7 @@
 
 | file | what it holds |
 |---|---|
-| `motifs.meme`, `matrices.tsv` | the motif of every unit, for the MEME suite and for logomaker |
+| `motifs.meme`, `matrices.tsv` | the motif of every unit, for the MEME suite and as a table |
 | `matches.tsv` | JASPAR's motifs that it resembles, q <= 0.05, as Tomtom writes them |
 | `units.tsv` | a row a unit: its best match, its final weights, its median importances |
 | `weights.svg` | the final weights as a clustered heat map |
