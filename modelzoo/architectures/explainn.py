@@ -193,6 +193,8 @@ class ModelUnits(Pretrained):
         built = {name: _module(model) for name, model in models.items()}
         #: The frozen models, by name; torch allows no dots in names.
         self.models = nn.ModuleDict({name.replace(".", "_"): m for name, m in built.items()})
+        if len(self.models) < len(built):
+            raise ValueError(f"models: expected names that differ without dots, got {list(built)}")
         self.models.requires_grad_(False).eval()
         sizes = {name: _outputs(name, model, outputs or {}) for name, model in built.items()}
         #: The names of the units, in the order of the columns of `units`.
@@ -255,7 +257,7 @@ def _config(model: nn.Module) -> dict[str, Any] | None:
 
 
 def _outputs(name: str, model: nn.Module, given: Mapping[str, int]) -> int:
-    if name in given:
+    if name in given and not isinstance(model, Pretrained):
         return given[name]
     if not hasattr(model, "tasks"):
         raise ValueError(f"outputs: expected the number of outputs of {name!r}, got {dict(given)}")

@@ -15,7 +15,13 @@ from safetensors.torch import save, save_file
 import modelzoo
 from modelzoo.architectures import ARCHITECTURES
 from modelzoo.architectures.dnabert import DNABERT
-from modelzoo.architectures.weights import CONFIG_LIMIT, HEADER_LIMIT, WEIGHTS_LIMIT, WeightsError
+from modelzoo.architectures.weights import (
+    CONFIG_LIMIT,
+    HEADER_LIMIT,
+    WEIGHTS_LIMIT,
+    WeightsError,
+    without_numbers,
+)
 from modelzoo.zoo.catalog import UnknownModelError
 from modelzoo.zoo.hub import HubError, bert_folder
 from tests.modelzoo.architectures.test_dnabert import BERT, save_bert
@@ -136,6 +142,16 @@ def test_a_configuration_that_is_none_is_refused(folder, text):
     refused(configure(folder, text))
 
 
+def test_a_key_that_comes_twice_is_refused(folder):
+    good = (folder / "config.json").read_text()
+    refused(configure(folder, '{"filters": [5],' + good[1:]), "a key comes twice")
+
+
+def test_a_configuration_above_the_limit_is_not_read(folder):
+    good = (folder / "config.json").read_text()
+    refused(configure(folder, good + " " * CONFIG_LIMIT), f"at most {CONFIG_LIMIT} bytes")
+
+
 def test_a_configuration_of_models_in_models_is_refused_soon(folder):
     text = '{"architecture": "deepbind"}'
     while len(text) < CONFIG_LIMIT - 100:
@@ -229,6 +245,37 @@ def test_large_numbers_that_are_finite_are_loaded(folder):
 )
 def test_a_header_that_does_not_fit_is_refused(folder, change):
     refused(with_header(folder, change))
+
+
+def test_a_tensor_that_comes_twice_is_refused(folder):
+    def twice(header):
+        return b'{"output.bias": {},' + json.dumps(header).encode()[1:]
+
+    refused(with_header(folder, twice), "a key comes twice")
+
+
+def test_a_header_above_the_limit_is_not_read(folder):
+    def padded(header):
+        return json.dumps(header).encode() + b" " * HEADER_LIMIT
+
+    refused(with_header(folder, padded), "has no header")
+
+
+def test_weights_above_the_limit_are_not_read(folder):
+    """The configuration and the header fit each other, and the file is sparse."""
+    config = {"length": 40_000}
+    with without_numbers():
+        state = ARCHITECTURES["cnn1"](**config).state_dict()
+    header, at = {}, 0
+    for name, tensor in state.items():
+        kind = "I64" if tensor.dtype == torch.int64 else "F32"
+        place = [at, at + tensor.nbytes]
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": place}
+        at = place[1]
+    assert at > WEIGHTS_LIMIT
+    with_header(configure(folder, {"architecture": "cnn1", **config}), lambda _: header)
+    os.truncate(weights(folder), 8 + len(json.dumps(header)) + at)
+    refused(folder, f"expected at most {WEIGHTS_LIMIT} bytes")
 
 
 def test_numbers_are_not_read_where_the_header_does_not_fit(folder):

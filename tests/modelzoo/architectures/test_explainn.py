@@ -261,3 +261,15 @@ def test_a_plain_module_must_say_how_many_outputs_it_has():
         ModelUnits({"gc": CountsGC()})
     with pytest.raises(ValueError, match="models: expected 1 to 64 values"):
         ModelUnits({})
+
+
+def test_a_model_of_the_zoo_has_an_output_per_task_whatever_is_said():
+    model = ModelUnits({"a": DeepBind([4], [9], tasks=["x", "y"])}, outputs={"a": 5})
+    assert model.unit_names == ("a/x", "a/y")
+    assert model(columns(rows(3))).shape == (3, 1)
+
+
+def test_names_that_are_one_without_dots_are_refused():
+    expert = DeepBind([4], [9])
+    with pytest.raises(ValueError, match=r"models: expected names that differ without dots, got"):
+        ModelUnits({"a.b": expert, "a_b": expert})
