@@ -474,6 +474,7 @@ def test_memory_is_not_reached_by_strides(x):
         lambda h: h + h[:1],
         lambda h: h + h.flip(0),
         lambda h: h * h.mean((0, 1, 2), keepdim=True),
+        lambda h: h * h.amax((0, 1, 2), keepdim=True),
     ],
 )
 def test_a_model_that_mixes_examples_is_refused(x, mix):
@@ -481,6 +482,14 @@ def test_a_model_that_mixes_examples_is_refused(x, mix):
     with pytest.warns(UserWarning, match="depends on the others in its batch"):
         smooth.attribute(x, 0, max_shift=3)
     assert not smooth.sharing.shared
+
+
+def test_one_output_in_a_column_of_its_own_is_shared(x):
+    model = Net(lambda h: h.tanh())
+    smooth = ShiftSmooth(lambda x: model(x)[:, :1], share=True)
+    found = smooth.attribute(x, max_shift=3)
+    assert smooth.sharing.shared
+    close(found, ShiftSmooth(lambda x: model(x)[:, :1], share=False).attribute(x, max_shift=3))
 
 
 def test_a_compiled_function_inside_the_model_runs_uncompiled(x):
