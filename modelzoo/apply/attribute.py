@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from modelzoo.apply import inputs
+from modelzoo.architectures.weights import checksum
 from modelzoo.attribution.methods import METHODS, finished, raw_maps
 from modelzoo.attribution.spread import spread as deviation
 from modelzoo.errors import working
@@ -190,14 +190,6 @@ def collect(
         raise ValueError("sequences: expected at least one, got none")
     placed = [interval for interval in intervals if interval is not None]
     return names, np.concatenate(rows), placed if len(placed) == len(rows) else None
-
-
-def checksum(model: nn.Module) -> str:
-    """Return the checksum of a model's weights: their names and numbers."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _sizes(genome: str | Path) -> dict[str, int]:

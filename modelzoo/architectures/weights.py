@@ -8,6 +8,7 @@ numbers read and given to the model.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -225,3 +226,11 @@ def _opened(path: Path, origin: str) -> Iterator[IO[bytes]]:
 def _listed(names: Collection[str]) -> str:
     shown = ", ".join(map(repr, sorted(names)[:5]))
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+
+
+def checksum(model: nn.Module) -> str:
+    """Return the checksum of a model's weights: their names and numbers."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        total.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

@@ -4,22 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from shiftsmooth import ShiftSmooth
-
-
-class _Centred(nn.Module):
-    """A model of what remains of x after its mean over the letters is taken away.
-
-    On one-hot letters it is the model itself. Its gradient is the model's gradient less the mean
-    over the letters, for every shift, which is what the spread is of.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(x - x.mean(1, keepdim=True) + 0.25)
+from shiftsmooth import shift_smooth
 
 
 def spread(model: nn.Module, x: Tensor, target: int, max_shift: int) -> Tensor:
@@ -31,7 +16,7 @@ def spread(model: nn.Module, x: Tensor, target: int, max_shift: int) -> Tensor:
         target: The column of the model's output.
         max_shift: N; the deviation is over the 2 N + 1 shifts.
     """
-    variance = ShiftSmooth(_Centred(model)).attribute(
-        x, target=target, max_shift=max_shift, reduction="variance"
+    _, deviation = shift_smooth(
+        model, x, target=target, max_shift=max_shift, spread=True, device=x.device
     )
-    return (variance * (x == 1)).sum(1).clamp(min=0).sqrt().detach()
+    return (deviation * (x == 1).cpu()).sum(1)

@@ -11,7 +11,6 @@ cells/            finished parts of the attribution evaluation, from which a sto
 from __future__ import annotations
 
 import copy
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 from torch import nn
 
 import modelzoo
+from modelzoo.architectures.weights import checksum
 from modelzoo.reports.folder import Report, write_json
 from modelzoo.reports.page import QUICK_RUN
 from modelzoo.studies.peaks import report
@@ -182,7 +182,7 @@ def _results(
     results: dict[str, Any] = {
         "settings": dict(settings),
         "versions": {name: metadata.version(name) for name in _PACKAGES},
-        "models": {name: _weights_sum(model) for name, model in zoo.items()},
+        "models": {name: checksum(model) for name, model in zoo.items()},
         "data": {
             one.name: {"sha256": one.sha256, "rows": len(one.labels), "seen_in_training": one.seen}
             for one in data
@@ -195,10 +195,3 @@ def _results(
         shown = ("peaks", "scores", "comparisons", "edges", "why")
         results["attribution"] = {name: getattr(found, name) for name in shown}
     return results
-
-
-def _weights_sum(model: nn.Module) -> str:
-    total = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        total.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()
