@@ -33,9 +33,6 @@ app = typer.Typer(
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
 ]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes; one per core by default.")
-]
 
 
 @app.command(**example("shiftsmooth evaluate models --quick -o report"))
