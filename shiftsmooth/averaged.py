@@ -93,8 +93,8 @@ class ShiftAveraged(Module):
         if self.strands == 1:
             return self._each(call)
         other = flipped((*call.inputs, *call.args), call.flips())
-        turned = self._each(replace(call, inputs=other[:1], args=other[1:]))
-        return torch.cat([self._each(call), turned.flip(0)])
+        turned = replace(call, inputs=other[:1], args=other[1:])
+        return torch.cat([self._each(call), self._each(turned).flip(0)])
 
     def _each(self, call: Arguments) -> Tensor:
         """The outputs at each of the shifts, (S, B, ...)."""

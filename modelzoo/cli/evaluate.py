@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from modelzoo.cli.options import DeviceOption, SeedOption, chosen, example, names
+from modelzoo.cli.options import DeviceOption, SeedOption, WorkersOption, chosen, example, names
 from modelzoo.cli.terminal import console, errors
 from modelzoo.zoo import catalog
 

@@ -37,7 +37,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (models, predict, attribute, variants, check, motifs, evaluate, demo, publish, train):
+for command in (
+    models,
+    predict,
+    attribute,
+    variants,
+    check,
+    motifs,
+    evaluate,
+    demo,
+    publish,
+    train,
+):
     app.add_typer(command.app)
 
 

@@ -47,7 +47,7 @@ def annotate_vcf(
 
     known = {field.name for field in fields}
     named: set[str] = set()
-    with replacing(path) as part, BGZFile(str(part), "wb") as file:
+    with replacing(path) as part, BGZFile(str(part), "wb", None) as file:
         for _, text in vcf_lines(source):
             if text.startswith("##"):
                 kind, _, rest = text[2:].partition("=<ID=")
