@@ -135,7 +135,9 @@ class Scoring:
         """Return a part's content: `statistics` of its alleles, (alleles, tasks, 5)."""
         content = io.BytesIO()
         with torch.no_grad():
-            np.save(content, statistics(*self.effects(alleles)))
+            effects = self.effects(alleles)
+        with np.errstate(invalid="ignore"):  # what is not finite is left out later
+            np.save(content, statistics(*effects))
         return content.getvalue()
 
 
@@ -201,4 +203,5 @@ def symmetric(model: nn.Module, width: int) -> bool:
         return False
     if forward.dtype != torch.float64:
         return False
-    return bool((forward - reverse).abs().max() <= 1e-10 * forward.abs().max())
+    largest = forward.abs().max()
+    return bool(largest.isfinite() and (forward - reverse).abs().max() <= 1e-10 * largest)

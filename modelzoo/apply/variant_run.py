@@ -259,8 +259,7 @@ class VariantRun:
                     texts["SS_skipped"] = [self.skipped.get(place, ".") for place in places]
                 yield texts
 
-        used = {variant.chrom for variant in self.variants}
-        sizes = {chrom: size for chrom, size in self.sizes.items() if chrom in used}
+        sizes = {variant.chrom: self.sizes.get(variant.chrom) for variant in self.variants}
         path = self.folder / "effects.vcf.gz"
         annotate_vcf(self.vcf, path, [*fields.values(), *extra], values(), sizes)
 

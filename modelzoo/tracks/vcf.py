@@ -29,7 +29,7 @@ def annotate_vcf(
     path: Path,
     fields: Sequence[Field],
     values: Iterator[Mapping[str, Sequence[str]]],
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, int | None],
 ) -> None:
     """Write a copy of a VCF file, bgzipped, with fields of its INFO column added.
 
@@ -41,7 +41,7 @@ def annotate_vcf(
         path: The file to write, `.vcf.gz`.
         fields: What is added.
         values: For each variant of the file the fields that it has, a text per allele.
-        sizes: The length of each chromosome.
+        sizes: The chromosomes of the variants and their lengths, None where unknown.
     """
     from pysam import BGZFile
 
@@ -56,9 +56,10 @@ def annotate_vcf(
                 if kind == "INFO" and name in known:
                     continue
             elif text.startswith("#"):
-                new = {chrom: size for chrom, size in sizes.items() if chrom not in named}
-                for chrom, size in new.items():
-                    file.write(f"##contig=<ID={chrom},length={size}>\n".encode())
+                for chrom, size in sizes.items():
+                    if chrom not in named:
+                        length = "" if size is None else f",length={size}"
+                        file.write(f"##contig=<ID={chrom}{length}>\n".encode())
                 for field in fields:
                     file.write(f"##INFO={_described(field)}\n".encode())
             else:

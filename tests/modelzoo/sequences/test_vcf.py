@@ -17,7 +17,9 @@ def test_a_line_is_a_variant_with_its_alleles(write):
 
 
 def test_a_line_without_alternative_alleles_is_kept(write):
-    assert [v.alts for v in read_vcf(write("a.vcf", HEAD + LINE.format(pos=3, ref="N", alt=".")))] == [()]
+    assert [
+        v.alts for v in read_vcf(write("a.vcf", HEAD + LINE.format(pos=3, ref="N", alt=".")))
+    ] == [()]
 
 
 def test_bgzipped_files_are_read(tmp_path):
@@ -31,7 +33,12 @@ def test_bgzipped_files_are_read(tmp_path):
 def test_what_pysam_reads_is_read(write):
     text = HEAD.replace("#CHROM", "##contig=<ID=chr1>\n#CHROM") + "".join(
         LINE.format(pos=pos, ref=ref, alt=alt)
-        for pos, ref, alt in [(1, "A", "C"), (5, "acg", "A,ACGT"), (9, "N", "]chr1:3]T"), (9, "A", ".")]
+        for pos, ref, alt in [
+            (1, "A", "C"),
+            (5, "acg", "A,ACGT"),
+            (9, "N", "]chr1:3]T"),
+            (9, "A", "."),
+        ]
     )
     path = write("a.vcf", text)
     if path.suffix == ".gz":
@@ -48,7 +55,10 @@ def test_what_pysam_reads_is_read(write):
         ("", "line of columns"),
         ("hello\n", r"line 1: expected a VCF file .*got 'hello'"),
         ("##fileformat=VCFv4.2\n", "line of columns"),
-        ("##fileformat=VCFv4.2\n" + LINE.format(pos=1, ref="A", alt="C"), "line 2: .*before variants"),
+        (
+            "##fileformat=VCFv4.2\n" + LINE.format(pos=1, ref="A", alt="C"),
+            "line 2: .*before variants",
+        ),
         (HEAD.replace("POS", "POSITION"), "line 2: expected the columns"),
         (HEAD + "chr1\t1\t.\tA\n", "line 3: expected 8 columns at least, got 4"),
         (HEAD + LINE.format(pos="x", ref="A", alt="C"), "line 3: expected a position, got 'x'"),

@@ -41,11 +41,15 @@ def test_pysam_reads_a_value_per_allele(annotated):
 def test_all_else_stays_as_it_is(annotated):
     with pysam.BGZFile(str(annotated)) as file:
         lines = [line.decode() for line in file]
-    assert lines[-3] == "chr1\t10\trs1\tA\tC,G\t9.50\tPASS\tAF=0.1,0.2;SS_effect=1.5,.;SS_windows=11,.\tGT\t0/1"
+    assert (
+        lines[-3]
+        == "chr1\t10\trs1\tA\tC,G\t9.50\tPASS\tAF=0.1,0.2;SS_effect=1.5,.;SS_windows=11,.\tGT\t0/1"
+    )
     assert lines[-2] == "chr2\t5\t.\tacgt\tA\t.\tPASS\tSS_effect=-2e-05\tGT\t0|1"
     assert lines[-1] == "chr2\t7\t.\tA\t.\t.\tPASS\t.\tGT\t./."
     assert [line for line in lines if "contig" in line] == [
-        "##contig=<ID=chr1,length=1000>", "##contig=<ID=chr2,length=500>"
+        "##contig=<ID=chr1,length=1000>",
+        "##contig=<ID=chr2,length=500>",
     ]
     assert sum("SS_effect" in line for line in lines if line.startswith("##")) == 1
 
