@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -148,13 +149,18 @@ class VariantRun:
         path = self.folder / MADE[0]
         self.folder.mkdir(parents=True, exist_ok=True)
         hint = "write elsewhere, or start anew with --overwrite"
-        if path.is_file() and not overwrite:
+        if path.is_file():
             try:
                 found = json.loads(path.read_text("utf-8"))
             except ValueError:
                 found = {}
-            if differ := [key for key, value in self.about.items() if found.get(key) != value]:
+            differ = [key for key, value in self.about.items() if found.get(key) != value]
+            if differ and not overwrite:
                 raise ValueError(f"{path} is of another run ({', '.join(differ)} differ); {hint}")
+            if differ:  # so that results of the one never lie beside those of the other
+                for name in MADE[1:4]:
+                    (self.folder / name).unlink(missing_ok=True)
+                shutil.rmtree(self.folder / "parts", ignore_errors=True)
         elif not overwrite:
             for name in MADE:
                 if (self.folder / name).exists():

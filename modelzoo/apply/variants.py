@@ -36,7 +36,7 @@ def variants(
     overwrite: bool = False,
     reject: Reject = refuse,
 ) -> DataFrame:
-    """Score the variants of a VCF file; write and return a table with a row per allele.
+    r"""Score the variants of a VCF file; write and return a table with a row per allele.
 
     Every window of `width` positions that holds a variant at most `max_shift` positions from its
     middle is predicted with REF and with ALT, read from both strands; the second strand is left out
@@ -78,6 +78,18 @@ def variants(
     Raises:
         ValueError: An argument does not fit, or the folder holds another run.
         LookupError: Genome and VCF name the chromosomes differently (`1` and `chr1`).
+
+    Example:
+        >>> import modelzoo, tempfile
+        >>> from pathlib import Path
+        >>> head = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     genome, vcf = Path(folder, "genome.fa"), Path(folder, "calls.vcf")
+        ...     _ = genome.write_text(">chr1\n" + 9 * "CCGGT" + "AGATAAG" + 9 * "CCGGT" + "\n")
+        ...     _ = vcf.write_text(head + "chr1\t48\t.\tA\tC\t.\t.\t.\n")
+        ...     table = modelzoo.variants("deepbind-gata3", vcf, folder + "/out", genome=genome)
+        >>> bool(table.effect[0] < 0), int(table.windows[0])
+        (True, 11)
     """
     run = VariantRun(
         model,

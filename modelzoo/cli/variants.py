@@ -108,7 +108,7 @@ def variants(
         attributions=attributions,
         about={"model": model, "command": shlex.join(["shiftsmooth", *sys.argv[1:]])},
         device=place,
-        processes=1 if place == "cuda" else workers,
+        processes=workers if plain and place == "cpu" else 1,
         progress=errors.is_terminal,
         overwrite=overwrite,
         reject=rejects,

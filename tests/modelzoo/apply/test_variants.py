@@ -243,8 +243,10 @@ def test_the_folder_of_another_run_is_refused_and_can_be_overwritten(desk):
     score(desk, KINDS["SNV"])
     with pytest.raises(ValueError, match=r"of another run \(max_shift differ"):
         score(desk, KINDS["SNV"], max_shift=2)
+    (desk / "out" / "parts" / "000001").touch()
     (row,) = score(desk, KINDS["SNV"], max_shift=2, overwrite=True).to_dict("records")
     assert row["windows"] == 5
+    assert [path.name for path in (desk / "out" / "parts").iterdir()] == ["000000"]
 
 
 def test_files_of_no_run_are_kept(desk):
