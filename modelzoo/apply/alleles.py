@@ -28,7 +28,8 @@ from modelzoo.sequences import Genome, Interval, columns, encode, reverse_comple
 from shiftsmooth import ShiftAveraged
 
 STATISTICS = ("ref", "alt", "effect", "spread", "z")
-BATCH = 1 << 11  # positions of stretches that are run at once; more, and a CPU waits for memory
+BATCH = 1 << 11  # positions of stretches that a CPU runs at once; with more it waits for memory
+GPU_BATCH = 1 << 16
 AGREE = 1e-6  # of the outputs: windows whose effects differ by less agree, up to rounding
 
 
@@ -98,10 +99,10 @@ class Scoring:
     tasks: tuple[int, ...] = field(compare=False)
     strands: int = field(compare=False)
 
-    @property
-    def rows(self) -> int:
-        """How many stretches are run at once."""
-        return max(1, BATCH // (self.width + 2 * self.max_shift))
+    def rows(self, device: torch.device) -> int:
+        """Return how many stretches are run at once."""
+        positions = BATCH if device.type == "cpu" else GPU_BATCH
+        return max(1, positions // (self.width + 2 * self.max_shift))
 
     def outputs(self, stretches: Sequence[str]) -> np.ndarray:
         """Return the outputs in every window, (stretches, windows, tasks).
@@ -109,11 +110,11 @@ class Scoring:
         Windows come in the order of shifts -N to N; after them those of the other strand.
         """
         averaged, device = averaged_model(self)
-        found = []
-        for start in range(0, len(stretches), self.rows):
-            batch = list(stretches[start : start + self.rows])
+        rows, found = self.rows(device), []
+        for start in range(0, len(stretches), rows):
+            batch = list(stretches[start : start + rows])
             # All batches are alike, so that what is decided about the first holds for all.
-            filled = batch + batch[:1] * (self.rows - len(batch))
+            filled = batch + batch[:1] * (rows - len(batch))
             outputs = averaged.outputs(columns(encode(filled)).to(device))
             found.append(outputs[:, : len(batch), list(self.tasks)].cpu())
         return torch.cat(found, 1).transpose(0, 1).double().numpy()
@@ -150,7 +151,7 @@ def averaged_model(scoring: Scoring) -> tuple[ShiftAveraged, torch.device]:
     # How windows share is decided here, with the same sequences in every process, so that the
     # rounding of a part does not depend on which part its process did first.
     length = scoring.width + 2 * scoring.max_shift
-    codes = np.random.default_rng(0).integers(0, 4, (scoring.rows, length), dtype=np.uint8)
+    codes = np.random.default_rng(0).integers(0, 4, (scoring.rows(device), length), dtype=np.uint8)
     with torch.no_grad():
         averaged.outputs(columns(codes).to(device))
     return averaged, device
@@ -185,8 +186,8 @@ def statistics(ref: np.ndarray, alt: np.ndarray, held: np.ndarray) -> np.ndarray
 def symmetric(model: nn.Module, width: int) -> bool:
     """Return whether a model gives both strands of a sequence the same outputs, but for rounding.
 
-    It is asked with two random sequences, in float64 where it seems so; a model that does not run in
-    float64 is taken for one that is not symmetric.
+    It is asked with two random sequences, again in float64 where it seems to be; a model that does
+    not run in float64 is taken for one that is not symmetric.
 
     Args:
         model: In eval mode.

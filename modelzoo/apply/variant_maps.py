@@ -96,8 +96,9 @@ def _attributed(
         about={"edges": "flanks"},
     )
     explain, tasks = ShiftSmooth(averaged.model), list(run.scoring.tasks)
-    for start in track(range(file.done, len(codes), run.scoring.rows)):
-        x = columns(codes[start : start + run.scoring.rows]).to(device)
+    rows = run.scoring.rows(device)
+    for start in track(range(file.done, len(codes), rows)):
+        x = columns(codes[start : start + rows]).to(device)
         maps = explain.attribute(
             x, tasks[0], max_shift=run.max_shift, edges="flanks", strands=run.scoring.strands
         )
