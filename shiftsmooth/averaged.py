@@ -89,7 +89,7 @@ class ShiftAveraged(Module):
             x: Sequences, (B, C, L), one at least.
             *args: Further arguments of the model; tensors with a row per example are repeated.
         """
-        call = Arguments.of(x, None, args, shifts=self._shifts, roll_args=(), strands=self.strands)
+        call = Arguments.of(x, None, args, self._shifts, roll_args=(), strands=self.strands)
         if self.strands == 1:
             return self._each(call)
         other = flipped((*call.inputs, *call.args), call.flips())
