@@ -13,6 +13,17 @@ GENOME = {
 }
 HEAD = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 
+KINDS = {
+    "SNV": ("chr1", 100, 1, "G"),
+    "several letters": ("chr1", 120, 3, "GAT"),
+    "insertion": ("chr1", 140, 1, GENOME["chr1"][139] + "ACGTA"),
+    "deletion": ("chr1", 160, 6, GENOME["chr1"][159]),
+    "both": ("chr1", 180, 4, "TTTTTTT"),
+    "at the start": ("chr2", 1, 1, "T" if GENOME["chr2"][0] != "T" else "A"),
+    "at the end": ("chr2", 40, 1, "T" if GENOME["chr2"][39] != "T" else "A"),
+    "deletion at the end": ("chr2", 36, 5, GENOME["chr2"][35]),
+}
+
 
 class Network(nn.Module):
     """Sees where in the window a letter is, and which strand it is on."""
@@ -84,3 +95,9 @@ def by_hand(model, chrom, pos, ref, alt, width=WIDTH, max_shift=MAX_SHIFT):
         found.append(torch.stack(both))  # (strands, alleles, tasks)
     model.float()
     return torch.stack(found).transpose(1, 2).numpy()  # (windows, alleles, strands, tasks)
+
+
+def made(folder):
+    """Return the bytes of the files that a run leaves."""
+    names = ("effects.tsv", "effects.parquet", "effects.vcf.gz")
+    return {name: (folder / name).read_bytes() for name in names}

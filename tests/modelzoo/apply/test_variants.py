@@ -10,25 +10,19 @@ import pandas
 import pysam
 import pytest
 import torch
-from torch import nn
 
 import modelzoo
-from modelzoo.apply.alleles import statistics, symmetric
-from modelzoo.apply.variant_run import VariantRun
-from modelzoo.errors import WorkError
 from tests.support import variants as support
-from tests.support.variants import GENOME, MAX_SHIFT, WIDTH, Network, Symmetric, by_hand
-
-KINDS = {
-    "SNV": ("chr1", 100, 1, "G"),
-    "several letters": ("chr1", 120, 3, "GAT"),
-    "insertion": ("chr1", 140, 1, GENOME["chr1"][139] + "ACGTA"),
-    "deletion": ("chr1", 160, 6, GENOME["chr1"][159]),
-    "both": ("chr1", 180, 4, "TTTTTTT"),
-    "at the start": ("chr2", 1, 1, "T" if GENOME["chr2"][0] != "T" else "A"),
-    "at the end": ("chr2", 40, 1, "T" if GENOME["chr2"][39] != "T" else "A"),
-    "deletion at the end": ("chr2", 36, 5, GENOME["chr2"][35]),
-}
+from tests.support.variants import (
+    GENOME,
+    KINDS,
+    MAX_SHIFT,
+    WIDTH,
+    Network,
+    Symmetric,
+    by_hand,
+    made,
+)
 
 
 @pytest.fixture
@@ -257,50 +251,6 @@ def test_files_of_no_run_are_kept(desk):
     assert (desk / "out" / "effects.tsv").read_text() == "mine"
 
 
-def parts(desk, monkeypatch, output, **options):
-    """A run of two alleles per part."""
-    monkeypatch.setattr("modelzoo.apply.variant_run.PART", 2 * (WIDTH + 2 * MAX_SHIFT))
-    path = support.vcf(desk, *KINDS.values())
-    options |= {"genome": desk / "genome.fa", "width": WIDTH, "max_shift": MAX_SHIFT}
-    return VariantRun(options.pop("model", None) or Network(), path, desk / output, **options)
-
-
-def made(folder):
-    names = ("effects.tsv", "effects.parquet", "effects.vcf.gz")
-    return {name: (folder / name).read_bytes() for name in names}
-
-
-def test_parts_in_any_order_and_after_a_kill_give_the_same_bytes(desk, monkeypatch):
-    run = parts(desk, monkeypatch, "once")
-    assert len(run.parts) == 4
-    for part in run.parts:
-        part.do()
-    run.merge({})
-    first = parts(desk, monkeypatch, "killed")
-    for part in reversed(first.parts[1:]):
-        part.do()
-    with pytest.raises(WorkError, match="do all of them first"):
-        first.merge({})
-    whole = first.parts[2].path.read_bytes()
-    first.parts[2].path.write_bytes(whole[:-8])  # cut by a kill
-    again = parts(desk, monkeypatch, "killed")
-    assert [part.read() is not None for part in again.parts] == [False, True, False, True]
-    for part in again.parts:
-        if part.read() is None:
-            part.do()
-    again.merge({})
-    assert made(desk / "once") == made(desk / "killed")
-
-
-def test_parts_of_another_genome_are_not_taken(desk, monkeypatch):
-    for part in parts(desk, monkeypatch, "out").parts:
-        part.do()
-    text = (desk / "genome.fa").read_text()
-    (desk / "genome.fa").write_text(text)  # at another time
-    run = parts(desk, monkeypatch, "out", overwrite=True)
-    assert all(part.read() is None for part in run.parts)
-
-
 @pytest.mark.slow
 def test_processes_give_the_same_bytes_as_this_one(desk, monkeypatch):
     monkeypatch.setattr("modelzoo.apply.variant_run.PART", 2 * 107)
@@ -315,36 +265,6 @@ def test_processes_give_the_same_bytes_as_this_one(desk, monkeypatch):
             processes=processes,
         )
     assert made(desk / "1") == made(desk / "2")
-
-
-def test_the_strands_are_compared_exactly():
-    assert symmetric(Symmetric(), WIDTH) and not symmetric(Network(), WIDTH)
-    assert symmetric(modelzoo.load("deepbind-gata3"), 101)
-
-    class Nearly(Symmetric):
-        def forward(self, x):
-            return super().forward(x) + 1e-6 * x[:, :1].mean(-1)
-
-    assert not symmetric(Nearly(), WIDTH)
-
-
-def test_a_model_that_needs_float32_is_read_from_both_strands():
-    class Single(nn.Module):
-        def forward(self, x):
-            return x.float().mean((1, 2))[:, None]
-
-    assert not symmetric(Single().eval(), WIDTH)
-
-
-def test_windows_that_do_not_count_change_nothing():
-    rng = np.random.default_rng(0)
-    ref, alt = rng.normal(size=(2, 3, 5, 2))
-    held = np.array([[1, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 1, 0, 0]], dtype=bool)
-    found = statistics(ref, alt, held)
-    ref[~held] = alt[~held] = 1e6
-    np.testing.assert_allclose(statistics(ref, alt, held), found)
-    np.testing.assert_allclose(found[2, :, 2], alt[2, 2] - ref[2, 2])
-    np.testing.assert_allclose(found[2, :, 3], 0, atol=1e-12)
 
 
 def test_the_run_says_what_it_is(desk):
