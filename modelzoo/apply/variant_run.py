@@ -41,7 +41,7 @@ MADE = (
     "attributions",
 )
 PART = 1 << 17  # positions of stretches in a part
-NUMBERS = 1 << 20  # results in a part, at most
+NUMBERS = 1 << 22  # outputs of windows in a part, at most
 
 
 class VariantRun:
@@ -169,8 +169,9 @@ class VariantRun:
         write_atomically(path, json.dumps(self.about, indent=1).encode())
 
     def _parts(self) -> Iterator[workers.Part]:
-        length, tasks = self.width + 2 * self.max_shift, len(self.tasks)
-        size = max(1, min(PART // length, NUMBERS // tasks))
+        windows = 2 * self.max_shift + 1
+        largest = NUMBERS // (len(self.tasks) * windows)
+        size = max(1, min(PART // (self.width + windows - 1), largest))
         run = json.dumps(self.about)
         for number, start in enumerate(range(0, len(self.alleles), size)):
             alleles = self.alleles[start : start + size]

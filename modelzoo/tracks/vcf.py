@@ -73,7 +73,8 @@ def _described(field: Field) -> str:
 
 def _with_info(text: str, known: set[str], values: Mapping[str, Sequence[str]]) -> str:
     columns = text.split("\t")
-    kept = [e for e in columns[7].split(";") if e != "." and e.partition("=")[0] not in known]
+    there = (entry for entry in columns[7].split(";") if entry not in ("", "."))
+    kept = [entry for entry in there if entry.partition("=")[0] not in known]
     added = [f"{name}={','.join(texts)}" for name, texts in values.items() if texts]
     columns[7] = ";".join([*kept, *added]) or "."
     return "\t".join(columns)

@@ -16,7 +16,7 @@ TEXT = """##fileformat=VCFv4.2
 #CHROM	POS	ID	REF	ALT	QUAL	FILTER	INFO	FORMAT	S1
 chr1	10	rs1	A	C,G	9.50	PASS	AF=0.1,0.2;SS_effect=old	GT	0/1
 chr2	5	.	acgt	A	.	PASS	.	GT	0|1
-chr2	7	.	A	.	.	PASS	SS_effect=old	GT	./.
+chr2	7	.	A	.	.	PASS	SS_effect=old;	GT	./.
 """
 FIELDS = [Field("SS_effect", "Float", "what changes"), Field("SS_windows", "Integer", "how many")]
 VALUES = [{"SS_effect": ["1.5", "."], "SS_windows": ["11", "."]}, {"SS_effect": ["-2e-05"]}, {}]
