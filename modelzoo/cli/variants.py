@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -106,7 +104,7 @@ def variants(
         max_shift=max_shift,
         width=width or _trained(model),
         attributions=attributions,
-        about={"model": model, "command": shlex.join(["shiftsmooth", *sys.argv[1:]])},
+        about={"model": model},  # not the command: files are the same whoever did which parts
         device=place,
         processes=workers if plain and place == "cpu" else 1,
         progress=errors.is_terminal,

@@ -52,3 +52,14 @@ def test_parts_of_another_genome_are_not_taken(desk, monkeypatch):
     (desk / "genome.fa").write_text(text)  # at another time
     run = parts(desk, monkeypatch, "out", overwrite=True)
     assert all(part.read() is None for part in run.parts)
+
+
+def test_parts_of_other_alleles_are_not_taken(desk, monkeypatch):
+    for part in parts(desk, monkeypatch, "out").parts:
+        part.do()
+    again = parts(desk, monkeypatch, "out")
+    assert all(part.read() is not None for part in again.parts)
+    monkeypatch.setattr("modelzoo.apply.variant_run.NUMBERS", 2 * (2 * MAX_SHIFT + 1))
+    smaller = parts(desk, monkeypatch, "out")
+    assert len(smaller.parts) == len(KINDS)
+    assert all(part.read() is None for part in smaller.parts)
