@@ -49,6 +49,13 @@ class VariantRun:
 
     Attributes:
         folder: Where everything is written.
+        vcf: The file of variants.
+        variants: Its lines.
+        tasks: The names of what is scored.
+        width: Of a window.
+        max_shift: N.
+        sizes: The length of each chromosome.
+        about: What the results depend on.
         parts: The work.
         scoring: Does it.
         alleles: What is scored, in the file's order.
@@ -72,9 +79,13 @@ class VariantRun:
         self.folder, self.vcf, self._reject = Path(output), Path(vcf), reject
         if max_shift < 0:
             raise ValueError(f"max_shift: expected 0 or more, got {max_shift}")
-        width = width or inputs.trained_width(model)
-        if width is None:
-            raise ValueError("width: expected one, for this model does not tell its own, got None")
+        width = inputs.trained_width(model) if width is None else width
+        if width is None or width < 1:
+            own = " for this model, which does not tell its own" if width is None else ""
+            raise ValueError(f"width: expected 1 or more{own}, got {width}")
+        annotated = self.folder / MADE[3]
+        if annotated.exists() and annotated.samefile(vcf):
+            raise ValueError(f"output: expected another folder than that of the input {vcf}")
         loaded: Any = named(inputs.module(model, device), width)
         if tasks is not None and not tasks:
             raise ValueError("tasks: expected one at least, got none")

@@ -215,7 +215,8 @@ def test_an_empty_file_gives_empty_tables(desk):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": None}, "width: expected one"),
+        ({"width": None}, "width: expected 1 or more for this model, which does not tell its own"),
+        ({"width": 0}, "width: expected 1 or more, got 0"),
         ({"max_shift": -1}, "max_shift: expected 0 or more, got -1"),
         ({"tasks": []}, "tasks: expected one at least"),
         ({"tasks": ["three"]}, "task: expected one of one, two, got 'three'"),
@@ -285,3 +286,15 @@ def test_the_model_is_left_as_it_was(desk):
     assert all(
         p.requires_grad and p.grad is None and p.dtype == torch.float32 for p in model.parameters()
     )
+
+
+def test_the_input_is_never_an_output(desk):
+    score(desk, KINDS["SNV"])
+    path = desk / "out" / "effects.vcf.gz"
+    before = path.read_bytes()
+    options = {"genome": desk / "genome.fa", "width": WIDTH, "overwrite": True}
+    with pytest.raises(ValueError, match="output: expected another folder"):
+        modelzoo.variants(Network(), path, desk / "out", **options)
+    assert path.read_bytes() == before
+    again = modelzoo.variants(Network(), path, desk / "again", **options)
+    assert len(again) == 1
