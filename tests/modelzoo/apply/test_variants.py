@@ -64,6 +64,21 @@ def test_an_effect_is_the_mean_over_windows_and_strands_cut_by_hand(desk, kind, 
     assert row["windows"] == 2 * MAX_SHIFT + 1
 
 
+def test_variants_drawn_at_random_agree_with_strings_cut_by_hand(desk):
+    rng, rows = np.random.default_rng(0), []
+    for _ in range(40):
+        chrom = ("chr1", "chr2")[rng.integers(2)]
+        count = int(rng.integers(1, 8))
+        pos = int(rng.integers(1, len(GENOME[chrom]) - count + 2))
+        rows.append((chrom, pos, count, "".join(rng.choice(list("ACGT"), rng.integers(1, 8)))))
+    found = score(desk, *rows)
+    model = Network()
+    for (chrom, pos, count, alt), effect in zip(rows, found["effect_one"], strict=True):
+        ref = GENOME[chrom][pos - 1 : pos - 1 + count]
+        outputs = by_hand(model, chrom, pos, ref, alt)[..., 0]
+        assert effect == pytest.approx((outputs[:, 1] - outputs[:, 0]).mean(), abs=1e-6)
+
+
 def test_a_model_of_the_zoo_is_scored_as_it_predicts(desk):
     model = modelzoo.load("moe-arid3a-foxm1-gata3")
     row = ("chr1", 150, 1, "A" if GENOME["chr1"][149] != "A" else "C")
