@@ -26,6 +26,7 @@ try:
         predict,
         publish,
         train,
+        variants,
     )
     from modelzoo.cli.terminal import console, errors
 except ImportError as error:
@@ -36,7 +37,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (models, predict, attribute, check, motifs, evaluate, demo, publish, train):
+for command in (
+    models,
+    predict,
+    attribute,
+    variants,
+    check,
+    motifs,
+    evaluate,
+    demo,
+    publish,
+    train,
+):
     app.add_typer(command.app)
 
 
