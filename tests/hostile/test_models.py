@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import pickle
+import subprocess
 import sys
 import time
 
@@ -91,6 +92,19 @@ def refused(folder, match=None, seconds=10):
 @pytest.mark.parametrize(("architecture", "config"), LARGE, ids=lambda value: str(value)[:40])
 def test_a_large_model_is_refused_before_it_is_built(folder, architecture, config):
     refused(configure(folder, {"architecture": architecture, **config}))
+
+
+def test_a_large_model_is_not_built_by_the_mixin_either(folder):
+    """In a process that may have 4 GB: with its numbers the model would take 13."""
+    configure(folder, {"architecture": "cnn1", "length": 10**6})
+    code = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_DATA, (2**32, 2**32))
+from modelzoo.architectures import ARCHITECTURES
+ARCHITECTURES["cnn1"].from_pretrained({str(folder)!r})
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "WeightsError" in run.stderr
 
 
 WRONG = [None, True, -1, 0, 1.5, 1e308, "x", "", [], [[]], [None], [-1], {}, {"a": 1}, [1, "a"]]

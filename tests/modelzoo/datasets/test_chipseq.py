@@ -168,7 +168,7 @@ def test_a_server_that_is_slow_or_silent_is_left(small_file, server, monkeypatch
     for limit, seconds in limits.items():
         monkeypatch.setattr(chipseq, limit, seconds)
     started = time.monotonic()
-    with pytest.raises(OSError, match="could not be fetched.*(took longer|timed out)"):
+    with pytest.raises(OSError, match=r"could not be fetched.*(took longer|timed out)"):
         chipseq.file("train", "TOY")
     assert time.monotonic() - started < 1.5
 
