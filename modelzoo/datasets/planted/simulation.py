@@ -18,6 +18,8 @@ from modelzoo.datasets.planted.toml import parse
 from modelzoo.motifs import Motif
 from modelzoo.sequences import columns, decode, reverse_complement_codes
 
+MOST = 1 << 32  # letters of a set, each a byte in memory
+
 _FOLDER = resources.files("modelzoo.datasets.planted") / "simulations"
 
 
@@ -158,10 +160,14 @@ class Simulation:
         positives = n // 2 if positives is None else positives
         if n < 1:
             raise ValueError(f"n: expected at least 1, got {n}")
+        if n > MOST // self.length:
+            raise ValueError(f"n: expected {MOST // self.length} at most, got {n}")
         if not 0 <= positives <= n:
             raise ValueError(f"positives: expected 0 to n = {n}, got {positives}")
         if not 0 <= gc <= 1:
             raise ValueError(f"gc: expected a fraction between 0 and 1, got {gc}")
+        if seed < 0:
+            raise ValueError(f"seed: expected a whole number from 0, got {seed}")
         rng = np.random.default_rng(seed)
         labels = rng.permutation(np.arange(n) < positives).astype(np.uint8)
         slots = max(len(a.motifs) for a in (*self.positives, *self.negatives))
