@@ -6,7 +6,7 @@ import gzip
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import IO, cast
@@ -66,10 +66,15 @@ def _cut(file: IO[str]) -> Iterator[str]:
 @contextmanager
 def _open(path: str | Path) -> Iterator[IO[bytes]]:
     # The content tells whether a file is gzipped: a browser may have unpacked one named `.gz`.
-    standard_input = nullcontext(cast(BufferedReader, sys.stdin.buffer))
-    with standard_input if str(path) == "-" else open(path, "rb") as file:
+    with _standard_input() if str(path) == "-" else open(path, "rb") as file:
         if file.peek(2)[:2] != b"\x1f\x8b":
             yield file
             return
         with gzip.open(file) as unpacked:
             yield cast(IO[bytes], unpacked)
+
+
+def _standard_input() -> AbstractContextManager[BufferedReader]:
+    if sys.stdin is None:
+        raise ValueError("path: expected a file, got -, and the standard input is closed")
+    return nullcontext(cast(BufferedReader, sys.stdin.buffer))
