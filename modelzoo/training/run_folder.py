@@ -193,7 +193,7 @@ def _json(values: Mapping[str, Any]) -> bytes:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected JSON, got a damaged file ({error}); remove it"
         ) from error

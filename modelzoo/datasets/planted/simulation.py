@@ -15,6 +15,7 @@ from modelzoo.datasets.planted.arrangement import Arrangement
 from modelzoo.datasets.planted.background import background, clean
 from modelzoo.datasets.planted.scanner import Scanner, Score
 from modelzoo.datasets.planted.toml import parse
+from modelzoo.files import parse_toml
 from modelzoo.motifs import Motif
 from modelzoo.sequences import columns, decode, reverse_complement_codes
 
@@ -136,7 +137,7 @@ class Simulation:
             ValueError: The text is not TOML, or an entry is wrong; the message names the key.
         """
         try:
-            return cls(name, **parse(tomllib.loads(text)))
+            return cls(name, **parse(parse_toml(text)))
         except ValueError as error:
             what = "expected TOML: " if isinstance(error, tomllib.TOMLDecodeError) else ""
             raise ValueError(f"simulation {name!r}: {what}{error}") from None
