@@ -27,7 +27,6 @@ COMMANDS = {  # their arguments after the model, in a folder with seqs.fa
     "predict": ["predict", "seqs.fa", "-o", "out.tsv"],
     "predict, Parquet": ["predict", "seqs.fa", "-o", "out.tsv", "--format", "parquet"],
     "attribute": ["attribute", "seqs.fa", "-o", "out", "--max-shift", "5"],
-    "check": ["check", "seqs.fa"],
 }
 MEASURED = """
 import resource, sys
