@@ -80,10 +80,11 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]
     with h5py.File(path) as file:
         if missing := [key for key in ("one_hot", "hypothetical", "ids") if key not in file]:
             raise ValueError(f"{path}: expected one_hot, hypothetical and ids, got no {missing[0]}")
-        shapes = [getattr(file[key], "shape", None) for key in ("one_hot", "hypothetical")]
-        count = (shapes[0] or (0,))[0]
-        if shapes[0] != shapes[1] or len(shapes[0] or ()) != 3 or shapes[0][1] != 4:
+        keys = "one_hot", "hypothetical"
+        shapes = [tuple(getattr(file[key], "shape", None) or ()) for key in keys]
+        if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][1] != 4:
             raise ValueError(f"{path}: expected one_hot and hypothetical (n, 4, L), got {shapes}")
+        count = shapes[0][0]
         try:
             done = int(file["done"][()]) if "done" in file else count
             names = file["ids"].asstr()[()].tolist()

@@ -33,7 +33,7 @@ class Busy(OSError):
 
     def __init__(self, status: int, seconds: str | None) -> None:
         super().__init__(f"the server answers {status}")
-        self.seconds = float(seconds) if (seconds or "").isdecimal() else None
+        self.seconds = float(seconds) if seconds and seconds.isdecimal() else None
 
 
 class Unreachable(OSError):

@@ -21,7 +21,7 @@ from modelzoo.sequences import Genome, read_intervals, read_sequences
 from modelzoo.sequences.genome import _TWO_BIT
 from modelzoo.training.checkpoints import Checkpoint, refuse_damaged
 from modelzoo.training.expert import Recipe
-from modelzoo.training.run_folder import _read_json
+from modelzoo.training.run_folder import read_json
 from modelzoo.workers import Part
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
@@ -141,7 +141,7 @@ READERS = {  # by the name of a file: its content, or what makes it in a folder;
     "config.json": (config_of, config),
     "model.safetensors": (lambda folder: state(folder).read_bytes(), weights),
     "checkpoint": (checkpoint, refuse_damaged),
-    "identity.json": (b'{"seed": 0, "data": ["a"]}', _read_json),
+    "identity.json": (b'{"seed": 0, "data": ["a"]}', read_json),
     "part": (done, part),
 }
 
