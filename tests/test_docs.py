@@ -118,9 +118,10 @@ def desk(monkeypatch, tmp_path, zoo):
     for seed, name in enumerate(("peaks", "other")):
         records = [f">{name}{i}\n{text}\n" for i, text in enumerate(letters(120, 60, seed))]
         Path(f"{name}.fa").write_text("".join(records))
-    Path("genome.fa").write_text(f">chr1\n{letters(1, 500)[0]}\n")
-    Path("peaks.bed").write_text("chr1\t10\t111\nchr1\t200\t301\n")
-    Path("blacklist.bed").write_text("chr1\t400\t450\n")
+    Path("genome.fa").write_text(f">chr1\n{letters(1, 5000)[0]}\n")
+    spans = [(start, start + 101) for start in range(10, 4000, 100)]
+    Path("peaks.bed").write_text("".join(f"chr1\t{a}\t{b}\n" for a, b in spans))
+    Path("blacklist.bed").write_text("chr1\t4800\t4850\n")
     Path("mine.py").write_text(OWN_MODEL)
     recipe = Recipe(ExpertParams(epochs=1), {"filters": [8], "widths": [9]})
     for name in ("mine", "other"):

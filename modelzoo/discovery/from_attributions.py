@@ -14,7 +14,8 @@ from modelzoo.discovery.report import write_report
 from modelzoo.motifs import annotate, jaspar, modisco
 from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.motifs.modisco import SEQLETS
-from modelzoo.sequences import from_columns
+from modelzoo.sequences import Interval, from_columns
+from modelzoo.tracks.h5 import read_placed
 from modelzoo.training.run_folder import partial
 
 
@@ -46,7 +47,7 @@ def motifs_of_attributions(
     out = Path(out)
     folder = partial(out)
     database = jaspar(release, group)
-    one_hot, hypothetical, names, facts = _read(Path(attributions))
+    one_hot, hypothetical, names, intervals, facts = _read(Path(attributions))
     with tqdm(total=4, disable=not progress) as bar:
         bar.set_description("TF-MoDISco")
         patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets)
@@ -61,7 +62,7 @@ def motifs_of_attributions(
         findings = list(map(Finding, motifs, annotate(motifs, database)))
         bar.update()
         bar.set_description("FIMO")
-        found = Findings.of(findings, findings, from_columns(one_hot), names)
+        found = Findings.of(findings, findings, from_columns(one_hot), names, intervals)
         bar.update()
         bar.set_description("logos and page")
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,8 +74,10 @@ def motifs_of_attributions(
     return out / "index.html"
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]]:
-    """Return one-hot sequences, hypothetical attributions, names, and facts for the page."""
+def _read(
+    path: Path,
+) -> tuple[np.ndarray, np.ndarray, list[str], list[Interval], dict[str, str]]:
+    """Return one-hot sequences, hypothetical attributions, names, intervals, and facts."""
     try:
         file = h5py.File(path)
     except OSError as error:
@@ -94,4 +97,5 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]
             if key in file.attrs
         }
         names = file["ids"].asstr()[()].tolist()
-        return file["one_hot"][()], file["hypothetical"][()], names, facts
+        intervals = read_placed(file) or []
+        return file["one_hot"][()], file["hypothetical"][()], names, intervals, facts

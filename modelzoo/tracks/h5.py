@@ -162,12 +162,7 @@ class AttributionsFile:
     def intervals(self) -> list[Interval] | None:
         """Where the sequences lie in the genome; None if they are from none."""
         with h5py.File(self.path) as file:
-            if "chrom" not in file:
-                return None
-            text = [file[name].asstr()[()].tolist() for name in ("chrom", "strand", "ids")]
-            start, end = file["start"][()].tolist(), file["end"][()].tolist()
-        chrom, strand, names = text
-        return list(map(Interval, chrom, start, end, strand, names))
+            return read_placed(file)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -257,6 +252,16 @@ class AttributionsFile:
     def _put(self, file: int, name: str, start: int, values: np.ndarray) -> None:
         place = self._places[name]
         _put(file, place.row(start), np.ascontiguousarray(values, place.dtype).tobytes())
+
+
+def read_placed(file: h5py.File) -> list[Interval] | None:
+    """Return where the sequences of a file lie in the genome; None if they are from none."""
+    if "chrom" not in file:
+        return None
+    chrom, strand, names = (file[n].asstr()[()].tolist() for n in ("chrom", "strand", "ids"))
+    return list(
+        map(Interval, chrom, file["start"][()].tolist(), file["end"][()].tolist(), strand, names)
+    )
 
 
 _SHAPES = ("one_hot", "hypothetical", "projected", "logits", "done")
