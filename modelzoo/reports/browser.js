@@ -3,14 +3,22 @@ async function unpacked(id) {
   const packed = Uint8Array.from(atob(document.getElementById(id).textContent.trim()),
     character => character.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return await new Response(stream).text();
+  return new Response(stream);
 }
 
-function bases({ chrom, start, packed, largest }) {
-  const values = Int8Array.from(atob(packed), character => character.charCodeAt(0));
-  return Array.from(values, (value, i) => ({
-    chr: chrom, start: start + i, end: start + i + 1, value: (value * largest) / 127,
-  }));
+// The features of each track: the numbers of one stretch follow those of the one before.
+function bases({ runs, steps }, numbers) {
+  const tracks = { contribution: [], spread: [] };
+  let used = 0;
+  for (const run of runs)
+    for (const [name, features] of Object.entries(tracks)) {
+      if (!(name in run)) continue;
+      for (let i = 0; i < run.letters.length; i++) {
+        const [start, value] = [run.start + i, (numbers[used++] * run[name]) / steps[name]];
+        features.push({ chr: run.chrom, start, end: start + 1, value });
+      }
+    }
+  return tracks;
 }
 
 function track(name, type, features, options) {
@@ -19,19 +27,18 @@ function track(name, type, features, options) {
 
 async function open(shown) {
   const script = document.createElement("script");
-  script.textContent = await unpacked("igv");
+  script.textContent = await (await unpacked("igv")).text();
   document.head.append(script);
   const slices = shown.runs.map(({ chrom, start, letters }) =>
     `>${chrom}:${start + 1}-${start + letters.length} @len=${shown.sizes[chrom]}\n${letters}\n`);
-  const values = key => shown.runs.filter(run => run[key]).flatMap(run =>
-    bases({ ...run, packed: run[key], largest: run[`${key}_largest`] }));
+  const numbers = new Int8Array(await (await unpacked("numbers")).arrayBuffer());
+  const { contribution, spread } = bases(shown, numbers);
   const tracks = [
-    track(shown.unit, "wig", values("contribution"),
+    track(shown.unit, "wig", contribution,
       { graphType: "dynseq", height: 160, autoscale: true }),
     track("peaks", "annotation", shown.peaks.map(({ chrom, start, end, name, strand }) =>
       ({ chr: chrom, start, end, name, strand })), { displayMode: "SQUISHED", height: 40 }),
   ];
-  const spread = values("spread");
   if (spread.length)
     tracks.splice(1, 0, track("spread over shifts", "wig", spread,
       { graphType: "bar", color: "rgb(120,120,120)", height: 60, autoscale: true }));
@@ -78,7 +85,7 @@ function list(shown, browser) {
   go(0);
 }
 
-unpacked("shown").then(JSON.parse).then(async shown => {
+unpacked("shown").then(response => response.json()).then(async shown => {
   list(shown, await open(shown));
   document.getElementById("browser").dataset.ready = "yes";
 });

@@ -14,6 +14,9 @@ from modelzoo.sequences import Interval
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+SEQLET = "seqlet"  # in the place of a motif's name
+NOTABLE = 8  # motifs of a window, at most
+LEAST = 0.25  # of the largest contribution per position: motifs below are not notable
 COLUMNS = ["chrom", "start", "end", "name", "attribution", "strand", "p_value", "windows"]
 _PLACE = ["chrom", "start", "end", "name", "strand"]
 _OTHER_STRAND = {"+": "-", "-": "+", ".": "."}
@@ -40,7 +43,7 @@ def placed(hits: DataFrame, intervals: Sequence[Interval]) -> DataFrame:
             "chrom": [window.chrom for window in windows],
             "start": np.maximum(np.where(turned, right - stop, left + start), 0),
             "end": np.where(turned, right - start, left + stop),
-            "name": hits["motif"].to_numpy() if "motif" in hits else "seqlet",
+            "name": hits["motif"].to_numpy() if "motif" in hits else SEQLET,
             "strand": [_OTHER_STRAND[s] if turn else s for s, turn in zip(strands, turned)],
         }
     )
@@ -65,6 +68,32 @@ def placed_hits(hits: DataFrame, intervals: Sequence[Interval]) -> DataFrame:
         windows=("p_value", "size"),
     )
     return merged[COLUMNS]
+
+
+def notable(hits: DataFrame, window: Interval) -> DataFrame:
+    """Return the motifs of a window that matter, the one with most per position first.
+
+    A sum would favour wide motifs. Of those that overlap, the one with more stays.
+
+    Args:
+        hits: As of `placed_hits`.
+        window: Only what lies within counts.
+    """
+    inside = (hits["chrom"] == window.chrom) & (hits["name"] != SEQLET)
+    inside &= (hits["start"] >= window.start) & (hits["end"] <= window.end)
+    found = hits[inside]
+    size = (found["attribution"] / (found["end"] - found["start"])).abs()
+    ranked = found.assign(size=size).sort_values(
+        ["size", "p_value"], ascending=[False, True], kind="stable"
+    )
+    ranked = ranked[ranked["size"] >= LEAST * size.max()]
+    kept: list[tuple[int, int]] = []
+    chosen = []
+    for row, (start, end) in enumerate(zip(ranked["start"], ranked["end"])):
+        if len(kept) < NOTABLE and all(end <= a or b <= start for a, b in kept):
+            kept.append((start, end))
+            chosen.append(row)
+    return ranked.iloc[chosen].drop(columns="size")
 
 
 def write_hits(hits: DataFrame, path: Path) -> Path:
