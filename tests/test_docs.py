@@ -179,6 +179,12 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
         run = Path(words[words.index("--from-attributions") + 1])
         run.parent.mkdir(exist_ok=True)
         run.touch()
+    if words[1] == "figure":  # the same
+        with monkeypatch.context() as patched:
+            made = ["attribute", "peaks.bed", "--genome", "genome.fa", "-m", "deepbind-gata3"]
+            patched.setattr(sys, "argv", ["shiftsmooth", *made, "--top", "1", "-o", words[2]])
+            with pytest.raises(SystemExit):
+                cli.main()
     if words[1:3] == ["train", "expert"]:
         shutil.rmtree("runs/mine")
     monkeypatch.setattr(sys, "argv", words)
