@@ -117,8 +117,9 @@ def attribute(
             reject=rejects,
             track=_counted,
         )
-        hits = write_run_hits(file, loaded) if "hits" in chosen else None
-        page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
+        with errors.status("writing hits and logos"):
+            hits = write_run_hits(file, loaded) if "hits" in chosen else None
+            page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
         errors.print(f"{file.done} attributed, {rejects}; see {page}")
         skipped += rejects.count
     if skipped:
@@ -128,4 +129,4 @@ def attribute(
 def _counted(starts: range) -> Iterable[int]:
     if starts.start:
         errors.print(f"resuming after {starts.start} of {starts.stop}")
-    return progress(starts, "attributing")
+    return progress(starts, "attributing", starts.stop - starts.start, starts.step)

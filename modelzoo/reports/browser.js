@@ -6,15 +6,17 @@ async function unpacked(id) {
   return new Response(stream);
 }
 
-// The features of each track: the numbers of one stretch follow those of the one before.
-function bases({ runs, steps }, numbers) {
+// The features of each track: the numbers of one stretch follow those of the one before, and each
+// block of them has the largest of its own.
+function bases({ runs, steps, block }, numbers) {
   const tracks = { contribution: [], spread: [] };
   let used = 0;
   for (const run of runs)
     for (const [name, features] of Object.entries(tracks)) {
       if (!(name in run)) continue;
       for (let i = 0; i < run.letters.length; i++) {
-        const [start, value] = [run.start + i, (numbers[used++] * run[name]) / steps[name]];
+        const start = run.start + i, largest = run[name][Math.floor(i / block)];
+        const value = (numbers[used++] * largest) / steps[name];
         features.push({ chr: run.chrom, start, end: start + 1, value });
       }
     }
@@ -22,8 +24,13 @@ function bases({ runs, steps }, numbers) {
 }
 
 function track(name, type, features, options) {
-  return { name, type, features, order: 0, ...options };
+  return { name, type, features, ...options };
 }
+
+// igv.js is white in any theme, but takes the colour of its text from the page's theme.
+const LIGHT = `
+  .igv-container { color-scheme: light; }
+  @media (max-width: 500px) { .igv-windowsize-panel-container { display: none !important; } }`;
 
 async function open(shown) {
   const script = document.createElement("script");
@@ -34,7 +41,7 @@ async function open(shown) {
   const numbers = new Int8Array(await (await unpacked("numbers")).arrayBuffer());
   const { contribution, spread } = bases(shown, numbers);
   const tracks = [
-    track(shown.unit, "wig", contribution,
+    track("contribution", "wig", contribution,
       { graphType: "dynseq", height: 160, autoscale: true }),
     track("peaks", "annotation", shown.peaks.map(({ chrom, start, end, name, strand }) =>
       ({ chr: chrom, start, end, name, strand })), { displayMode: "SQUISHED", height: 40 }),
@@ -46,7 +53,8 @@ async function open(shown) {
     tracks.push(track("hits", "annotation", shown.hits.map(([chrom, start, end, name, strand, sum]) =>
       ({ chr: chrom, start, end, name, strand, color: sum < 0 ? "#d62839" : "#255c99",
         attribution: sum })), { displayMode: "EXPANDED", height: 80 }));
-  return await igv.createBrowser(document.getElementById("browser"), {
+  const place = document.getElementById("browser");
+  const browser = await igv.createBrowser(place, {
     reference: {
       id: "shown", name: "shown regions", indexed: false, wholeGenomeView: false,
       fastaURL: `data:text/plain;base64,${btoa(slices.join(""))}`,
@@ -54,8 +62,12 @@ async function open(shown) {
     loadDefaultGenomes: false,
     locus: locus(shown.peaks[0]),
     showCenterGuide: false,
-    tracks,
+    tracks: tracks.map((one, order) => ({ ...one, order })),
   });
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(LIGHT);
+  place.shadowRoot.adoptedStyleSheets.push(sheet);
+  return browser;
 }
 
 function locus({ chrom, start, end }) {

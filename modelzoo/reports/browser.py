@@ -26,7 +26,8 @@ from modelzoo.tracks.placed import averaged
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-STEPS = {"contribution": 127, "spread": 31}  # from 0 to the largest; less than a pixel each
+STEPS = {"contribution": 127, "spread": 31}  # from 0 to the largest; of a pixel or so each
+BLOCK = 100  # positions whose numbers are in steps of one size
 
 _HERE = Path(__file__).parent
 # the npm package igv 3.8.10: dist/igv.min.js, with its licence (MIT) beside it
@@ -110,11 +111,11 @@ def add_browser(
     ]
     runs, numbers = _runs(shown, sizes)
     content = {
-        "unit": unit,
         "total": total,
         "sizes": {one.interval.chrom: sizes[one.interval.chrom] for one in shown if one.interval},
         "peaks": peaks,
         "steps": STEPS,
+        "block": BLOCK,
         "runs": runs,
         "hits": [] if hits is None else _hits(hits, shown),
     }
@@ -154,8 +155,8 @@ def _hits(hits: DataFrame, shown: Sequence[Shown]) -> list[list[Any]]:
 def _runs(shown: Sequence[Shown], sizes: Mapping[str, int]) -> tuple[list[dict[str, Any]], bytes]:
     """Return what the browser draws, a stretch without gaps at a time, and its numbers in steps.
 
-    For each name of `STEPS`, a stretch has the largest number, if it has any: then as many bytes
-    as it has letters follow those of the stretch before.
+    For each name of `STEPS`, a stretch has the largest number of each `BLOCK` of its positions, if
+    it has any: then as many bytes as it has letters follow those of the stretch before.
     """
     values: dict[str, dict[Interval, Any]] = {
         "codes": {one.interval: _codes(one) for one in shown if one.interval},
@@ -172,8 +173,11 @@ def _runs(shown: Sequence[Shown], sizes: Mapping[str, int]) -> tuple[list[dict[s
         run = {"chrom": chrom, "start": start, "letters": decode(codes.astype(np.uint8)[None])[0]}
         for name, count in STEPS.items():
             if (chrom, start) in found[name]:
-                steps, run[name] = _in_steps(found[name][chrom, start], count)
-                numbers += steps
+                values, run[name] = found[name][chrom, start], []
+                for block in np.split(values, range(BLOCK, len(values), BLOCK)):
+                    steps, largest = _in_steps(block, count)
+                    numbers += steps
+                    run[name].append(largest)
         runs.append(run)
     return runs, bytes(numbers)
 
@@ -223,10 +227,10 @@ def _data(name: str, text: str) -> str:
 
 def _row(one: Shown) -> str:
     facts = " · ".join(f"{name} {value}" for name, value in one.facts.items())
-    place = html.escape(str(one.interval))
+    place = "" if one.name == str(one.interval) else f"{one.interval} "
     return (
-        f"<li><button type=button><b>{html.escape(one.name)}</b> <small>{place}"
-        f" {html.escape(facts)}</small></button></li>"
+        f"<li><button type=button><b>{html.escape(one.name)}</b>"
+        f" <small>{html.escape(place + facts)}</small></button></li>"
     )
 
 

@@ -7,9 +7,12 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, cast
+
+LONGEST = 1 << 24  # bytes of a line, or letters of a record: more would fill the memory
 
 
 def at(path: str | Path, line: int, cause: object) -> ValueError:
@@ -24,11 +27,16 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
         path: The file; `-` is the standard input.
         errors: With `"surrogateescape"`, bytes that are not UTF-8 do not end the file; the text
             with them cannot be encoded.
+
+    Raises:
+        ValueError: A line is too long, is no text, or the gzip file is damaged.
     """
     line = 0
     with _open(path) as file:
         try:
-            for line, raw in enumerate(file, start=1):
+            for line, raw in enumerate(iter(partial(file.readline, LONGEST + 1), b""), start=1):
+                if len(raw) > LONGEST:
+                    raise at(path, line, f"expected {LONGEST:,} bytes in a line at most")
                 yield line, raw.decode("utf-8", errors).rstrip("\r\n")
         except UnicodeDecodeError:
             raise at(path, line, "expected UTF-8 text") from None

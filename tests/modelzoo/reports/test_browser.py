@@ -45,14 +45,15 @@ def unpacked(page, name):
 
 
 def content(page):
-    """What the browser gets, with each stretch's numbers in the place of the largest."""
+    """What the browser gets, with each stretch's numbers in the place of the largest ones."""
     made = json.loads(unpacked(page, "shown"))
     numbers = np.frombuffer(unpacked(page, "numbers"), "i1")
     for run in made["runs"]:
         for name, steps in made["steps"].items():
             if name in run:
                 count = len(run["letters"])
-                run[name], numbers = numbers[:count] * run[name] / steps, numbers[count:]
+                largest = np.repeat(run[name], made["block"])[:count]
+                run[name], numbers = numbers[:count] * largest / steps, numbers[count:]
     assert not len(numbers)
     return made
 
@@ -93,6 +94,14 @@ def test_the_browser_gets_letters_and_numbers_on_the_forward_strand():
             np.testing.assert_allclose(run[name], values[::turn], atol=0.51 * step)
 
 
+def test_a_large_number_does_not_coarsen_those_of_another_peak():
+    values = np.random.default_rng(0).normal(size=600)
+    values[0] = 1000
+    one = Shown("a", {}, np.zeros(600, "u1"), values, None, Interval("chr1", 0, 600))
+    (run,) = content(with_browser(one))["runs"]
+    np.testing.assert_allclose(run["contribution"][100:], values[100:], atol=4 / 254)
+
+
 def test_windows_that_overlap_are_one_stretch_with_their_mean():
     codes = encode("ACGTACGTAC")[0]
     one = Shown("a", {}, codes[:6], np.ones(6), None, Interval("chr1", 4, 10))
@@ -126,7 +135,7 @@ def test_five_hundred_logos_are_less_than_two_megabytes():
     assert len(page.to_html()) < 2e6
 
 
-def opened(page, folder, script="", size="1280,900"):
+def opened(page, folder, script="", size="1280,900", theme="light"):
     """Return what a page holds after its scripts and one more ran, and what the console said."""
     path = folder / "index.html"
     after = f"<script type=module>{script}</script></body>"
@@ -138,6 +147,7 @@ def opened(page, folder, script="", size="1280,900"):
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             "--host-resolver-rules=MAP * ~NOTFOUND",  # what asks the network, fails and complains
             f"--window-size={size}",
+            f"--blink-settings=preferredColorScheme={int(theme == 'light')}",
             f"--user-data-dir={folder / 'profile'}",
             "--enable-logging=stderr",
             "--virtual-time-budget=20000",
@@ -158,6 +168,8 @@ JUMP = """
 const ready = setInterval(() => {
   if (!document.getElementById("browser").dataset.ready) return;
   clearInterval(ready);
+  const label = document.getElementById("browser").shadowRoot.querySelector(".igv-track-label");
+  document.getElementById("browser").dataset.ink = getComputedStyle(label).color;
   document.getElementById("next").click();
   const find = document.getElementById("find");
   find.value = "peak 99";
@@ -169,12 +181,13 @@ const ready = setInterval(() => {
 @in_chromium
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["1280,900", "390,844"])
-def test_the_genome_browser_opens_jumps_and_searches_without_network(size, tmp_path):
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_genome_browser_opens_jumps_and_searches_without_network(theme, size, tmp_path):
     hits = placed([510], [520], [HOSTILE], np.random.default_rng(0))
     page = with_browser(*shown(), hits=hits)
-    dom, console = opened(page, tmp_path, JUMP, size)
+    dom, console = opened(page, tmp_path, JUMP, size, theme)
     assert console == []
-    assert 'data-ready="yes"' in dom
+    assert 'data-ready="yes" data-ink="rgb(0, 0, 0)"' in dom
     assert re.findall(r'<button type="button" aria-current="">.*?<b>(.*?)</b>', dom) == ["peak 1"]
     assert 'No peak on this page matches "peak 99". It shows 3 of 7.' in html.unescape(dom)
     assert "<title>Attributions</title>" in dom
