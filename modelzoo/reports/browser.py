@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 STEPS = {"contribution": 127, "spread": 31}  # from 0 to the largest; of a pixel or so each
-BLOCK = 100  # positions whose numbers are in steps of one size
+BLOCK = 250  # positions whose numbers are in steps of one size
 
 _HERE = Path(__file__).parent
 # the npm package igv 3.8.10: dist/igv.min.js, with its licence (MIT) beside it
@@ -212,7 +212,7 @@ def _in_steps(values: np.ndarray, count: int) -> tuple[bytes, float]:
     """Return signed 8-bit numbers of steps, and what `count` of them stand for."""
     largest = float(np.abs(values).max(initial=0))
     steps = np.round(values * (count / largest if largest else 0)).astype(np.int8)
-    return steps.tobytes(), float(f"{largest:.6g}")
+    return steps.tobytes(), float(f"{largest:.4g}")
 
 
 def _gzipped(data: bytes) -> str:

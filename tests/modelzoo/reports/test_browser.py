@@ -99,7 +99,7 @@ def test_a_large_number_does_not_coarsen_those_of_another_peak():
     values[0] = 1000
     one = Shown("a", {}, np.zeros(600, "u1"), values, None, Interval("chr1", 0, 600))
     (run,) = content(with_browser(one))["runs"]
-    np.testing.assert_allclose(run["contribution"][100:], values[100:], atol=4 / 254)
+    np.testing.assert_allclose(run["contribution"][250:], values[250:], atol=4 / 254)
 
 
 def test_windows_that_overlap_are_one_stretch_with_their_mean():
