@@ -51,5 +51,5 @@ def figure(
         errors.print(f"no motif is boxed: {table} is made by `attribute --format hits`")
     drawn = peak_figure(one, str(about.get("output", "logit")), hits, width=mm)
     argument(save_for_paper, drawn, output)
-    text = methods(about, one.one_hot.shape[1], hits=hits is not None)
+    text = methods(about, one.one_hot.shape[1], hits)
     console.print(text, soft_wrap=True, markup=False, highlight=False)

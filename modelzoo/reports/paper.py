@@ -16,7 +16,7 @@ from modelzoo.motifs.instances import P_VALUE
 from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.sequences import Interval
 from modelzoo.tracks.h5 import Attributed
-from modelzoo.tracks.hits import notable
+from modelzoo.tracks.hits import SEQLET, notable
 from modelzoo.tracks.placed import forward
 from shiftsmooth.plot import INK, Motif, plot_logos
 
@@ -84,13 +84,13 @@ def save_for_paper(figure: Figure, path: Path) -> None:
         figure.savefig(part, format=kind, dpi=300, metadata=dates.get(kind))
 
 
-def methods(about: Mapping[str, Any], length: int, *, hits: bool) -> str:
+def methods(about: Mapping[str, Any], length: int, hits: DataFrame | None = None) -> str:
     """Return what a run did, as a paragraph for a methods section.
 
     Args:
         about: The attributes of the run's file.
         length: Positions of a window.
-        hits: Whether hits were called.
+        hits: As of `modelzoo.tracks.hits.placed_hits`, if hits were called.
     """
     method = METHODS[about["method"]]
     if "max_shift" in method.parameters:
@@ -111,12 +111,13 @@ def methods(about: Mapping[str, Any], length: int, *, hits: bool) -> str:
     said.append("The contribution of a position is the attribution of the base that is there.")
     if about.get("spread"):
         said.append("Error bars are standard deviations over the shifts.")
-    if hits:
+    if hits is not None:
+        none = "" if (hits["name"] == SEQLET).any() else ", which none reached"
         said.append(
             f"Seqlets were called by the recursive algorithm of tangermeme at a false discovery"
-            f" rate of {FDR:g} against dinucleotide shuffles of the same sequences. Motif instances"
-            f" are matches of {RELEASE} ({GROUP}) by FIMO at p < {P_VALUE:g}, each with the sum of"
-            " the contributions of its positions; of instances that overlap, the one with the"
-            " largest contribution per position is boxed."
+            f" rate of {FDR:g} against dinucleotide shuffles of the same sequences{none}. Motif"
+            f" instances are matches of {RELEASE} ({GROUP}) by FIMO at p < {P_VALUE:g}, each with"
+            " the sum of the contributions of its positions; of instances that overlap, the one"
+            " with the largest contribution per position is boxed."
         )
     return " ".join(said)

@@ -101,16 +101,17 @@ ABOUT |= {"method": "shiftsmooth", "max_shift": 7}
 
 
 def test_the_methods_say_what_was_done_and_nothing_else():
-    text = methods(ABOUT, 101, hits=False)
+    text = methods(ABOUT, 101)
     assert "Sequences of 101 bp were scored with the model m" in text
     assert "abababababab…" in text and "shifts of the sequence by up to 7 positions" in text
     assert "standard deviations" not in text and "JASPAR" not in text
-    text = methods({**ABOUT, "spread": True}, 101, hits=True)
-    assert (
-        "standard deviations" in text and "JASPAR2026 (vertebrates) by FIMO at p < 0.0001" in text
-    )
+    text = methods({**ABOUT, "spread": True}, 101, hits(GATA))
+    assert "standard deviations" in text
+    assert "JASPAR2026 (vertebrates) by FIMO at p < 0.0001" in text
+    assert "a false discovery rate of 0.1" in text and "which none reached" in text
+    assert "none reached" not in methods(ABOUT, 101, hits((*GATA[:3], "seqlet", *GATA[4:])))
 
 
 def test_the_methods_name_another_method():
-    text = methods({**ABOUT, "method": "saliency", "max_shift": 0}, 101, hits=False)
+    text = methods({**ABOUT, "method": "saliency", "max_shift": 0}, 101)
     assert "computed by Saliency" in text and "shifts of" not in text
