@@ -19,9 +19,7 @@ def figure(
         Path,
         typer.Argument(exists=True, file_okay=False, help="What `shiftsmooth attribute` wrote."),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", callback=writable, help="A .pdf, .svg or .png file.")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .pdf, .svg or .png file.")],
     peak: Annotated[
         str | None,
         typer.Option(
@@ -44,6 +42,8 @@ def figure(
     from modelzoo.reports.paper import methods, peak_figure, save_for_paper
     from modelzoo.tracks.h5 import read_one
 
+    if writable(output) is None:
+        raise typer.BadParameter("expected a file, whose name tells the format, got -")
     one, about = argument(read_one, folder / "attributions.h5", peak)
     table = folder / "hits.tsv"
     hits = pandas.read_csv(table, sep="\t") if table.is_file() else None

@@ -30,6 +30,8 @@ def motifs_of_attributions(
 ) -> Path:
     """Write the motifs of attributions, their matches, instances and syntax; return the page.
 
+    TF-MoDISco's own file is kept as `modisco.h5`.
+
     Args:
         attributions: The file `attributions.h5` of `shiftsmooth attribute`, or any with its
             `one_hot`, `hypothetical` (n, 4, L) and `ids`.
@@ -50,7 +52,8 @@ def motifs_of_attributions(
     one_hot, hypothetical, names, intervals, facts = _read(Path(attributions))
     with tqdm(total=4, disable=not progress) as bar:
         bar.set_description("TF-MoDISco")
-        patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets)
+        results = folder / "modisco.h5"
+        patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets, results=results)
         if not patterns:
             raise RuntimeError(
                 f"no motif found in {attributions}: TF-MoDISco needs 100 stretches of high"

@@ -41,7 +41,7 @@ async function open(shown) {
   const numbers = new Int8Array(await (await unpacked("numbers")).arrayBuffer());
   const { contribution, spread } = bases(shown, numbers);
   const tracks = [
-    track("contribution", "wig", contribution,
+    track(shown.unit.split(",")[0], "wig", contribution,
       { graphType: "dynseq", height: 160, autoscale: true }),
     track("peaks", "annotation", shown.peaks.map(({ chrom, start, end, name, strand }) =>
       ({ chr: chrom, start, end, name, strand })), { displayMode: "SQUISHED", height: 40 }),

@@ -75,7 +75,8 @@ def add_logos(page: Page, shown: Sequence[Shown], *, unit: str, total: int) -> N
         logos.append([decode(one.codes[None])[0], packed, largest, 1])
         drawing = f'<canvas data-logo="{number}"></canvas>'
         page.card(f"rank-{number + 1}", one.name, one.facts, drawing)
-    page.embed(_data("logos", json.dumps(logos)), script=(_HERE / "logos.js").read_text("utf-8"))
+    content = {"unit": unit.split(",")[0], "logos": logos}
+    page.embed(_data("logos", json.dumps(content)), script=(_HERE / "logos.js").read_text("utf-8"))
 
 
 def add_browser(
@@ -111,6 +112,7 @@ def add_browser(
     ]
     runs, numbers = _runs(shown, sizes)
     content = {
+        "unit": unit,
         "total": total,
         "sizes": {one.interval.chrom: sizes[one.interval.chrom] for one in shown if one.interval},
         "peaks": peaks,
