@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
 from rich.console import Console
@@ -15,7 +15,7 @@ errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 def progress(
     items: Iterable[T], description: str, total: int | None = None, each: int = 1
-) -> Iterator[T]:
+) -> Iterable[T]:
     """Yield the items, counted on standard error if that is a terminal.
 
     An item counts when the next one is asked for, which is when the work with it is done. No time

@@ -172,11 +172,12 @@ def _runs(shown: Sequence[Shown], sizes: Mapping[str, int]) -> tuple[list[dict[s
     }
     runs, numbers = [], bytearray()
     for (chrom, start), codes in found["codes"].items():
-        run = {"chrom": chrom, "start": start, "letters": decode(codes.astype(np.uint8)[None])[0]}
+        letters = decode(codes.astype(np.uint8)[None])[0]
+        run: dict[str, Any] = {"chrom": chrom, "start": start, "letters": letters}
         for name, count in STEPS.items():
             if (chrom, start) in found[name]:
-                values, run[name] = found[name][chrom, start], []
-                for block in np.split(values, range(BLOCK, len(values), BLOCK)):
+                line, run[name] = found[name][chrom, start], []
+                for block in np.split(line, range(BLOCK, len(line), BLOCK)):
                     steps, largest = _in_steps(block, count)
                     numbers += steps
                     run[name].append(largest)

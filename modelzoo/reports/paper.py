@@ -79,7 +79,7 @@ def save_for_paper(figure: Figure, path: Path) -> None:
     dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     if kind not in (*dates, "png"):
         raise ValueError(f"output: expected .pdf, .svg or .png, got {str(path)!r}")
-    fonts = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": path.stem}
+    fonts: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": path.stem}
     with matplotlib.rc_context(fonts), replacing(path) as part:
         figure.savefig(part, format=kind, dpi=300, metadata=dates.get(kind))
 

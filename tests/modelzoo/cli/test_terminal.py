@@ -22,7 +22,7 @@ def test_items_count_for_as_many_as_they_hold_and_never_for_more_than_there_are(
 
 
 def test_an_item_that_is_worked_on_does_not_count_yet(screen):
-    made = terminal.progress(range(0, 130, 64), "attributing", 130, 64)
+    made = iter(terminal.progress(range(0, 130, 64), "attributing", 130, 64))
     next(made), next(made)
     made.close()
     assert "64/130" in screen.getvalue() and "128/130" not in screen.getvalue()
