@@ -2,6 +2,7 @@
 
 images/how.svg    one sequence shifted, explained and shifted back: a gradient that is computed
 images/trunk.svg  how a trunk is shared between shifts
+images/demo.png   attributions in moved windows, as `shiftsmooth demo` draws them
 """
 
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor, nn
+
+from modelzoo.studies.strided import strided
 
 IMAGES = Path(__file__).parents[1] / "images"
 COLORS = {"A": "#2a9d4a", "C": "#3063b5", "G": "#e8a317", "T": "#d1273f"}
@@ -137,10 +140,11 @@ def trunk() -> None:
 
 
 def main() -> None:
-    """Draws both figures; the same each time."""
+    """Draws all figures; the same each time."""
     plt.rcParams.update({"svg.hashsalt": "shiftsmooth", "svg.fonttype": "path", "text.color": INK})
     how()
     trunk()
+    strided().picture().savefig(IMAGES / "demo.png")
 
 
 if __name__ == "__main__":
