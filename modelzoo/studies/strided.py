@@ -120,7 +120,7 @@ class Strided:
 
 
 def strided(
-    *, count: int = 16_000, epochs: int = 10, held_out: int = 400, seed: int = 0
+    *, count: int = 16_000, epochs: int = 8, held_out: int = 400, seed: int = 0
 ) -> Strided:
     """Train the network, which takes some seconds, and return it with sequences to explain.
 
@@ -153,9 +153,9 @@ def strided(
 
 def _train(model: nn.Module, x: Tensor, labels: Tensor, epochs: int) -> None:
     """Fit the model to the labels and leave it in eval mode."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(epochs):
-        for rows in torch.randperm(len(x)).split(64):
+        for rows in torch.randperm(len(x)).split(256):
             optimizer.zero_grad()
             F.binary_cross_entropy_with_logits(model(x[rows]), labels[rows]).backward()
             optimizer.step()

@@ -12,7 +12,7 @@ NAMES = ("GATA", "AP-1")
 
 @pytest.fixture(scope="module")
 def small():
-    return strided(count=2000, epochs=3, held_out=60)
+    return strided(count=2000, epochs=6, held_out=60)
 
 
 def test_every_sequence_has_both_sites_where_the_boxes_are(small):
@@ -29,7 +29,7 @@ def test_every_sequence_has_both_sites_where_the_boxes_are(small):
 def test_it_calls_the_sequences_positive_and_is_the_same_each_time(small):
     with torch.no_grad():
         assert (small.model(small.x) > 0).all()
-    again = strided(count=2000, epochs=3, held_out=60)
+    again = strided(count=2000, epochs=6, held_out=60)
     assert torch.equal(again.x, small.x) and again.accuracy == small.accuracy
     with torch.no_grad():
         assert torch.equal(again.model(small.x), small.model(small.x))
