@@ -2,7 +2,8 @@
 
 images/how.svg    one sequence shifted, explained and shifted back: a gradient that is computed
 images/trunk.svg  how a trunk is shared between shifts
-images/demo.png   attributions in moved windows, as `shiftsmooth demo` draws them
+images/demo.png   attributions in moved windows, as `shiftsmooth demo` draws them; what it prints
+                  goes to tables/demo.md
 """
 
 from pathlib import Path
@@ -139,12 +140,20 @@ def trunk() -> None:
     figure.savefig(IMAGES / "trunk.svg", bbox_inches="tight", metadata={"Date": None})
 
 
+def demo() -> None:
+    """Draws images/demo.png, and writes what it shows into tables/demo.md."""
+    network = strided()
+    network.picture().savefig(IMAGES / "demo.png")
+    lines = "".join(f"- {line}\n" for line in network.lines().splitlines())
+    (IMAGES.parent / "tables" / "demo.md").write_text(lines, encoding="utf-8")
+
+
 def main() -> None:
     """Draws all figures; the same each time."""
     plt.rcParams.update({"svg.hashsalt": "shiftsmooth", "svg.fonttype": "path", "text.color": INK})
     how()
     trunk()
-    strided().picture().savefig(IMAGES / "demo.png")
+    demo()
 
 
 if __name__ == "__main__":

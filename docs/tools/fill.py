@@ -18,6 +18,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import house
@@ -85,7 +86,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
-    for name in ("families", *(f"planted-{table}" for table in PLANTED)):
+    made["peers"] = peers_table((HERE / "choose.md").read_text(encoding="utf-8"))
+    for name in ("demo", "families", *(f"planted-{table}" for table in PLANTED)):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     return made
@@ -121,16 +123,21 @@ def filled(text: str, made: dict[str, str]) -> str:
 
 
 def performance_table(performance: dict[str, list[Row]]) -> str:
-    """Returns ROC AUC, a row a data set and a column a model."""
-    scores = performance["scores"]
-    models = list(dict.fromkeys(row["model"] for row in scores))
-    wide: dict[str, Row] = {}
-    for row in scores:
-        entry = wide.setdefault(row["set"], {"set": row["set"], "kind": row["kind"]})
-        entry[row["model"]] = row["roc_auc"]
-    columns = [("data set", plain("set")), ("kind", plain("kind"))]
-    columns += [(model, number(model)) for model in models]
-    return _markdown(columns, list(wide.values()))
+    """Returns each model's mean ROC AUC on its own factors, on the others, on those of no model."""
+    rows: dict[str, Row] = {}
+    for row in performance["scores"]:
+        name = row["model"]
+        inside = row["set"].lower() in name.split("-")
+        kind = "own" if inside else "unseen" if row["kind"] != "in distribution" else "other"
+        rows.setdefault(name, {"model": name}).setdefault(kind, []).append(row["roc_auc"])
+    means = [{k: v if k == "model" else fmean(v) for k, v in row.items()} for row in rows.values()]
+    columns = [
+        ("model", plain("model")),
+        ("its own factors", number("own")),
+        ("the other training factors", number("other")),
+        ("six factors that no model was trained on", number("unseen")),
+    ]
+    return _markdown(columns, [{"own": None, "other": None, "unseen": None, **r} for r in means])
 
 
 def published_table(performance: dict[str, list[Row]]) -> str:
@@ -252,17 +259,31 @@ def speed_table(report: str) -> str:
     """
     device = next(line for line in report.splitlines() if line.startswith("Device: "))
     reach, rows = benchmark_rows(report)[-1]
+    short = [{key: _without_memory(cell) for key, cell in row.items()} for row in rows]
     columns = [
-        ("model", plain("model")),
+        (f"N = {reach}", plain("model")),
         ("one gradient", plain("one gradient")),
         ("NoiseTunnel", plain("NoiseTunnel")),
-        ("ShiftSmooth", plain("ShiftSmooth")),
-        ('`trunk="auto"`', plain("trunk='auto'")),
-        ("NoiseTunnel / ShiftSmooth", plain("NoiseTunnel / ShiftSmooth")),
-        ("NoiseTunnel / auto", plain("NoiseTunnel / auto")),
+        ("ShiftSmooth", plain("trunk='auto'")),
+        ("times faster", plain("NoiseTunnel / auto")),
     ]
-    text = f"N = {reach}: milliseconds a batch, MiB of peak memory in brackets. {device}"
-    return f"{text}\n\n{_markdown(columns, rows)}"
+    return f"{_markdown(columns, short)}\n\n{device}"
+
+
+def _without_memory(cell: str) -> str:
+    time = re.sub(r" \[.*?\]", "", cell)
+    return f"{float(time):,.0f}" if re.fullmatch(r"[\d.]+e\+\d+", time) else time
+
+
+def peers_table(page: str) -> str:
+    """Returns the table of packages of docs/choose.md without its last column.
+
+    Args:
+        page: Its Markdown.
+    """
+    table = page.partition("## Beside other packages")[2].partition("| package ")
+    lines = (table[1] + table[2]).partition("\n\n")[0].splitlines()
+    return "\n".join(line.rsplit("|", 2)[0] + "|" for line in lines)
 
 
 def benchmark_rows(report: str) -> list[tuple[int, list[Row]]]:

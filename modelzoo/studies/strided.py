@@ -108,7 +108,7 @@ class Strided:
     def lines(self) -> str:
         """Return three lines: what the network is, and what the picture shows of every sequence."""
         moved = ", ".join(map(str, DISTANCES))
-        rows = {"the gradient": 0, f"ShiftSmooth, max_shift={MAX_SHIFT},": MAX_SHIFT}
+        rows = {"the gradient": 0, f"ShiftSmooth(max_shift={MAX_SHIFT})": MAX_SHIFT}
         told = [
             f"A small CNN with strides, trained on planted sites: right on {self.accuracy:.0%} of "
             "new sequences."
@@ -119,9 +119,7 @@ class Strided:
         return "\n".join(told)
 
 
-def strided(
-    *, count: int = 16_000, epochs: int = 8, held_out: int = 400, seed: int = 0
-) -> Strided:
+def strided(*, count: int = 16_000, epochs: int = 8, held_out: int = 400, seed: int = 0) -> Strided:
     """Train the network, which takes some seconds, and return it with sequences to explain.
 
     Args:
