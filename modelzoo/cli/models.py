@@ -34,7 +34,7 @@ def models(
     rows.writerow(["name", "architecture", "tasks", "ROC AUC", "shipped"])
     for info in infos:
         scores = ", ".join(f"{name} {score:.3f}" for name, score in _scores(info).items())
-        shipped = "yes" if info.shipped else "no, on the Hub"
+        shipped = "yes" if info.shipped else f"no; {info.elsewhere}"
         rows.writerow([info.name, info.architecture, ", ".join(info.tasks), scores, shipped])
 
 

@@ -18,7 +18,7 @@ def publish(
         str,
         typer.Argument(metavar="NAME", help="A model of the catalog.", autocompletion=names),
     ],
-    repo_id: Annotated[str, typer.Option(metavar="OWNER/REPO", help="Made if there is none.")],
+    repo_id: Annotated[str, typer.Option(metavar="OWNER/REPO", help="Created if missing.")],
     private: Annotated[
         bool, typer.Option("--private", help="Make the repository private.")
     ] = False,

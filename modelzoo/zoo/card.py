@@ -22,14 +22,7 @@ rows A, C, G, T. Output: one logit per task, here {tasks}. It belongs to the zoo
 
 ## Use
 
-```python
-import modelzoo
-
-model = modelzoo.load("{repo_id}")
-logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
-```
-
-`pip install "shiftsmooth[zoo]"` brings `modelzoo`.
+{use}
 
 ## Training
 
@@ -45,6 +38,17 @@ logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
 
 {limits} Not for clinical use.
 """
+
+
+_USE = """\
+```python
+import modelzoo
+
+model = modelzoo.load("{where}")
+logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
+```
+
+The package `shiftsmooth` with its extra `zoo` brings `modelzoo`."""
 
 
 class _Data(NamedTuple):
@@ -78,7 +82,8 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
     Args:
         info: The catalog's entry. Its recipe says how the model was trained.
         repo_id: The repository that the card is for, which readers are told to load; by default
-            the catalog's.
+            the catalog's. Where there is none, they are told the model's name if it is shipped,
+            and the command that trains it if not.
     """
     recipe = info.recipe
     # only the files of peaks have this suffix
@@ -112,13 +117,23 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
         architecture=info.architecture,
         tasks=", ".join(info.tasks),
         paper=PAPER,
-        repo_id=repo_id or info.repo_id,
+        use=_use(info, repo_id or info.repo_id),
         training=_training(recipe),
         measured=data.measured,
         scores=_scores(info),
         limits=data.limits,
     )
     return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}")
+
+
+def _use(info: ModelInfo, repo_id: str | None) -> str:
+    """Return how to get the model: the lines that load it, or the command that trains it."""
+    if repo_id or info.shipped:
+        return _USE.format(where=repo_id or info.name)
+    how = info.elsewhere.partition("train it: ")[2]
+    return (
+        f"Its weights are not shipped and not on the Hub yet. To train it:\n\n```text\n{how}\n```"
+    )
 
 
 def _training(recipe: Mapping[str, Any]) -> str:
