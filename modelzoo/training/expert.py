@@ -1,4 +1,4 @@
-"""Training one expert: peaks against their dinucleotide shuffles, fresh in every epoch."""
+"""Training one expert: peaks against negatives that are new in every epoch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import torch
 from modelzoo.architectures import registered
 from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.examples import Examples
+from modelzoo.datasets.negatives import KINDS, Both, negatives
 from modelzoo.datasets.peaks import Peaks, task_of
 from modelzoo.training import batches
 from modelzoo.training.checkpoints import Checkpoint
@@ -35,11 +36,18 @@ class ExpertParams(TrainingParams):
 
     Attributes:
         weight_decay: Of AdamW.
+        negatives: What peaks are told from, see `modelzoo.datasets.negatives`.
     """
 
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     epochs: int = 12
+    negatives: str = "shuffles"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.negatives not in KINDS:
+            raise ValueError(f"negatives: expected one of {KINDS}, got {self.negatives!r}")
 
 
 class Recipe(NamedTuple):
@@ -167,8 +175,10 @@ def train_expert(
     task = task_of(source)
     params, config = Recipe.found(task, architecture) if recipe is None else recipe
     model = untrained(task, config, architecture, seed=seed)
-    data = Peaks([source])
+    data = Peaks([source], negatives=negatives(params.negatives, source))
     command = f"shiftsmooth train expert {source} --architecture {architecture} --seed {seed}"
+    if params.negatives != Recipe.found(task, architecture).params.negatives:
+        command += f" --negatives {params.negatives}"
     with Run(out, identity(model, params, seed, data)) as run:
         history = fit_expert(
             model,
@@ -186,7 +196,17 @@ def train_expert(
             command=command,
             seed=seed,
             validation_auc=history.best_score,
+            **_by_negatives(model, source, data),
         )
+
+
+def _by_negatives(model: Expert, source: str | Path, data: Peaks) -> dict[str, Any]:
+    """Return the validation AUC against each kind of negatives, where there are both."""
+    if not isinstance(data.negatives, Both):
+        return {}
+    parts = data.negatives.parts.items()
+    scores = {kind: Validation(Peaks([source], negatives=part))(model) for kind, part in parts}
+    return {"validation_auc_by_negatives": scores}
 
 
 def _class(architecture: str) -> type[Expert]:

@@ -7,8 +7,9 @@ import torch
 import modelzoo
 from modelzoo.architectures import registered
 from modelzoo.architectures.expert import Expert
-from modelzoo.datasets import chipseq
+from modelzoo.datasets import chipseq, negatives
 from modelzoo.datasets.peaks import Peaks, read_peaks
+from modelzoo.sequences import encode
 from modelzoo.training.expert import (
     DROPOUT,
     ExpertParams,
@@ -182,3 +183,31 @@ def test_an_expert_is_trained_in_place_on_peaks_in_memory(source):
         progress=False,
     )
     assert len(history.scores) == 1 and not torch.equal(before, model.hidden.weight)
+
+
+def test_negatives_are_named_in_the_recipe_and_judged_by_kind(train, source, monkeypatch):
+    """The other factors' peaks are of one factor here, with a motif of its own."""
+
+    class Others:
+        def __init__(self, source):
+            self.sources = {}
+
+        def __call__(self, peaks, seed, *, held_out):
+            return encode(planted(len(peaks), "CCGGAAGT", seed))
+
+    monkeypatch.setattr(negatives, "OtherPeaks", Others)
+    params, config = RECIPES["deepbind"]
+    recipe = Recipe(dataclasses.replace(params, negatives="both"), config)
+    folder = train("a", recipe=recipe)
+    training = json.loads((folder / "training.json").read_text())
+    assert training["command"].endswith("--seed 0 --negatives both")
+    assert training["params"]["negatives"] == "both"
+    data = Peaks([source], negatives=Others(source))
+    scores = training["validation_auc_by_negatives"]
+    assert scores["others"] == pytest.approx(Validation(data)(modelzoo.load(folder)), abs=1e-6)
+    assert scores["shuffles"] > 0.9 and scores["others"] > 0.9
+
+
+def test_unknown_negatives_are_refused():
+    with pytest.raises(ValueError, match=r"negatives: expected one of .*, got 'easy'"):
+        ExpertParams(negatives="easy")
