@@ -16,6 +16,7 @@ from torch import nn
 
 from modelzoo.apply import inputs
 from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.sequences import Interval, Record, Reject, one_hot, refuse
 from modelzoo.sequences.intervals import Center, holds_intervals
 from modelzoo.tracks.anndata import write_anndata
@@ -34,7 +35,8 @@ class Prediction(NamedTuple):
     Attributes:
         name: The record's.
         logits: The model's outputs, one per task.
-        probabilities: Empty unless the outputs are logits, as those of the zoo's models are.
+        probabilities: Empty unless the outputs are logits, as those of the zoo's models are;
+            calibrated where the model is.
         gate: Empty unless the model is a mixture.
         interval: Where the record was read from a genome.
     """
@@ -213,7 +215,7 @@ def _batch(model: nn.Module, records: list[Record]) -> list[Prediction]:
         gates = model.mixture.alpha(embeddings).tolist()
     else:
         logits = model(x)
-    probabilities = logits[:, :0] if isinstance(model, Wrapped) else logits.sigmoid()
+    probabilities = model.probabilities(logits) if isinstance(model, Pretrained) else logits[:, :0]
     rows = zip(records, logits.tolist(), probabilities.tolist(), gates)
     return [
         Prediction(record.name, outputs, chances, gate, record.interval)

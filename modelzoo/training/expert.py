@@ -19,7 +19,9 @@ from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.examples import Examples
 from modelzoo.datasets.negatives import KINDS, Both, negatives
 from modelzoo.datasets.peaks import Peaks, task_of
+from modelzoo.sequences.batches import in_batches
 from modelzoo.training import batches
+from modelzoo.training.calibration import calibration
 from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.params import TrainingParams
@@ -188,6 +190,8 @@ def train_expert(
             checkpoint=run.checkpoint,
             progress=progress,
         )
+        codes, labels = data.held_out
+        model.calibrate(calibration(in_batches(model, codes), labels))
         return run.finish(
             model,
             history,

@@ -20,6 +20,7 @@ from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets.peaks import Peaks
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Minibatches
+from modelzoo.training.calibration import calibration
 from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.params import TrainingParams
@@ -84,6 +85,12 @@ class EmbeddedPeaks:
     def validate(self, mixture: nn.Module) -> float:
         """Return the mean over factors of the AUC of held-out peaks against their shuffles."""
         return fmean(self.scores(mixture).values())
+
+    @torch.no_grad()
+    def judged(self, mixture: nn.Module) -> tuple[Tensor, Tensor]:
+        """Return the logits (N, 1) of all held-out peaks and shuffles, and their labels (N, 1)."""
+        logits, labels = zip(*((mixture(x), torch.tensor(y)) for x, y in self.held_out.values()))
+        return torch.cat(logits), torch.cat(labels)[:, None]
 
     @torch.no_grad()
     def scores(self, mixture: nn.Module) -> dict[str, float]:
@@ -200,6 +207,7 @@ def train_moe(
             checkpoint=run.checkpoint,
             progress=progress,
         )
+        model.calibrate(calibration(*embedded.judged(model.mixture)))
         return run.finish(
             model,
             history,

@@ -143,7 +143,7 @@ def show_examples(
                 found = maps(model, x, COMPARED[method], corrected=False)
                 track = importance(found, x)[0].numpy()
                 with torch.inference_mode():
-                    probability_ = torch.sigmoid(model(x)[0, 0]).item()
+                    probability_ = model.probabilities(model(x))[0, 0].item()
                 what = "a GATA3 peak" if kind == "peak" else "a random sequence without the motifs"
                 caption = f"{title}, {name}, {what}; predicted probability {probability_:.2f}."
                 drawn = figures.attribution_track(text, track, boxes, f"{title}, {name}")

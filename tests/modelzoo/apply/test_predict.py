@@ -47,6 +47,13 @@ def test_each_record_gets_what_the_model_says_of_it_alone(request, name, batch_s
         assert torch.allclose(torch.tensor(prediction.gate), gate, atol=1e-5)
 
 
+def test_probabilities_are_calibrated_where_the_model_is(expert):
+    expert.calibrate([[0.5, -1.0]])
+    (prediction,) = predict(expert, ["ACAGATAAGATTT"])
+    expected = torch.tensor(0.5 * prediction.logits[0] - 1.0).sigmoid().item()
+    assert prediction.probabilities == [pytest.approx(expected, abs=1e-6)]
+
+
 def test_more_records_than_are_sorted_together_keep_their_order(expert):
     given = [*records([10, 20] * (WINDOW // 2)), *records([20, 10, 20])]
     made = list(predict(expert, given))

@@ -10,6 +10,8 @@ from modelzoo.architectures.expert import Expert
 from modelzoo.datasets import chipseq, negatives
 from modelzoo.datasets.peaks import Peaks, read_peaks
 from modelzoo.sequences import encode
+from modelzoo.sequences.batches import in_batches
+from modelzoo.training.calibration import calibration
 from modelzoo.training.expert import (
     DROPOUT,
     ExpertParams,
@@ -58,6 +60,9 @@ def test_an_expert_learns_a_planted_motif_from_a_users_own_peaks(train, source, 
     params, config = RECIPES[architecture]
     assert training["params"] == dataclasses.asdict(params)
     assert model.config.items() >= {**config, "dropout": DROPOUT}.items()
+    codes, labels = Peaks([source]).held_out
+    (fitted,) = calibration(in_batches(model, codes), labels)
+    assert model.calibration == [pytest.approx(fitted, rel=1e-3)]
 
 
 def test_one_seed_is_one_file_and_another_is_another(train, weights):

@@ -6,10 +6,13 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+import modelzoo
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets.peaks import Peaks
 from modelzoo.errors import WorkError
+from modelzoo.sequences.batches import in_batches
 from modelzoo.training import mixture as gate
+from modelzoo.training.calibration import calibration
 from modelzoo.training.expert import untrained
 from modelzoo.training.mixture import EmbeddedPeaks, GateParams, train_moe
 from tests.support.peaks import fasta, planted
@@ -112,6 +115,14 @@ def test_the_work_that_fails_was_no_wrong_call_and_leaves_nothing(train, tmp_pat
     with pytest.raises(WorkError, match="a library's"):
         train("a")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_mixture_is_calibrated_on_the_held_out_peaks_of_all_factors(train, sources):
+    model = modelzoo.load(train("moe"))
+    held_out = [Peaks([path]).held_out for path in sources]
+    logits = torch.cat([in_batches(model, codes) for codes, _ in held_out])
+    (fitted,) = calibration(logits, torch.cat([labels for _, labels in held_out]))
+    assert model.calibration == [pytest.approx(fitted, rel=1e-3)]
 
 
 def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
