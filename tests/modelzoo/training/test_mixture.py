@@ -142,6 +142,53 @@ def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
         assert not torch.equal(negatives[one], negatives[other])
 
 
+def test_a_few_shuffles_are_embedded_once_each_and_taken_in_turn(experts, sources, monkeypatch):
+    model = MixtureOfExperts.from_experts(experts).eval()
+    peaks = [Peaks([path]) for path in sources]
+    kept, anew = (EmbeddedPeaks(model, peaks, seed=5, shuffles=n) for n in (2, None))
+    for epoch, same in enumerate((0, 1, 0, 1)):
+        for one, other in zip(kept.negatives(epoch), anew.negatives(same), strict=True):
+            assert torch.equal(one, other)
+    monkeypatch.delattr(gate, "embed")
+    assert len(kept.batches(7, 50)) == len(kept.batches(0, 50))
+
+
+def test_a_choice_of_experts_sees_what_their_own_mixture_would(experts, sources):
+    names, peaks = list(experts), [Peaks([path]) for path in sources]
+
+    def view(order):
+        model = MixtureOfExperts.from_experts({names[i]: experts[names[i]] for i in order}).eval()
+        return EmbeddedPeaks(model, [peaks[i] for i in order], seed=5, shuffles=1)
+
+    chosen, own = view([0, 1]).only([1]), view([1])
+    assert torch.equal(chosen.positives[0], own.positives[0])
+    assert torch.equal(chosen.held_out["b"][0], own.held_out["b"][0])
+    assert chosen.held_out.keys() == own.held_out.keys()
+    # shuffles follow from the factor's place, so they are other ones
+    assert chosen.negatives(0)[0].shape == own.negatives(0)[0].shape
+    turned = view([0, 1]).only([1, 0])
+    mixture = MixtureOfExperts.from_experts(dict(reversed(experts.items()))).eval().mixture
+    assert turned.scores(mixture) == pytest.approx(view([1, 0]).scores(mixture))
+
+
+def test_a_choice_needs_kept_shuffles(data):
+    with pytest.raises(ValueError, match="chosen: expected kept shuffles"):
+        data[2].only([0])
+
+
+def test_a_mixture_is_trained_on_so_many_peaks_of_each_factor(train):
+    params = dataclasses.replace(PARAMS, per_factor=50, shuffles=2, epochs=3)
+    training = json.loads((train("moe", params=params) / "training.json").read_text())
+    assert training["command"].endswith("--epochs 3 --per-factor 50 --shuffles 2")
+    assert training["params"]["per_factor"] == 50
+
+
+@pytest.mark.parametrize("value", [0, 2.5, True])
+def test_a_number_of_shuffles_that_is_none_is_refused(value):
+    with pytest.raises(ValueError, match="shuffles: expected a whole number from 1 or None"):
+        GateParams(shuffles=value)
+
+
 def test_validation_is_the_mean_auc_over_factors_of_whole_models_on_held_out_peaks(data):
     model, peaks, embedded = data
     aucs = []
