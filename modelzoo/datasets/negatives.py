@@ -44,7 +44,7 @@ class OtherPeaks:
     """
 
     def __init__(self, source: str | Path) -> None:
-        others = [name for name in sets("train") if _factor(name) != _factor(task_of(source))]
+        others = [name for name in sets("train") if factor_of(name) != factor_of(task_of(source))]
         own = read_peaks(source)
         self.sources: dict[Path, str] = {}
         self.train: list[np.ndarray] = []
@@ -109,6 +109,6 @@ def negatives(kind: str, source: str | Path) -> Negatives:
     return OtherPeaks(source) if kind == "others" else Both(source)
 
 
-def _factor(task: str) -> str:
+def factor_of(task: str) -> str:
     """Return the factor of a data set's name, which may name a cell line too."""
     return task.partition("-")[0].upper()

@@ -207,6 +207,52 @@ def fit_gate(
     )
 
 
+def fit_new_expert(
+    smaller: MixtureOfExperts,
+    larger: MixtureOfExperts,
+    data: EmbeddedPeaks,
+    params: GateParams = GateParams(),
+    *,
+    seed: int = 0,
+) -> History:
+    """Train of a mixture with one more expert that expert's part alone, in place.
+
+    The rest is as in the smaller mixture: its gate does not look at the new embedding, and what
+    follows the gate stays. Trained are the new expert's row of the gate and its transform.
+
+    Args:
+        smaller: The trained mixture.
+        larger: What its `with_expert` has returned.
+        data: The larger mixture's view of its factors' peaks.
+        params: Hyper-parameters.
+        seed: Decides the order.
+    """
+    old, new = smaller.mixture, larger.mixture
+    count, width = old.gate.weight.shape
+    with torch.no_grad():
+        new.gate.weight.zero_()
+        new.gate.bias.zero_()
+        new.gate.weight[:count, :width] = old.gate.weight
+        new.gate.bias[:count] = old.gate.bias
+    for mine, theirs in zip(new.transforms, old.transforms):
+        mine.load_state_dict(theirs.state_dict())
+    new.classifier.load_state_dict(old.classifier.state_dict())
+    new.requires_grad_(False)
+    new.transforms[-1].requires_grad_(True)
+    new.gate.requires_grad_(True)
+    rows = torch.arange(count + 1) == count
+    hooks = [
+        new.gate.weight.register_hook(lambda gradient: gradient * rows[:, None]),
+        new.gate.bias.register_hook(lambda gradient: gradient * rows),
+    ]
+    try:
+        return fit_gate(larger, data, params, seed=seed, progress=False)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        new.requires_grad_(True)
+
+
 def named(experts: Sequence[Expert]) -> dict[str, Expert]:
     """Return experts by factor; by architecture and factor where a factor has several.
 

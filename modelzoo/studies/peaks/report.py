@@ -50,6 +50,11 @@ WHY_NO_ANOVA = (
     "corrected by Holm's method over all comparisons of the table. A peak and its shuffle are "
     "drawn together."
 )
+WHAT_IS_DISJOINT = (
+    "Factors share promoters, so a peak of an unseen factor can lie where a training peak lies. "
+    "Disjoint: peaks that have 40 bases in common, on either strand, with a training peak of any "
+    "model of the table are left out; all shuffles are kept."
+)
 WHAT_THE_PAPER_DID = (
     "This is the paper's own protocol: 30 resamples of the rows, the same for every model, "
     "and a one-way ANOVA over the 30 AUCs of each. The F and p describe the resampling as "
@@ -103,6 +108,8 @@ def show_performance(page: Page, performance: Performance, data: Sequence[Labell
         caption = "Mean gate weights, on peaks and on their shuffles."
         page.figure(figures.gate_weights(performance), "gate_weights", caption)
         page.table(tables.gate_table(performance), folded=True)
+    if any(one.shared is not None for one in data):
+        page.paragraph(WHAT_IS_DISJOINT)
     seen = [f"{one.name} {one.seen}" for one in data if one.seen]
     if seen:
         page.paragraph(

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -95,6 +96,16 @@ def judged_set(name: str) -> LabelledSet:
         groups=np.unique(pair, return_inverse=True)[1],
         seen=sum(row in training for row in _strandless(codes)),
     )
+
+
+def trained_on(models: Iterable[Any]) -> list[str]:
+    """Return the data sets that models were trained on, as far as their tasks tell."""
+    tasks: list[str] = []
+    for model in models:
+        parts = getattr(model, "experts", {}).values()
+        tasks += [task for part in (model, *parts) for task in getattr(part, "tasks", ())]
+    known = chipseq.sets("train")
+    return [task for task in dict.fromkeys(tasks) if task in known]
 
 
 @cache

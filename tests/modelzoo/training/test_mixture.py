@@ -14,6 +14,7 @@ from modelzoo.sequences.batches import in_batches
 from modelzoo.training import mixture as gate
 from modelzoo.training.calibration import calibration
 from modelzoo.training.expert import untrained
+from modelzoo.training.fit import seeded
 from modelzoo.training.mixture import EmbeddedPeaks, GateParams, train_moe
 from tests.support.peaks import fasta, planted
 
@@ -169,6 +170,28 @@ def test_a_choice_of_experts_sees_what_their_own_mixture_would(experts, sources)
     turned = view([0, 1]).only([1, 0])
     mixture = MixtureOfExperts.from_experts(dict(reversed(experts.items()))).eval().mixture
     assert turned.scores(mixture) == pytest.approx(view([1, 0]).scores(mixture))
+
+
+def test_a_new_expert_is_added_without_a_change_of_what_was_there(experts, sources):
+    peaks = [Peaks([path]) for path in sources]
+    with seeded(0):
+        whole = MixtureOfExperts.from_experts(experts).eval()
+        small = MixtureOfExperts.from_experts({"a": experts["a"]})
+    data = EmbeddedPeaks(whole, peaks, seed=5, shuffles=1)
+    gate.fit_gate(small, data.only([0]), PARAMS, progress=False)
+    before = small.mixture(data.positives[0][:, :32])
+    larger = small.with_expert("b", experts["b"])
+    gate.fit_new_expert(small, larger, data, PARAMS)
+    assert torch.equal(small.mixture(data.positives[0][:, :32]), before)
+    old, new = small.mixture, larger.mixture
+    assert torch.equal(new.gate.weight[0, :32], old.gate.weight[0])
+    assert not new.gate.weight[0, 32:].any() and new.gate.weight[1].any()
+    assert torch.equal(new.classifier.weight, old.classifier.weight)
+    assert torch.equal(new.transforms[0].weight, old.transforms[0].weight)
+    embedded, labels = data.held_out["b"]
+    unseen = old(embedded[:, :32])[:, 0].detach()
+    assert data.scores(new)["b"] > 0.8 > roc_auc_score(labels, unseen)
+    assert all(p.requires_grad for p in new.parameters())
 
 
 def test_a_choice_needs_kept_shuffles(data):
