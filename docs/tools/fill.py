@@ -3,6 +3,7 @@
     python docs/tools/fill.py --report DIR    # take over a report of `shiftsmooth evaluate`
     python docs/tools/fill.py --planted DIR   # of `shiftsmooth evaluate argminn`
     python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
+    python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
@@ -35,6 +36,8 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
+FACTORS = ("experts", "unseen", "additions")
+FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
 NOT_YET = "Not measured yet."
 BLOCK = re.compile(r"(?<=<!-- made: )(?P<name>[\w-]+)( -->\n).*?(?=<!-- /made -->)", re.DOTALL)
 
@@ -85,7 +88,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
-    for name in ("families", *(f"planted-{table}" for table in PLANTED)):
+    named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
+    for name in ("families", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     return made
@@ -108,6 +112,24 @@ def take_planted(report: Path) -> None:
         shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"planted-{name}.md")
     for name in FIGURES:
         shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"planted-{name}.svg")
+
+
+def take_factors(report: Path) -> None:
+    """Keeps the tables and figures of `python -m modelzoo.studies.factors -o REPORT`.
+
+    Args:
+        report: A full report.
+
+    Raises:
+        ValueError: It is a quick one.
+    """
+    settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
+    if settings["quick"]:
+        raise ValueError(f"expected a full report, got {settings}")
+    for name in FACTORS:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
+    for name in FACTORS_FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
 
 
 def filled(text: str, made: dict[str, str]) -> str:
@@ -341,6 +363,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="a folder that shiftsmooth evaluate wrote")
     parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
     parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
+    parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -354,6 +377,8 @@ def main() -> None:
     if arguments.families:
         TABLES.mkdir(exist_ok=True)
         shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
+    if arguments.factors:
+        take_factors(arguments.factors)
     made = current()
     drifted = []
     for path in files():

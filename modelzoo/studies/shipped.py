@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -65,7 +64,7 @@ SPECIFIC = "specific"  # what the names of experts end in that know other factor
 # One expert per factor: ARID3A's is that of HepG2, the paper's.
 TWELVE = tuple(name for name in sets("train") if "-" not in name)
 MOE12 = "moe-12"
-MOE12_PARAMS = GateParams(precision="bfloat16", per_factor=3000, shuffles=4)
+MOE12_PARAMS = GateParams(precision="bfloat16", per_factor=2500, shuffles=3)
 
 
 def trainings() -> dict[str, Callable[..., Path]]:
@@ -156,21 +155,14 @@ def ship(folder: Path, *, weights: bool | None = None) -> None:
     }
     if weights is None:
         weights = architecture not in registered(Baseline)
-    if weights:
-        shipped = catalog.WEIGHTS / f"{folder.name}.safetensors"
-        if set(FURTHER) & set(_factors(recipe)):
-            halved = {key: value.half() for key, value in load_file(file).items()}
-            write_atomically(shipped, safetensors.torch.save(halved))
-            recipe["sha256"] = sha256(shipped.read_bytes())
-        else:
-            shutil.copyfile(file, shipped)
     _write(folder.name, recipe)
-
-
-def _factors(recipe: Mapping[str, Any]) -> list[str]:
-    """Return the data sets, or the simulation, that a model was trained for."""
-    experts = recipe["config"].get("experts", {}).values()
-    return list(dict.fromkeys(task for e in experts for task in e["tasks"])) or recipe["tasks"]
+    if not weights:
+        return
+    info, content = catalog.info(folder.name), file.read_bytes()
+    if set(FURTHER) & set(info.sets):
+        content = safetensors.torch.save({k: value.half() for k, value in load_file(file).items()})
+    write_atomically(info.weights, content)
+    _write(folder.name, {**recipe, "sha256": sha256(content)})
 
 
 def calibrate(names: Sequence[str] = ()) -> None:
@@ -186,8 +178,7 @@ def calibrate(names: Sequence[str] = ()) -> None:
             continue
         kind = info.recipe["params"].get("negatives", "shuffles")
         parts = [
-            Peaks([factor], negatives=negatives(kind, factor)).held_out
-            for factor in _factors(info.recipe)
+            Peaks([factor], negatives=negatives(kind, factor)).held_out for factor in info.sets
         ]
         answers = torch.cat([in_batches(model, codes) for codes, _ in parts])
         fitted = calibration(answers, torch.cat([labels for _, labels in parts]))
@@ -241,7 +232,7 @@ def judge(
 
 def judged_names(info: catalog.ModelInfo) -> list[str]:
     """Return the test sets of a model of peaks: its own factors', then the mixture paper's."""
-    return list(dict.fromkeys([*_factors(info.recipe), *FACTORS, *OOD_FACTORS]))
+    return list(dict.fromkeys([*info.sets, *FACTORS, *OOD_FACTORS]))
 
 
 _judged_set = cache(judged_set)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.attribution.methods import importance, maps
 from modelzoo.datasets.planted import Simulation
 from modelzoo.reports.page import Page
@@ -150,7 +151,10 @@ def show_examples(
                 found = maps(model, x, COMPARED[method], corrected=False)
                 track = importance(found, x)[0].numpy()
                 with torch.inference_mode():
-                    probability_ = model.probabilities(model(x))[0, 0].item()
+                    logits = model(x)
+                    calibrated = isinstance(model, Pretrained)
+                    told = model.probabilities(logits) if calibrated else logits.sigmoid()
+                    probability_ = told[0, 0].item()
                 what = "a GATA3 peak" if kind == "peak" else "a random sequence without the motifs"
                 caption = f"{title}, {name}, {what}; predicted probability {probability_:.2f}."
                 drawn = figures.attribution_track(text, track, boxes, f"{title}, {name}")

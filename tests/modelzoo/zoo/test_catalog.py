@@ -28,6 +28,15 @@ def test_entry_is_typed_and_frozen(tiny):
         info.sha256 = "0"
 
 
+def test_own_score_is_the_mean_over_what_it_was_trained_on(tiny):
+    assert tiny.info.sets == ("GATA3",) and tiny.info.own_auc == 0.912345
+    experts = {"X": {"tasks": ["GATA3"]}, "Y": {"tasks": ["CTCF"]}, "Z": {"tasks": ["GATA3"]}}
+    mixture = dataclasses.replace(tiny.info, tasks=("binding",), config={"experts": experts})
+    assert mixture.sets == ("GATA3", "CTCF")
+    assert mixture.own_auc == pytest.approx((0.912345 + 0.5) / 2)
+    assert dataclasses.replace(tiny.info, scores={}).own_auc is None
+
+
 def test_unknown_name_lists_the_names_and_the_nearest(tiny):
     with pytest.raises(catalog.UnknownModelError) as error:
         modelzoo.info("tiny-gata4")
