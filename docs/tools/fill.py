@@ -24,7 +24,7 @@ from typing import Any
 import house
 import pages
 
-from modelzoo.reports.tables import Table, number, plain, probability, with_interval
+from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
 
@@ -162,6 +162,8 @@ def published_table(performance: dict[str, list[Row]]) -> str:
         ("model", plain("model")),
         ("ROC AUC (95 %)", with_interval("roc_auc", "roc_auc_low", "roc_auc_high")),
         ("average precision", number("average_precision")),
+        ("disjoint, AUC", number("roc_auc_disjoint")),
+        ("disjoint peaks", lambda row: str(row.get("disjoint_peaks", MISSING))),
         ("paper, AUC", number("paper_roc_auc")),
         ("authors later, AUC", number("authors_later_roc_auc")),
     ]
