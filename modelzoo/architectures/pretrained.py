@@ -44,7 +44,7 @@ class Pretrained(nn.Module, PyTorchModelHubMixin):
         if calibration is not None:
             pair = Annotated[Sequence[float], length(2, 2)]
             count = len(self.tasks)
-            hint = Annotated[Sequence[pair], length(count, count)]  # type: ignore[valid-type]
+            hint = Annotated[Sequence[pair], length(count, count)]
             calibration = check(CALIBRATION, calibration, hint)
         self.calibration = calibration  # type: ignore[assignment]
 

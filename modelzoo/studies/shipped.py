@@ -64,7 +64,7 @@ SPECIFIC = "specific"  # what the names of experts end in that know other factor
 # One expert per factor: ARID3A's is that of HepG2, the paper's.
 TWELVE = tuple(name for name in sets("train") if "-" not in name)
 MOE12 = "moe-12"
-MOE12_PARAMS = GateParams(precision="bfloat16", per_factor=2500, shuffles=3)
+MOE12_PARAMS = GateParams(precision="bfloat16", per_factor=2500, shuffles=2)
 
 
 def trainings() -> dict[str, Callable[..., Path]]:

@@ -10,6 +10,7 @@ out-of-distribution files are opened here and by `modelzoo.studies.shipped judge
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ import modelzoo
 from modelzoo.architectures.expert import Expert
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.peaks import Peaks
+from modelzoo.files import sha256
 from modelzoo.reports.folder import Report, write_json
 from modelzoo.reports.page import QUICK_RUN
 from modelzoo.reports.tables import Row
@@ -26,7 +28,7 @@ from modelzoo.studies.factors import figures, mixtures, tables
 from modelzoo.studies.factors.experts import Judged, judge
 from modelzoo.studies.factors.mixtures import Grown, Plan, answers_of, unseen_scores
 from modelzoo.studies.peaks.paper import is_mixture
-from modelzoo.studies.peaks.sets import LabelledSet, judged_set
+from modelzoo.studies.peaks.sets import LabelledSet, judged_set, with_shared
 from modelzoo.studies.shipped import MOE12, TWELVE
 from modelzoo.zoo import catalog
 from modelzoo.zoo.catalog import model_name
@@ -84,6 +86,8 @@ def evaluate(
 ) -> Path:
     """Measure and write the report; return the path of its page.
 
+    Interrupted and called again with the same arguments, it goes on where it was.
+
     Args:
         out: The folder, made if need be.
         quick: Small samples, hardly trained mixtures.
@@ -96,15 +100,17 @@ def evaluate(
         page.warning(QUICK_RUN)
     page.paragraph(WHAT_IS_DISJOINT)
     sources = list(chipseq.sets("train"))
-    tests = [_set(name, sources, chosen.groups) for name in sources]
-    unseen = [_set(name, sources, chosen.groups) for name in chipseq.OOD_FACTORS]
+    sets = [judged_set(name) for name in (*sources, *chipseq.OOD_FACTORS)]
+    if chosen.groups is not None:
+        sets = [data.first(chosen.groups) for data in sets]
+    sets = with_shared(sets, sources)
+    tests, unseen = sets[: len(sources)], sets[len(sources) :]
     judged = _experts(tests, chosen, seed)
     _show_experts(page, judged)
     single = _single(unseen, chosen, seed)
     page.heading("Factors that no model has seen")
     page.table(tables.unseen(single, unseen))
-    names = {factor: modelzoo.load(model_name("deepbind", factor)) for factor in TWELVE}
-    grown = Grown(names, [Peaks([f]) for f in TWELVE], unseen, chosen.plan, seed)  # type: ignore[arg-type]
+    grown = _grown(page, unseen, chosen, seed)
     curve = _with_scores(*grown.curve(), unseen, chosen, seed)
     page.heading("Does adding experts help?")
     page.paragraph(WHAT_GROWS)
@@ -117,12 +123,12 @@ def evaluate(
     results = {
         "settings": {"quick": quick, "seed": seed, **asdict(chosen)},
         "models": {n: catalog.info(n).sha256 for n in [r["model"] for r in single]},
-        "disjoint": {d.name: int(d.labels[d.disjoint].sum()) for d in [*tests, *unseen]},
+        "disjoint": {d.name: int(d.labels[d.disjoint].sum()) for d in sets},
         "experts": judged.scores,
         "specificity": judged.specificity,
         "unseen": single,
-        "growth": curve,
-        "additions": added,
+        "growth": [_without_times(row) for row in curve],
+        "additions": [_without_times(row) for row in added],
     }
     write_json(page.folder / "results.json", results)
     return page.finish()
@@ -134,9 +140,8 @@ def experts_of_peaks() -> dict[str, str]:
     return {info.name: info.recipe["params"].get("negatives", "shuffles") for info in infos}
 
 
-def _set(name: str, sources: Sequence[str], groups: int | None) -> LabelledSet:
-    data = judged_set(name)
-    return (data if groups is None else data.first(groups)).against(sources)
+def _without_times(row: Row) -> Row:
+    return {key: value for key, value in row.items() if key != "seconds"}
 
 
 def _experts(tests: Sequence[LabelledSet], chosen: Settings, seed: int) -> Judged:
@@ -172,6 +177,15 @@ def _single(unseen: Sequence[LabelledSet], chosen: Settings, seed: int) -> list[
     )
     told = [{"model": name, **row} for name, row in zip(models, rows)]
     return sorted(told, key=lambda row: (row["model"] != MOE12, -row["roc_auc_disjoint"]))
+
+
+def _grown(page: Report, unseen: Sequence[LabelledSet], chosen: Settings, seed: int) -> Grown:
+    names = {factor: model_name("deepbind", factor) for factor in TWELVE}
+    made_from = [[catalog.info(name).sha256 for name in names.values()], asdict(chosen), seed]
+    parts = page.folder / "parts" / sha256(json.dumps(made_from).encode())[:16]
+    experts: dict[str, Any] = {factor: modelzoo.load(name) for factor, name in names.items()}
+    peaks = [Peaks([factor]) for factor in TWELVE]
+    return Grown(experts, peaks, unseen, chosen.plan, parts, seed)
 
 
 def _with_scores(

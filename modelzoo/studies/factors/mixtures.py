@@ -6,9 +6,12 @@ sees their columns and their factors' peaks, so that only its gate costs anythin
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from torch import nn
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets.peaks import Peaks
+from modelzoo.files import sha256, write_atomically
 from modelzoo.reports.tables import Row
 from modelzoo.studies import statistics
 from modelzoo.studies.peaks.scores import logits
@@ -53,6 +57,8 @@ class Grown:
         peaks: The peaks of each of these factors, in their order.
         unseen: The sets that no mixture is trained on, with their `shared` peaks found.
         plan: How much is trained.
+        parts: A folder that keeps a file for each trained mixture, so that a run that was stopped
+            goes on where it was; made if need be.
         seed: Decides choices, weights, order and shuffles.
     """
 
@@ -62,9 +68,12 @@ class Grown:
         peaks: Sequence[Peaks],
         unseen: Sequence[LabelledSet],
         plan: Plan,
+        parts: Path,
         seed: int = 0,
     ) -> None:
         self.experts, self.unseen, self.plan, self.seed = dict(experts), unseen, plan, seed
+        self.parts = parts
+        parts.mkdir(parents=True, exist_ok=True)
         whole = MixtureOfExperts.from_experts(experts).eval()
         params = plan.params
         if params.per_factor is not None:
@@ -90,17 +99,15 @@ class Grown:
     def curve(self) -> tuple[list[Row], list[list[np.ndarray]]]:
         """Return a row for each choice of experts, and its logits on every unseen set."""
         rng = np.random.default_rng(self.seed)
-        rows, answers = [], []
+        parts = []
         for count in self.plan.counts:
             # there is one choice of all
             for _ in range(self.plan.subsets if count < len(self.experts) else 1):
                 chosen = sorted(rng.choice(len(self.experts), count, replace=False).tolist())
-                model = self.train(chosen)
-                names = list(model.experts)
-                validation = self.seen.only(chosen).validate(model.mixture)
-                rows.append({"experts": count, "names": " ".join(names), "validation": validation})
-                answers.append(self.judge(model, chosen))
-        return rows, answers
+                told = {"experts": count, "names": " ".join(self._names(chosen))}
+                parts.append(self._part(told, chosen, partial(self.train, chosen)))
+        rows, answers = zip(*parts)
+        return list(rows), list(answers)
 
     def additions(self, first: Sequence[int]) -> tuple[list[Row], list[list[np.ndarray]]]:
         """Add each other expert to a trained mixture: only its own part trained, or all of it.
@@ -109,32 +116,45 @@ class Grown:
             first: The experts of the first mixture.
         """
         small = self.train(first)
-        rows, answers = [], []
-        for number in range(len(self.experts)):
-            if number in first:
-                continue
-            chosen, name = [*first, number], list(self.experts)[number]
-            data = self.seen.only(chosen)
+        parts = []
+        for number, name in enumerate(self.experts):
+            if number not in first:
+                chosen = [*first, number]
+                ways = {"new part alone": partial(self._extended, small, chosen)}
+                ways["from nothing"] = partial(self.train, chosen)
+                for how, make in ways.items():
+                    parts.append(self._part({"added": name, "trained": how}, chosen, make))
+        rows, answers = zip(*parts)
+        return list(rows), list(answers)
+
+    def _extended(self, small: MixtureOfExperts, chosen: Sequence[int]) -> MixtureOfExperts:
+        name = list(self.experts)[chosen[-1]]
+        larger = small.with_expert(name, self.experts[name])
+        fit_new_expert(small, larger, self.seen.only(chosen), self.plan.params, seed=self.seed)
+        return larger
+
+    def _part(
+        self, told: Row, chosen: Sequence[int], make: Callable[[], MixtureOfExperts]
+    ) -> tuple[Row, list[np.ndarray]]:
+        """Return the row of a mixture and its logits, from its file where there is one."""
+        path = self.parts / f"{sha256(json.dumps([told, self.seed]).encode())[:16]}.json"
+        if not path.is_file():
             started = time.process_time()
-            larger = small.with_expert(name, self.experts[name])
-            fit_new_expert(small, larger, data, self.plan.params, seed=self.seed)
-            middle = time.process_time()
-            anew = self.train(chosen)
-            ended = time.process_time()
-            for how, model, seconds in (
-                ("new part alone", larger, middle - started),
-                ("from nothing", anew, ended - middle),
-            ):
-                validation = data.validate(model.mixture)
-                row = {"added": name, "trained": how, "validation": validation, "seconds": seconds}
-                rows.append(row)
-                answers.append(self.judge(model, chosen))
-        return rows, answers
+            model = make()
+            row = {**told, "seconds": time.process_time() - started}
+            row["validation"] = self.seen.only(chosen).validate(model.mixture)
+            answers = [values.tolist() for values in self.judge(model, chosen)]
+            write_atomically(path, json.dumps({"row": row, "answers": answers}).encode())
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found["row"], [np.array(values) for values in found["answers"]]
+
+    def _names(self, chosen: Sequence[int]) -> list[str]:
+        names = list(self.experts)
+        return [names[i] for i in chosen]
 
     def _untrained(self, chosen: Sequence[int]) -> MixtureOfExperts:
-        names = list(self.experts)
         with seeded(self.seed):
-            return MixtureOfExperts.from_experts({names[i]: self.experts[names[i]] for i in chosen})
+            return MixtureOfExperts.from_experts({n: self.experts[n] for n in self._names(chosen)})
 
 
 def unseen_scores(

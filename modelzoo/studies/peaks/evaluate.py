@@ -30,7 +30,7 @@ from modelzoo.studies.peaks.attributions import Attributions, evaluate_attributi
 from modelzoo.studies.peaks.paper import MIXTURE, is_published, published_name
 from modelzoo.studies.peaks.problems import MOTIFS
 from modelzoo.studies.peaks.scores import Performance, Protocol, score
-from modelzoo.studies.peaks.sets import LabelledSet, paper_sets, trained_on
+from modelzoo.studies.peaks.sets import LabelledSet, paper_sets, trained_on, with_shared
 
 _PACKAGES = ("shiftsmooth", "torch", "captum", "numpy", "scipy", "scikit-learn", "tangermeme")
 
@@ -105,8 +105,7 @@ def evaluate(
     zoo = _load(models, device)
     data = list(sets or [])
     if sets is None:
-        sources = trained_on(zoo.values())
-        data = [one.against(sources) for one in paper_sets()]
+        data = with_shared(paper_sets(), trained_on(zoo.values()))
     if chosen.groups is not None:
         data = [one.first(chosen.groups) for one in data]
     performance = score(

@@ -151,14 +151,17 @@ def show_examples(
                 found = maps(model, x, COMPARED[method], corrected=False)
                 track = importance(found, x)[0].numpy()
                 with torch.inference_mode():
-                    logits = model(x)
-                    calibrated = isinstance(model, Pretrained)
-                    told = model.probabilities(logits) if calibrated else logits.sigmoid()
-                    probability_ = told[0, 0].item()
+                    probability_ = _probability(model, x)
                 what = "a GATA3 peak" if kind == "peak" else "a random sequence without the motifs"
                 caption = f"{title}, {name}, {what}; predicted probability {probability_:.2f}."
                 drawn = figures.attribution_track(text, track, boxes, f"{title}, {name}")
                 page.figure(drawn, f"track_{kind}_{name}_{method}", caption)
+
+
+def _probability(model: nn.Module, x: torch.Tensor) -> float:
+    logits = model(x)
+    known = model.probabilities(logits) if isinstance(model, Pretrained) else logits.sigmoid()
+    return known[0, 0].item()
 
 
 def _random_sequence(seed: int) -> str:

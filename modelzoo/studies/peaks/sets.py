@@ -50,14 +50,6 @@ class LabelledSet:
         parts = {name: getattr(self, name)[kept] for name in ("codes", "labels", "groups")}
         return replace(self, **parts, shared=None if self.shared is None else self.shared[kept])
 
-    def against(self, sources: Iterable[str]) -> LabelledSet:
-        """Return the set with its `shared` peaks found.
-
-        Args:
-            sources: The data sets that the models of the table were trained on.
-        """
-        return replace(self, shared=overlapping(self.codes, sources) & (self.labels == 1))
-
     @property
     def sha256(self) -> str:
         """The checksum of the sequences and labels as they are used."""
@@ -96,6 +88,18 @@ def judged_set(name: str) -> LabelledSet:
         groups=np.unique(pair, return_inverse=True)[1],
         seen=sum(row in training for row in _strandless(codes)),
     )
+
+
+def with_shared(sets: Sequence[LabelledSet], sources: Iterable[str]) -> list[LabelledSet]:
+    """Return sets of sequences of one length with their `shared` peaks found.
+
+    Args:
+        sets: The sets.
+        sources: The data sets that the models of the table were trained on.
+    """
+    found = overlapping(np.concatenate([data.codes for data in sets]), sources)
+    parts = np.split(found, np.cumsum([len(data.codes) for data in sets])[:-1])
+    return [replace(data, shared=part & (data.labels == 1)) for data, part in zip(sets, parts)]
 
 
 def trained_on(models: Iterable[Any]) -> list[str]:

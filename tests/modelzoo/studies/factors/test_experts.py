@@ -9,6 +9,7 @@ from modelzoo.datasets.overlap import overlapping
 from modelzoo.studies.factors import experts as study
 from modelzoo.studies.factors.experts import judge, other_peaks
 from modelzoo.studies.peaks.scores import logits
+from modelzoo.studies.peaks.sets import with_shared
 from tests.support.peaks import fasta
 
 
@@ -44,7 +45,7 @@ def test_an_expert_is_judged_against_shuffles_and_against_each_other_factor(
     toy_sets, gata3, trained_on, tmp_path
 ):
     train = fasta(tmp_path / "train.fa", ["A" * 101])
-    sets = [data.against([train]) for data in toy_sets]
+    sets = with_shared(toy_sets, [train])
     assert not overlapping(sets[0].codes, [train]).any()
     judged = judge({"e": gata3}, {"e": "both"}, sets, resamples=20)
     (row,) = judged.scores

@@ -20,7 +20,7 @@ def grown(tmp_path, toy_sets):
         experts[name] = untrained(name, {"filters": [3], "widths": [9]}, seed=seed).eval()
         rows = planted(150, "GATAAGAT", seed, length=101)
         peaks.append(Peaks([fasta(tmp_path / f"{name}.fa", rows)]))
-    return Grown(experts, peaks, toy_sets[:2], PLAN)
+    return Grown(experts, peaks, toy_sets[:2], PLAN, tmp_path / "parts")
 
 
 def test_a_mixture_over_some_experts_answers_as_the_whole_model_would(grown):
@@ -34,9 +34,20 @@ def test_a_curve_has_every_count_and_one_choice_of_all(grown):
     rows, answers = grown.curve()
     assert [row["experts"] for row in rows] == [1, 1, 2, 2, 3] and len(answers) == 5
     assert rows[-1]["names"] == "a b c"
-    assert [row["validation"] for row in rows] == [
-        row["validation"] for row in grown.curve()[0]
-    ]  # it follows from the seed
+
+
+def test_a_stopped_run_goes_on_where_it_was(grown, monkeypatch):
+    rows, answers = grown.curve()
+    last = max(grown.parts.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    kept = last.read_bytes()
+    last.unlink()
+    trained, train = [], grown.train
+    monkeypatch.setattr(grown, "train", lambda chosen: trained.append(chosen) or train(chosen))
+    again, same = grown.curve()
+    assert trained == [[0, 1, 2]]  # the others have their files
+    assert [row["validation"] for row in again] == [row["validation"] for row in rows]
+    assert all(np.array_equal(x, y) for a, b in zip(answers, same) for x, y in zip(a, b))
+    assert last.is_file() and len(kept) > 100
 
 
 def test_each_other_expert_is_added_in_two_ways(grown):

@@ -8,7 +8,7 @@ import pytest
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.sequences import decode
-from modelzoo.studies.peaks.sets import paper_sets, trained_on
+from modelzoo.studies.peaks.sets import paper_sets, trained_on, with_shared
 from tests.support.peaks import fasta
 
 
@@ -41,7 +41,8 @@ def test_disjoint_rows_are_all_shuffles_and_the_peaks_that_share_nothing(toy_set
     one = toy_sets[0]
     assert one.disjoint.all()
     train = decode(one.codes[one.labels == 1][:5])
-    labelled = one.against([fasta(tmp_path / "train.fa", train)])
+    other, labelled = with_shared([toy_sets[1], one], [str(fasta(tmp_path / "train.fa", train))])
+    assert not other.shared.any()
     assert labelled.shared.sum() == 5 and (labelled.labels[labelled.shared] == 1).all()
     assert labelled.labels[labelled.disjoint].sum() == one.labels.sum() - 5
     assert labelled.first(3).shared.shape == (6,)
