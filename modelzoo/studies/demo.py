@@ -19,7 +19,7 @@ from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted import SimulatedSet, Simulation
 from modelzoo.reports.page import Page
 from modelzoo.sequences import Record
-from modelzoo.zoo.catalog import model_name
+from modelzoo.zoo.catalog import list_models, model_name
 from shiftsmooth.metrics import auroc
 from shiftsmooth.plot import Motif, plot_logos
 
@@ -116,9 +116,10 @@ def looks_like(records: Sequence[Record]) -> dict[str, float]:
 
     One DeepBind expert per factor, of those that are trained against shuffles.
     """
-    found = {}
+    found: dict[str, float] = {}
+    known = list_models("deepbind")
     for factor in chipseq.sets("train"):
-        if factor.partition("-")[0] not in found:
+        if factor.partition("-")[0] not in found and model_name("deepbind", factor) in known:
             made = predict(model_name("deepbind", factor), records)
             found[factor] = fmean(prediction.probabilities[0] for prediction in made)
     return dict(sorted(found.items(), key=lambda entry: -entry[1]))

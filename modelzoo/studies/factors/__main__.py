@@ -15,9 +15,16 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder to write")
     parser.add_argument("--quick", action="store_true", help="small samples; not to be cited")
+    parser.add_argument("--no-mixtures", action="store_true", help="judge trained models alone")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    print(evaluate(arguments.output, quick=arguments.quick, seed=arguments.seed))
+    page = evaluate(
+        arguments.output,
+        quick=arguments.quick,
+        mixtures=not arguments.no_mixtures,
+        seed=arguments.seed,
+    )
+    print(page)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The study of the zoo's factors, as one report.
 
-    python -m modelzoo.studies.factors -o FOLDER [--quick] [--seed 0]
+    python -m modelzoo.studies.factors -o FOLDER [--quick] [--no-mixtures] [--seed 0]
 
 Which expert knows what, how well its probabilities hold, and whether adding experts to a mixture
 helps on factors that none of them has seen. Of every test set the disjoint peaks are counted and
@@ -24,9 +24,9 @@ from modelzoo.files import sha256
 from modelzoo.reports.folder import Report, write_json
 from modelzoo.reports.page import QUICK_RUN
 from modelzoo.reports.tables import Row
-from modelzoo.studies.factors import figures, mixtures, tables
+from modelzoo.studies.factors import figures, tables
 from modelzoo.studies.factors.experts import Judged, judge
-from modelzoo.studies.factors.mixtures import Grown, Plan, answers_of, unseen_scores
+from modelzoo.studies.factors.mixtures import QUICK_PLAN, Grown, Plan, answers_of, unseen_scores
 from modelzoo.studies.peaks.paper import is_mixture
 from modelzoo.studies.peaks.sets import LabelledSet, judged_set, with_shared
 from modelzoo.studies.shipped import MOE12, TWELVE
@@ -78,11 +78,16 @@ class Settings:
     groups: int | None = None
 
 
-QUICK = Settings(mixtures.QUICK, resamples=50, groups=40)
+QUICK = Settings(QUICK_PLAN, resamples=50, groups=40)
 
 
 def evaluate(
-    out: str | Path, *, quick: bool = False, seed: int = 0, settings: Settings | None = None
+    out: str | Path,
+    *,
+    quick: bool = False,
+    mixtures: bool = True,
+    seed: int = 0,
+    settings: Settings | None = None,
 ) -> Path:
     """Measure and write the report; return the path of its page.
 
@@ -91,6 +96,7 @@ def evaluate(
     Args:
         out: The folder, made if need be.
         quick: Small samples, hardly trained mixtures.
+        mixtures: Train mixtures over more and more experts as well; most of the time goes there.
         seed: The same seed gives the same `results.json`.
         settings: How much to measure, where neither `quick` nor its opposite fits.
     """
@@ -110,18 +116,11 @@ def evaluate(
     single = _single(unseen, chosen, seed)
     page.heading("Factors that no model has seen")
     page.table(tables.unseen(single, unseen))
-    grown = _grown(page, unseen, chosen, seed)
-    curve = _with_scores(*grown.curve(), unseen, chosen, seed)
-    page.heading("Does adding experts help?")
-    page.paragraph(WHAT_GROWS)
-    page.figure(figures.growth(curve), "growth", "Mean AUC on the six unseen factors.")
-    page.table(tables.growth(curve), folded=True)
-    added = _with_scores(*grown.additions(FIRST), unseen, chosen, seed)
-    page.heading("One more expert", 3)
-    page.paragraph(WHAT_IS_ADDED)
-    page.table(tables.additions(added))
+    curve, added = [], []
+    if mixtures:
+        curve, added = _show_mixtures(page, unseen, chosen, seed)
     results = {
-        "settings": {"quick": quick, "seed": seed, **asdict(chosen)},
+        "settings": {"quick": quick, "mixtures": mixtures, "seed": seed, **asdict(chosen)},
         "models": {n: catalog.info(n).sha256 for n in [r["model"] for r in single]},
         "disjoint": {d.name: int(d.labels[d.disjoint].sum()) for d in sets},
         "experts": judged.scores,
@@ -132,6 +131,22 @@ def evaluate(
     }
     write_json(page.folder / "results.json", results)
     return page.finish()
+
+
+def _show_mixtures(
+    page: Report, unseen: Sequence[LabelledSet], chosen: Settings, seed: int
+) -> tuple[list[Row], list[Row]]:
+    grown = _grown(page, unseen, chosen, seed)
+    curve = _with_scores(*grown.curve(), unseen, chosen, seed)
+    page.heading("Does adding experts help?")
+    page.paragraph(WHAT_GROWS)
+    page.figure(figures.growth(curve), "growth", "Mean AUC on the six unseen factors.")
+    page.table(tables.growth(curve), folded=True)
+    added = _with_scores(*grown.additions(FIRST), unseen, chosen, seed)
+    page.heading("One more expert", 3)
+    page.paragraph(WHAT_IS_ADDED)
+    page.table(tables.additions(added))
+    return curve, added
 
 
 def experts_of_peaks() -> dict[str, str]:
@@ -180,11 +195,12 @@ def _single(unseen: Sequence[LabelledSet], chosen: Settings, seed: int) -> list[
 
 
 def _grown(page: Report, unseen: Sequence[LabelledSet], chosen: Settings, seed: int) -> Grown:
-    names = {factor: model_name("deepbind", factor) for factor in TWELVE}
+    known = catalog.list_models("deepbind")
+    names = {f: name for f in TWELVE if (name := model_name("deepbind", f)) in known}
     made_from = [[catalog.info(name).sha256 for name in names.values()], asdict(chosen), seed]
     parts = page.folder / "parts" / sha256(json.dumps(made_from).encode())[:16]
     experts: dict[str, Any] = {factor: modelzoo.load(name) for factor, name in names.items()}
-    peaks = [Peaks([factor]) for factor in TWELVE]
+    peaks = [Peaks([factor]) for factor in names]
     return Grown(experts, peaks, unseen, chosen.plan, parts, seed)
 
 

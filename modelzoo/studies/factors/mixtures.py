@@ -46,7 +46,7 @@ class Plan:
     params: GateParams = MOE12_PARAMS
 
 
-QUICK = Plan((1, 2), 1, GateParams(per_factor=60, shuffles=1, epochs=2))
+QUICK_PLAN = Plan((1, 2), 1, GateParams(per_factor=60, shuffles=1, epochs=2))
 
 
 class Grown:
@@ -100,7 +100,7 @@ class Grown:
         """Return a row for each choice of experts, and its logits on every unseen set."""
         rng = np.random.default_rng(self.seed)
         parts = []
-        for count in self.plan.counts:
+        for count in sorted({min(count, len(self.experts)) for count in self.plan.counts}):
             # there is one choice of all
             for _ in range(self.plan.subsets if count < len(self.experts) else 1):
                 chosen = sorted(rng.choice(len(self.experts), count, replace=False).tolist())
