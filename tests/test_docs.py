@@ -519,7 +519,8 @@ def test_a_full_report_of_factors_is_taken_over(planted, monkeypatch, tmp_path):
     (planted / "results.json").write_text('{"settings": {"quick": false}}')
     fill.take_factors(planted)
     assert (fill.TABLES / "factors-unseen.md").read_text() == "| unseen |\n"
-    assert (fill.IMAGES / "factors-growth.svg").read_text() == "<svg>growth</svg>"
+    for name in fill.FACTORS_FIGURES:
+        assert (fill.IMAGES / f"factors-{name}.svg").read_text() == f"<svg>{name}</svg>"
 
 
 def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):

@@ -36,8 +36,8 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
-FACTORS = ("experts", "unseen", "additions")
-FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
+FACTORS = ("experts", "unseen")
+FACTORS_FIGURES = ("specificity_shuffles", "specificity_both")
 NOT_YET = "Not measured yet."
 BLOCK = re.compile(r"(?<=<!-- made: )(?P<name>[\w-]+)( -->\n).*?(?=<!-- /made -->)", re.DOTALL)
 
