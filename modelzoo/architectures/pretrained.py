@@ -10,15 +10,23 @@ A class registers itself where it is defined, and `registered` tells which there
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub.errors import RemoteEntryNotFoundError
 from torch import Tensor, nn
 
 from modelzoo.architectures.arguments import check, checked, length
-from modelzoo.architectures.weights import CONFIG_FILE, fill, read_config
+from modelzoo.architectures.weights import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    fill,
+    read_config,
+    without_numbers,
+)
 
 CALIBRATION = "calibration"  # its key in `config.json`
 
@@ -68,17 +76,45 @@ class Pretrained(nn.Module, PyTorchModelHubMixin):
         (save_directory / CONFIG_FILE).write_text(text, encoding="utf-8")
 
     @classmethod
-    def _load_as_safetensor(cls, model: Any, model_file: str, device: str, strict: bool) -> Any:
-        fill(model, Path(model_file), model_file)
-        config = Path(model_file).with_name(CONFIG_FILE)
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        map_location: str = "cpu",
+        strict: bool = True,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        **arguments: Any,
+    ) -> Any:
+        # The mixin builds a model with its numbers before it looks at the file, and where there is
+        # no file it reads a pickle.
+        with without_numbers():
+            model = cls(**arguments)
+        if os.path.isdir(model_id):
+            path = os.path.join(model_id, WEIGHTS_FILE)
+        else:
+            try:
+                path = hf_hub_download(
+                    model_id,
+                    WEIGHTS_FILE,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    token=token,
+                )
+            except RemoteEntryNotFoundError as error:
+                raise ValueError(
+                    f"{model_id} has no {WEIGHTS_FILE}; a pickle is never loaded"
+                ) from error
+        fill(model, Path(path), path)
+        config = Path(path).with_name(CONFIG_FILE)
         if config.is_file():
             model.calibrate(read_config(config, str(config)).get(CALIBRATION))
-        return model.to(device).eval()
-
-    @classmethod
-    def _load_as_pickle(cls, model: Any, model_file: str, *args: Any, **kwargs: Any) -> Any:
-        # The mixin falls back to a pickle where a repository has no safetensors.
-        raise ValueError(f"{model_file} is a pickle; only model.safetensors is ever loaded")
+        return model.to(map_location).eval()
 
 
 Model = TypeVar("Model", bound=Pretrained)

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument, example, names
+from modelzoo.cli.options import (
+    CenterOption,
+    DeviceOption,
+    ExcludeOption,
+    GenomeOption,
+    PeakWidthOption,
+    RunOption,
+    SeedOption,
+    argument,
+    chosen,
+    example,
+    names,
+    peaks,
+)
 from modelzoo.cli.terminal import errors
 
 if TYPE_CHECKING:
@@ -27,9 +40,10 @@ def moe(
         ),
     ],
     output: RunOption,
-    peaks: Annotated[
+    files: Annotated[
         list[Path] | None,
         typer.Option(
+            "--peaks",
             exists=True,
             dir_okay=False,
             help="A file of peaks to train on, with one --peaks for each; those of the experts' "
@@ -54,6 +68,11 @@ def moe(
             "in every epoch by default.",
         ),
     ] = None,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the gate of a mixture over frozen experts.
 
@@ -74,11 +93,12 @@ def moe(
         train_moe,
         named(loaded),
         out=output,
-        sources=peaks,
+        sources=peaks(files or (), genome, width, center, exclude) or None,
         params=GateParams(
             precision=precision, epochs=epochs, per_factor=per_factor, shuffles=shuffles
         ),
         seed=seed,
+        device=chosen(device),
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")

@@ -23,6 +23,7 @@ from modelzoo.datasets.overlap import Stretches
 from modelzoo.datasets.peaks import (
     Negatives,
     Shuffles,
+    Source,
     read_peaks,
     source_file,
     split_peaks,
@@ -43,7 +44,7 @@ class OtherPeaks:
         ValueError: The peaks of `source` have another length.
     """
 
-    def __init__(self, source: str | Path) -> None:
+    def __init__(self, source: Source) -> None:
         others = [name for name in sets("train") if factor_of(name) != factor_of(task_of(source))]
         own = read_peaks(source)
         self.sources: dict[Path, str] = {}
@@ -82,7 +83,7 @@ class Both:
         parts: The two kinds by name.
     """
 
-    def __init__(self, source: str | Path) -> None:
+    def __init__(self, source: Source) -> None:
         others = OtherPeaks(source)
         self.parts: dict[str, Negatives] = {"shuffles": Shuffles(), "others": others}
         self.sources = others.sources
@@ -95,7 +96,7 @@ class Both:
         return found
 
 
-def negatives(kind: str, source: str | Path) -> Negatives:
+def negatives(kind: str, source: Source) -> Negatives:
     """Return the negatives of a kind for the peaks of a data set or file.
 
     Args:

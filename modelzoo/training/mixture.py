@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.datasets.peaks import Peaks
+from modelzoo.datasets.peaks import Peaks, Source, options
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Minibatches
 from modelzoo.training.calibration import calibration
@@ -142,14 +142,17 @@ class EmbeddedPeaks:
     @torch.no_grad()
     def judged(self, mixture: nn.Module) -> tuple[Tensor, Tensor]:
         """Return the logits (N, 1) of all held-out peaks and shuffles, and their labels (N, 1)."""
-        logits, labels = zip(*((mixture(x), torch.tensor(y)) for x, y in self.held_out.values()))
+        device = next(mixture.parameters()).device
+        logits = [mixture(embedded.to(device)).cpu() for embedded, _ in self.held_out.values()]
+        labels = [torch.from_numpy(labels) for _, labels in self.held_out.values()]
         return torch.cat(logits), torch.cat(labels)[:, None]
 
     @torch.no_grad()
     def scores(self, mixture: nn.Module) -> dict[str, float]:
         """Return the validation AUC by factor."""
+        device = next(mixture.parameters()).device
         return {
-            task: auc(labels, mixture(embedded)[:, 0].numpy())
+            task: auc(labels, mixture(embedded.to(device))[:, 0].cpu().numpy())
             for task, (embedded, labels) in self.held_out.items()
         }
 
@@ -165,8 +168,9 @@ def embed(
     model: MixtureOfExperts, codes: np.ndarray, precision: torch.dtype = torch.float32
 ) -> Tensor:
     """Return the embeddings (N, experts * E) of (N, L) codes."""
-    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
-        return in_batches(model.embed, codes, batch_size=64).float()
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
+        return in_batches(model.embed, codes, batch_size=64, device=device).float()
 
 
 def fit_gate(
@@ -240,7 +244,7 @@ def fit_new_expert(
     new.requires_grad_(False)
     new.transforms[-1].requires_grad_(True)
     new.gate.requires_grad_(True)
-    rows = torch.arange(count + 1) == count
+    rows = torch.arange(count + 1, device=new.gate.bias.device) == count
     hooks = [
         new.gate.weight.register_hook(lambda gradient: gradient * rows[:, None]),
         new.gate.bias.register_hook(lambda gradient: gradient * rows),
@@ -270,9 +274,10 @@ def train_moe(
     experts: Mapping[str, Expert],
     *,
     out: str | Path,
-    sources: Sequence[str | Path] | None = None,
+    sources: Sequence[Source] | None = None,
     params: GateParams = GateParams(),
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Path:
     """Train a mixture of trained experts; return the folder with weights, config and provenance.
@@ -286,6 +291,7 @@ def train_moe(
             `modelzoo.training.expert.train_expert`. By default the tasks of the experts.
         params: Hyper-parameters.
         seed: Decides weights, order and shuffles.
+        device: Where the model is trained.
         progress: Show bars.
 
     Raises:
@@ -294,17 +300,19 @@ def train_moe(
             arguments, experts or peaks was stopped on its way to `out`.
         WorkError: The training failed.
     """
+    given = "".join(f" --peaks {source}" for source in sources or ())
     if sources is None:
         sources = list(dict.fromkeys(expert.tasks[0] for expert in experts.values()))
     with seeded(seed):
-        model = MixtureOfExperts.from_experts(experts).eval()
+        model = MixtureOfExperts.from_experts(experts).eval().to(device)
     data = [Peaks([source]) for source in sources]
     if params.per_factor is not None:
         data = [part.fewer(params.per_factor, seed) for part in data]
-    command = ["shiftsmooth train moe", *map(_name, experts.values()), f"--seed {seed}"]
+    names = " ".join(map(_name, experts.values()))
+    command = f"shiftsmooth train moe {names}{given}{options(sources)} --seed {seed}"
     for option in ("precision", "epochs", "per_factor", "shuffles"):
         if (value := getattr(params, option)) != getattr(GateParams(), option):
-            command.append(f"--{option.replace('_', '-')} {value}")
+            command += f" --{option.replace('_', '-')} {value}"
     with Run(out, identity(model, params, seed, *data)) as run:
         embedded = EmbeddedPeaks(model, data, seed, params.dtype, params.shuffles)
         history = fit_gate(
@@ -321,7 +329,7 @@ def train_moe(
             history,
             params,
             *data,
-            command=" ".join(command),
+            command=command,
             seed=seed,
             validation_auc=history.best_score,
             validation_auc_by_factor=embedded.scores(model.mixture),
