@@ -86,9 +86,6 @@ def trainings() -> dict[str, Callable[..., Path]]:
         every[model_name(kind, *FACTORS)] = partial(
             _train_mixture, [model_name(kind, f) for kind in architectures for f in FACTORS], params
         )
-    every[MOE12] = partial(
-        _train_mixture, [model_name("deepbind", f) for f in TWELVE], MOE12_PARAMS
-    )
     every[model_name("explainn", *FACTORS)] = train_explainn
     for baseline in registered(Baseline):
         every[model_name(baseline, *FACTORS)] = partial(train_baseline, baseline)

@@ -116,9 +116,7 @@ def evaluate(
     single = _single(unseen, chosen, seed)
     page.heading("Factors that no model has seen")
     page.table(tables.unseen(single, unseen))
-    curve, added = [], []
-    if mixtures:
-        curve, added = _show_mixtures(page, unseen, chosen, seed)
+    curve, added = _show_mixtures(page, unseen, chosen, seed) if mixtures else ([], [])
     results = {
         "settings": {"quick": quick, "mixtures": mixtures, "seed": seed, **asdict(chosen)},
         "models": {n: catalog.info(n).sha256 for n in [r["model"] for r in single]},

@@ -129,7 +129,8 @@ class Grown:
 
     def _extended(self, small: MixtureOfExperts, chosen: Sequence[int]) -> MixtureOfExperts:
         name = list(self.experts)[chosen[-1]]
-        larger = small.with_expert(name, self.experts[name])
+        with seeded(self.seed):
+            larger = small.with_expert(name, self.experts[name])
         fit_new_expert(small, larger, self.seen.only(chosen), self.plan.params, seed=self.seed)
         return larger
 

@@ -55,6 +55,10 @@ def test_each_other_expert_is_added_in_two_ways(grown):
     told = [(row["added"], row["trained"]) for row in rows]
     ways = ("new part alone", "from nothing")
     assert told == [(name, how) for name in ("a", "c") for how in ways]
+    for path in grown.parts.iterdir():
+        path.unlink()
+    again = [row["validation"] for row in grown.additions([1])[0]]
+    assert again == [row["validation"] for row in rows]  # they follow from the seed
     assert len(answers) == 4 and not np.array_equal(answers[0][0], answers[1][0])
 
 
