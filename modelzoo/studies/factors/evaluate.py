@@ -51,7 +51,9 @@ WHAT_IS_OTHERS = (
 WHAT_IS_CALIBRATED = (
     "Probabilities are calibrated after Platt on held-out peaks, against negatives of the kind the "
     "expert was trained on, as many as peaks. ECE: how far the fraction of peaks is from the "
-    "probability, on average over ten bins."
+    "probability, on average over ten bins, before and after. Test files hold easier peaks than "
+    "those that are held out (their AUC is higher), so a calibration that holds on held-out peaks "
+    "need not hold there, and the error can rise."
 )
 WHAT_GROWS = (
     "Each mixture is trained on the peaks of its own experts' factors. Random choices of experts; "
