@@ -21,6 +21,7 @@ try:
         check,
         demo,
         evaluate,
+        merge,
         models,
         motifs,
         predict,
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (models, predict, attribute, check, motifs, evaluate, demo, publish, train):
+for command in (models, predict, attribute, merge, check, motifs, evaluate, demo, publish, train):
     app.add_typer(command.app)
 
 
