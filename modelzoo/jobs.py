@@ -19,6 +19,7 @@ from modelzoo.files import write_atomically
 from modelzoo.workers import Engine, Part, alone, run, share
 
 NOTE = "command.json"
+CELLS = "cells"  # the folder of parts in a report, where they stay
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ class Where:
     def elsewhere(self) -> bool:
         """Whether another process does the work, so that this one needs no GPU."""
         return self.engine is not None or self.gpus > 0
+
+    def alone(self, folder: Path, *, wait: bool = True) -> AbstractContextManager[None]:
+        """Return the context in which no other run works in a folder, but jobs of an array may."""
+        return alone(folder, wait=wait) if self.part is None else nullcontext()
+
+    def note(self, folder: Path) -> None:
+        """Note the command in the folder of its parts, for `shiftsmooth merge`."""
+        if self.command:
+            noted = {"command": self.command, "folder": os.getcwd()}
+            write_atomically(folder / NOTE, json.dumps(noted).encode())
 
     def run(
         self,
@@ -126,17 +137,13 @@ class Job:
         self.output, self.where = output, where
         self.folder = output.with_name(f"{output.name}.parts")
         self._merged = False
-        self._lock: AbstractContextManager[None] = nullcontext()
 
     def __enter__(self) -> Job:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.where.part is None:
-            self._lock = alone(self.folder, wait=False)
+        self._lock = self.where.alone(self.folder, wait=False)
         self._lock.__enter__()
         self.folder.mkdir(exist_ok=True)  # the run that ended meanwhile has removed it
-        if self.where.command:
-            noted = {"command": self.where.command, "folder": os.getcwd()}
-            write_atomically(self.folder / NOTE, json.dumps(noted).encode())
+        self.where.note(self.folder)
         return self
 
     def contents(
@@ -207,7 +214,7 @@ def commands(output: str | Path) -> list[tuple[Path, list[str]]]:
     output = Path(output).absolute()
     own = output.with_name(f"{output.name}.parts") / NOTE
     found: list[tuple[Path, list[str]]] = []
-    for note in (own, *sorted(output.glob(f"*.parts/{NOTE}"))):
+    for note in (own, output / CELLS / NOTE, *sorted(output.glob(f"*.parts/{NOTE}"))):
         if note.is_file():
             noted = json.loads(note.read_text(encoding="utf-8"))
             one = (Path(noted["folder"]), noted["command"])

@@ -454,15 +454,14 @@ def _slurm(environment: Mapping[str, str]) -> tuple[int, int]:
 def told(words: Sequence[str]) -> tuple[str, ...]:
     """Return the words of a command without the options that say where it works."""
     kept: list[str] = []
-    left = iter(words)
-    for word in left:
+    left = list(words)
+    while left:
+        word = left.pop(0)
         flag, has_value, _ = word.partition("=")
         if flag not in _FLAGS:
             kept.append(word)
-        elif not has_value:
-            value = next(left, "")
-            if flag == "--ray" and value.startswith("-"):
-                left = iter([value, *left])
+        elif left and not has_value and not (flag == "--ray" and left[0].startswith("-")):
+            del left[0]
     return tuple(kept)
 
 
