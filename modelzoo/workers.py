@@ -278,8 +278,8 @@ class _Processes:
     def _patience(self, busy: Sequence[_Worker]) -> float | None:
         if self.timeout is None:
             return None
-        oldest = min(worker.since for worker in busy)
-        return max(0.0, oldest + self.timeout - time.monotonic())
+        begun = [worker.since for worker in busy if worker.since is not None]
+        return max(0.0, min(begun) + self.timeout - time.monotonic()) if begun else None
 
 
 class _Worker:
@@ -293,18 +293,20 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.part: Part | None = None
-        self.since = 0.0
+        self.since: float | None = None  # when it began the part; before, it may be importing
         self.alive = True
 
     def give(self, part: Part) -> None:
-        self.part, self.since = part, time.monotonic()
+        self.part, self.since = part, None
         try:
             self.pipe.send(part)
         except BrokenPipeError:
             self.alive = False
 
     def late(self, timeout: float | None) -> bool:
-        return timeout is not None and time.monotonic() >= self.since + timeout
+        if timeout is None or self.since is None:
+            return False
+        return time.monotonic() >= self.since + timeout
 
     def answered(self) -> bool:
         """Return whether its part is done; raise what went wrong with the part."""
@@ -312,6 +314,9 @@ class _Worker:
             error = self.pipe.recv()
         except (EOFError, ConnectionResetError):
             self.alive = False
+            return False
+        if self.since is None:
+            self.since = time.monotonic()
             return False
         if error is not None:
             raise error
@@ -336,6 +341,7 @@ def _serve(pipe: Any, gpu: str | None) -> None:
             part = pipe.recv()
         except EOFError:
             return
+        pipe.send(None)  # it has begun
         try:
             part.do()
         except Exception as error:
