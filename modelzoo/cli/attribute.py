@@ -45,7 +45,7 @@ app = typer.Typer()
 @parted
 def attribute(
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
     ],
     model: ModelOption,
     sequences: SequencesArgument = None,

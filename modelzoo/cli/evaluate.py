@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+    Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
 ]
 
 
