@@ -116,6 +116,17 @@ def test_workers_do_not_change_the_numbers(tmp_path, problem):
     assert with_one.scores == with_two.scores and with_one.edges == with_two.edges
 
 
+@pytest.mark.slow
+def test_jobs_of_an_array_leave_what_one_process_leaves(done, problem, tmp_path):
+    folder, result = done
+    for number in (2, 1):
+        assert run(tmp_path, problem, where=Where(workers=1, part=(number, 2))) is None
+    merged = run(tmp_path, problem, where=Where(only_merge=True))
+    assert merged.scores == result.scores and merged.edges == result.edges
+    for path in folder.glob("*.part"):
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+
+
 def test_finished_parts_are_not_computed_again(done, problem):
     folder, result = done
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*.part")}
