@@ -92,8 +92,9 @@ def attribute(
     logos of the sequences with the highest outputs, and index.html to look through them, in a
     genome browser if they are intervals. After a kill, the same command resumes.
     """
-    from modelzoo.apply.hits import write_run_hits
+    from modelzoo.apply.hits import FDR, write_run_hits
     from modelzoo.reports.attributions import write_attributions_page
+    from modelzoo.tracks.hits import SEQLET
 
     loaded = named(model, device, where, weights=weights, input=layout, track=track, bins=bins)
     chosen = formats or ["npz"]
@@ -127,8 +128,11 @@ def attribute(
         if where.part is not None:
             say_share(where, folder)
             continue
-        hits = write_run_hits(file, loaded.load()) if "hits" in chosen else None
-        page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
+        with errors.status("writing hits and logos"):
+            hits = write_run_hits(file, loaded.load()) if "hits" in chosen else None
+            page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
+        if hits is not None and not (hits["name"] == SEQLET).any():
+            errors.print(f"no seqlet at a false discovery rate of {FDR:g} against shuffles")
         errors.print(f"{file.done} attributed, {rejects}; see {page}")
         skipped += rejects.count
     if skipped:
@@ -138,4 +142,4 @@ def attribute(
 def _counted(starts: range) -> Iterable[int]:
     if starts.start:
         errors.print(f"resuming after {starts.start} of {starts.stop}")
-    return progress(starts, "attributing")
+    return progress(starts, "attributing", starts.stop - starts.start, starts.step)

@@ -7,7 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument, example, parted, say_share
+from modelzoo.cli.options import (
+    CenterOption,
+    DeviceOption,
+    ExcludeOption,
+    GenomeOption,
+    PeakWidthOption,
+    RunOption,
+    SeedOption,
+    argument,
+    chosen,
+    example,
+    parted,
+    peaks,
+    say_share,
+)
 from modelzoo.cli.terminal import console, errors
 from modelzoo.jobs import Where
 
@@ -21,7 +35,8 @@ def motifs(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="SEQS", help="FASTA or .seq file of one length; or one of {factors}."
+            metavar="SEQS",
+            help="FASTA or .seq file of one length; intervals with --genome; or one of {factors}.",
         ),
     ] = None,
     from_attributions: Annotated[
@@ -41,6 +56,11 @@ def motifs(
         str, typer.Option(help="Taxonomic group of it, such as vertebrates or plants; or all.")
     ] = "vertebrates",
     seed: SeedOption = 0,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
     *,
     where: Where,
 ) -> None:
@@ -61,7 +81,9 @@ def motifs(
             raise typer.BadParameter("a training has no parts; expected --from-attributions")
         from modelzoo.discovery.from_sequences import discover
 
-        page = argument(discover, source, output, units=units or 100, seed=seed, **options)
+        found = peaks([source], genome, width, center, exclude)[0]
+        options |= {"units": units or 100, "seed": seed, "device": chosen(device)}
+        page = argument(discover, found, output, **options)
     elif source is None and from_attributions is not None:
         from modelzoo.discovery.from_attributions import motifs_of_attributions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from contextlib import nullcontext
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +21,8 @@ from modelzoo.jobs import Job, Where, key_of
 from modelzoo.motifs import Motif, annotate, jaspar, modisco
 from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.motifs.modisco import SEQLETS, Pattern
-from modelzoo.sequences import from_columns
+from modelzoo.sequences import Interval, from_columns
+from modelzoo.tracks.h5 import read_placed
 from modelzoo.tracks.trial import refuse_damaged
 from modelzoo.training import run_folder
 
@@ -36,6 +38,8 @@ def motifs_of_attributions(
     progress: bool = True,
 ) -> Path | None:
     """Write the motifs of attributions, their matches, instances and syntax; return the page.
+
+    TF-MoDISco's own file is kept as `modisco.h5`.
 
     Args:
         attributions: The file `attributions.h5` of `shiftsmooth attribute`, or any with its
@@ -56,17 +60,18 @@ def motifs_of_attributions(
     out = Path(out)
     folder = run_folder.partial(out)
     database = jaspar(release, group)
-    one_hot, hypothetical, names, facts = _read(Path(attributions))
+    one_hot, hypothetical, names, intervals, facts = _read(Path(attributions))
     where = where or Where()
     with (
         tqdm(total=4, disable=not progress) as bar,
         Job(out, where) if where.asked else nullcontext() as job,
     ):
         bar.set_description("TF-MoDISco")
+        results = folder / "modisco.h5"
         if job is not None:
-            patterns = _in_a_part(job, Path(attributions).absolute(), max_seqlets)
+            patterns = _in_a_part(job, Path(attributions).absolute(), max_seqlets, results)
         else:
-            patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets)
+            patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets, results=results)
         if patterns is None:
             return None
         if not patterns:
@@ -80,7 +85,7 @@ def motifs_of_attributions(
         findings = list(map(Finding, motifs, annotate(motifs, database)))
         bar.update()
         bar.set_description("FIMO")
-        found = Findings.of(findings, findings, from_columns(one_hot), names)
+        found = Findings.of(findings, findings, from_columns(one_hot), names, intervals)
         bar.update()
         bar.set_description("logos and page")
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +97,7 @@ def motifs_of_attributions(
     return out / "index.html"
 
 
-def _in_a_part(job: Job, path: Path, max_seqlets: int) -> list[Pattern] | None:
+def _in_a_part(job: Job, path: Path, max_seqlets: int, results: Path) -> list[Pattern] | None:
     with open(path, "rb") as file:
         given = hashlib.file_digest(file, "sha256").hexdigest()
     about = {"version": version("modisco"), "attributions": given, "seqlets": max_seqlets}
@@ -101,26 +106,33 @@ def _in_a_part(job: Job, path: Path, max_seqlets: int) -> list[Pattern] | None:
     if contents is None:
         return None
     (content,) = contents
+    described, _, written = content.partition(b"\n")
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_bytes(written)
     return [
         Pattern(Motif(name, np.array(matrix), sites), np.array(contributions))
-        for name, matrix, sites, contributions in json.loads(content)
+        for name, matrix, sites, contributions in json.loads(described)
     ]
 
 
 def _patterns(path: Path, max_seqlets: int) -> bytes:
-    """Return TF-MoDISco's patterns in a file of attributions, as JSON."""
+    """Return TF-MoDISco's patterns in a file of attributions, as a line of JSON, and its file."""
     one_hot, hypothetical, *_ = _read(path)
-    found = modisco(one_hot, hypothetical, max_seqlets=max_seqlets)
-    return json.dumps(
-        [
-            [p.motif.name, p.motif.matrix.tolist(), p.motif.sites, p.contributions.tolist()]
-            for p in found
-        ]
-    ).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "modisco.h5"
+        found = modisco(one_hot, hypothetical, max_seqlets=max_seqlets, results=results)
+        written = results.read_bytes() if results.exists() else b""
+    described = [
+        [p.motif.name, p.motif.matrix.tolist(), p.motif.sites, p.contributions.tolist()]
+        for p in found
+    ]
+    return json.dumps(described).encode() + b"\n" + written
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]]:
-    """Return one-hot sequences, hypothetical attributions, names, and facts for the page."""
+def _read(
+    path: Path,
+) -> tuple[np.ndarray, np.ndarray, list[str], list[Interval], dict[str, str]]:
+    """Return one-hot sequences, hypothetical attributions, names, intervals, and facts."""
     refuse_damaged(path, "run `shiftsmooth attribute` again")
     with h5py.File(path) as file:
         if missing := [key for key in ("one_hot", "hypothetical", "ids") if key not in file]:
@@ -147,4 +159,5 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]
             for key in ("method", "max_shift", "task")
             if key in file.attrs
         }
-        return file["one_hot"][()], file["hypothetical"][()], names, facts
+        intervals = read_placed(file) or []
+        return file["one_hot"][()], file["hypothetical"][()], names, intervals, facts
