@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from .places import Numbers
+from ..shifts import Numbers
+from .sliding import sliding
 from .windows import HALF, NotShareable, Windows, windows_in
 
 
@@ -819,6 +820,11 @@ def _of_map(region: Tensor, starts: Numbers, low: int, high: int, kind: str) -> 
     Several pools per window, which together are over all of its positions, in their order.
     """
     first, last = min(starts), max(starts)
+    if isinstance(starts, range) and low < high:
+        step = abs(starts.step)
+        pools = sliding(region[..., first + low : last + high], high - low, step, kind)
+        pools = tuple(pool.movedim(-1, 0) for pool in pools)
+        return pools if starts.step > 0 else tuple(pool.flip(0) for pool in pools)
     left, right = last + low, first + high  # what all windows hold
     if left >= right:
         return NotImplemented

@@ -12,7 +12,7 @@ from math import gcd
 import torch
 from torch import Tensor
 
-Numbers = list[int] | range
+from ..shifts import Numbers
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from .places import Numbers, Places
+from ..shifts import Numbers
+from .places import Places
 
 HALF = (torch.float16, torch.bfloat16)
 
