@@ -258,7 +258,8 @@ def scan(
     if sequence.dim() != 2 or (strands == 2 and sequence.size(0) != 4):
         one = ": give its only row as sequence[0]" if sequence.dim() == 3 else ""
         raise ValueError(
-            f"sequence: expected one one-hot sequence (4, L), got shape {tuple(sequence.shape)}{one}"
+            "sequence: expected one one-hot sequence (4, L), got shape "
+            f"{tuple(sequence.shape)}{one}"
         )
     if sequence.size(1) < window:
         raise ValueError(

@@ -76,45 +76,43 @@ class Scanner:
         outputs = torch.empty(count, dtype=dtype)
         total = torch.zeros(sequence.shape, dtype=dtype) if differentiate else None
 
-        def tile(first: int, windows: int) -> Arguments:
+        def tile(first: int, windows: int) -> Tensor:
             start = first * self.step
             stop = start + (windows - 1) * self.step + self.window
-            return self._call(sequence[:, start:stop].to(device, dtype), windows)
+            return sequence[:, start:stop].to(device, dtype)
 
-        most = 1 + max(MOST, 3 * self.window) // self.step
-        size = self._tiles.at_once(tile(0, min(count, most)))
+        most = min(count, 1 + max(MOST, 3 * self.window) // self.step)
+        size = self._tiles.at_once(self._call(tile(0, most), most))
         with progress_bar("Scan", count, verbose) as bar:
             for first in range(0, count, size):
-                call = tile(first, min(size, count - first))
-                found, gradient = self._tiles.tile(call, differentiate)
-                outputs[first : first + len(found)] = self._joined(found).cpu()
+                windows = min(size, count - first)
+                found, gradient = self._tile(tile(first, windows), windows, differentiate)
+                outputs[first : first + windows] = found.cpu()
                 if total is not None and gradient is not None:
                     start = first * self.step
-                    part = self._forward(gradient).cpu()
-                    total[:, start : start + part.size(-1)] += part
-                bar.update(len(found))
+                    total[:, start : start + gradient.size(-1)] += gradient.cpu()
+                bar.update(windows)
         if total is not None:
             total /= self._holding(sequence.size(-1)).clamp_min(1)
         return outputs, total
 
     def _call(self, x: Tensor, windows: int) -> Arguments:
-        """The windows of a tile; of its other strand too, which is a second example."""
-        both = torch.stack([x, x.flip(-2, -1)] if self.strands == 2 else [x])
         starts = range(0, windows * self.step, self.step)
         shifts = Spaced(starts, "spaced", width=self.window)
-        return Arguments((both,), False, self.target, (), shifts, ((-1,),), {}, None, 1)
+        return Arguments((x[None],), False, self.target, (), shifts, ((-1,),), {}, None, 1)
 
-    def _joined(self, outputs: Tensor) -> Tensor:
-        """The outputs (windows, strands), averaged over strands."""
+    def _tile(self, x: Tensor, windows: int, differentiate: bool) -> tuple[Tensor, Tensor | None]:
+        """The outputs (windows,) and the gradient (C, L) of a tile, averaged over strands."""
+        outputs, gradient = self._tiles.tile(self._call(x, windows), differentiate)
         if self.strands == 1:
-            return outputs[:, 0]
-        return (outputs[:, 0] + outputs[:, 1].flip(0)) / 2
-
-    def _forward(self, gradient: Tensor) -> Tensor:
-        """The gradient (strands, C, L), averaged over strands, as it lies on the first."""
-        if self.strands == 1:
-            return gradient[0]
-        return (gradient[0] + gradient[1].flip(-2, -1)) / 2
+            return outputs, gradient
+        # The other strand's windows come in the opposite order.
+        other = self._call(x.flip(-2, -1), windows)
+        its_outputs, its_gradient = self._tiles.tile(other, differentiate)
+        outputs = (outputs + its_outputs.flip(0)) / 2
+        if gradient is None or its_gradient is None:
+            return outputs, None
+        return outputs, (gradient + its_gradient.flip(-2, -1)) / 2
 
     def _holding(self, length: int) -> Tensor:
         """How many windows hold each position."""

@@ -211,9 +211,7 @@ class Sharer:
             self._checked.add(signature)
         return _Plan(Sharing(True, saved, *ended), at_once)
 
-    def _sized(
-        self, call: Arguments, one: Arguments, shifts: Chunk
-    ) -> tuple[Following, int, Cost]:
+    def _sized(self, call: Arguments, one: Arguments, shifts: Chunk) -> tuple[Following, int, Cost]:
         """A shared run of one example, how many shifts to run at once, and what that costs."""
         run, cost = self._counted(one, shifts)
         if call.shifts_per_eval is not None or not run.followed:
@@ -375,6 +373,7 @@ def followed(
 
 
 def leaves_of(copies: Copies) -> Tensors:
+    """The inputs of a call, to differentiate with respect to; in float32 at least."""
     return tuple(x.detach().to(sum_type(x)).requires_grad_() for x in copies.call.inputs)
 
 

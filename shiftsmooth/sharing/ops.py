@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..shifts import Numbers
-from .sliding import sliding
+from .ends import ConvAtEnd, windows_last
+from .sliding import largest_of_rows, sliding
 from .windows import HALF, NotShareable, Windows, windows_in
 
 
@@ -327,9 +328,22 @@ def _matmul(input: Any, other: Any) -> Any:
 
 
 def _slide(
-    x: Windows, extent: int, stride: int, function: Callable[[Tensor], Tensor]
+    x: Windows,
+    extent: int,
+    stride: int,
+    function: Callable[[Tensor], Tensor],
+    at_end: Callable[[Windows, int, int], Tensor | None] = lambda x, low, high: None,
 ) -> Windows | Any:
-    """`function`, which sees `extent` positions and steps by `stride`, without padding."""
+    """`function`, which sees `extent` positions and steps by `stride`, without padding.
+
+    Args:
+        x: The windows.
+        extent: The positions that it sees at once.
+        stride: How far it steps.
+        function: Takes a part.
+        at_end: Gives the same of two positions of all windows, if it knows a way without writing
+            them out.
+    """
     width, axis = x.width, x.axis
     if extent > width:
         return NotImplemented
@@ -350,11 +364,16 @@ def _slide(
         longer = torch.cat((shared, nothing.expand(shape)), axis)
         padded = longer.unflatten(0, (x.places.maps, -1))
         shared = torch.cat([padded[g].narrow(axis, r, length) for g, r in sources])
+
+    def strip(low: int, high: int) -> Tensor:
+        found = at_end(x, low, high)
+        return function(x.piece(low, high)) if found is None else found
+
     last = (new_width - 1) * stride + extent
     return x.like(
         function(shared),
-        function(x.piece(0, (new_left - 1) * stride + extent)) if new_left else None,
-        function(x.piece((new_width - new_right) * stride, last)) if new_right else None,
+        strip(0, (new_left - 1) * stride + extent) if new_left else None,
+        strip((new_width - new_right) * stride, last) if new_right else None,
         places=places,
         width=new_width,
     )
@@ -365,7 +384,11 @@ def _grow(x: Windows, before: Tensor | None, after: Tensor | None) -> Windows:
 
     def joined(*strips: Tensor | None) -> Tensor | None:
         given = [strip for strip in strips if strip is not None]
-        return torch.cat(given, x.axis) if len(given) > 1 else given[0] if given else None
+        if len(given) < 2:
+            return given[0] if given else None
+        if x.axis == 2 and any(strip.dim() == 3 and strip.stride(0) == 1 for strip in given):
+            return windows_last(torch.cat([windows_last(strip) for strip in given]))
+        return torch.cat(given, x.axis)
 
     ahead = 0 if before is None else before.size(x.axis)
     behind = 0 if after is None else after.size(x.axis)
@@ -384,9 +407,10 @@ def _pad(x: Windows, before: int, after: int, value: float) -> Windows:
     def constant(width: int) -> Tensor | None:
         if not width:
             return None
-        shape = _shape(x)
-        shape[x.axis] = width
-        return x.shared.new_full(shape, value)
+        shape = [1] * x.shared.dim()
+        whole = _shape(x)
+        whole[x.axis] = width
+        return x.shared.new_full(shape, value).expand(whole)  # the same memory for all windows
 
     return _grow(x, constant(before), constant(after))
 
@@ -438,12 +462,51 @@ def _conv(
         return NotImplemented
     run = F.conv1d if dims == 1 else F.conv2d
     others = [before for before, _ in sides]
+
+    def at_end(x: Windows, low: int, high: int) -> Tensor | None:
+        if dims == 2 or groups > 1:
+            return None
+        return _conv_at_end(x, low, high, weight, bias, strides[0], dilations[0])
+
     return _slide(
         _pad(input, *here, 0.0),
         extents[place],
         strides[place],
         lambda part: run(part, weight, bias, strides, others, dilations, groups),
+        at_end,
     )
+
+
+def _conv_at_end(
+    x: Windows,
+    low: int,
+    high: int,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    dilation: int,
+) -> Tensor | None:
+    """A convolution of positions `low` to `high` of evenly spaced windows, strip included."""
+    starts = x.places.starts[0]
+    if not isinstance(starts, range) or starts.step < 1 or len(x.shared) > 1:
+        return None
+    left, right = x.ends
+    end = x.left if low == 0 else x.right
+    first, last = max(low, left), min(high, x.width - right)  # what is on the map
+    if end is None or first >= last or high - low - (last - first) != end.size(2):
+        return None
+    region = x.shared[0].narrow(1, starts[0] + first, starts[-1] - starts[0] + last - first)
+    found = ConvAtEnd.apply(
+        windows_last(end),
+        region,
+        weight.detach(),
+        None if bias is None else bias.detach(),
+        low == 0,
+        starts.step,
+        stride,
+        dilation,
+    )
+    return windows_last(found)
 
 
 @operation("conv1d")
@@ -802,7 +865,7 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
         pieces.append(found)
     inner = [x.places.in_order(rows).flatten(0, 1) for rows in zip(*pieces)]
     strips = [
-        [] if end is None else list(_pool_all(end.movedim(axis, -1), kind))
+        [] if end is None else list(_pool_strip(end.movedim(axis, -1), kind))
         for end in (x.left, x.right)
     ]
     pools = strips[0] + inner + strips[1]
@@ -812,6 +875,16 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
         result = result / x.width
     result = result.to(dtype)
     return result.unsqueeze(axis) if keepdim else result
+
+
+def _pool_strip(region: Tensor, kind: str) -> tuple[Tensor, ...]:
+    """The same as `_pool_all`; fast where a strip's windows are next to each other in memory."""
+    order = sorted(range(region.dim()), key=lambda d: -region.stride(d))
+    if kind == "amax" or order[0] != region.dim() - 1:
+        return _pool_all(region, kind)
+    rows = region.permute(order)
+    pool = largest_of_rows(rows) if kind == "max" else rows.sum(0)
+    return (pool.permute([order.index(d) - 1 for d in range(region.dim() - 1)]),)
 
 
 def _of_map(region: Tensor, starts: Numbers, low: int, high: int, kind: str) -> Any:
@@ -889,7 +962,9 @@ def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
     Among equal largest values `max` gives the gradient to the first, `amax` a share to each.
     """
     if kind in ("sum", "mean"):
-        return torch.stack(pools).sum(0)
+        return sum(pools[1:], pools[0])
+    if kind == "max" and pools[0].dim() == 2 and pools[0].stride(0) == 1:
+        return largest_of_rows(torch.stack([pool.T for pool in pools])).T
     stacked = torch.stack(pools)
     if kind == "max":
         return stacked.max(0).values

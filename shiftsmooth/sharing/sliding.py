@@ -40,6 +40,18 @@ def sliding(x: Tensor, extent: int, step: int, kind: str) -> Pool:
     return (x.gather(-1, places.expand(*x.shape[:-1], -1)),)
 
 
+def largest_of_rows(x: Tensor) -> Tensor:
+    """The largest value over the first dimension; the gradient goes to the first that has it."""
+    if not (x.requires_grad and torch.is_grad_enabled()):
+        return x.amax(0)
+    with torch.no_grad():
+        largest, place = x[0], torch.zeros(x.shape[1:], dtype=torch.int64, device=x.device)
+        for i, row in enumerate(x[1:], 1):
+            place.masked_fill_(row > largest, i)
+            largest = torch.maximum(largest, row)
+    return x.gather(0, place[None])[0]
+
+
 class _Pooling(ABC):
     """A pool, by how two of them are joined."""
 

@@ -1,4 +1,4 @@
-"""A model on evenly spaced windows of one long sequence, tile after tile, sharing what they share."""
+"""A model on the evenly spaced windows of a tile of a long sequence, sharing what they share."""
 
 from dataclasses import replace
 
@@ -32,10 +32,10 @@ class TileSharer(Sharer):
             return plan.at_once if plan.told.shared else self._apart_at_once(call)
 
     def tile(self, call: Arguments, differentiate: bool) -> tuple[Tensor, Tensor | None]:
-        """The outputs of a tile's windows, (S, B), and the gradient of their sum, like the input.
+        """The outputs of a tile's windows, (S,), and the gradient of their sum, (C, L).
 
         Args:
-            call: The tile; `at_once` was asked before.
+            call: The tile, its one example; `at_once` was asked before.
             differentiate: Whether the gradient is wanted.
         """
         with torch.inference_mode(False), torch.set_grad_enabled(differentiate):
@@ -58,7 +58,7 @@ class TileSharer(Sharer):
     def _each(self, call: Arguments, differentiate: bool) -> tuple[Tensor, Tensor | None]:
         """The same, window after window in batches."""
         values, size = call.shifts.values, self._apart_at_once(call)
-        outputs, total = [], torch.zeros_like(call.inputs[0]) if differentiate else None
+        outputs, total = [], torch.zeros_like(call.inputs[0][0]) if differentiate else None
         for first in range(0, len(values), size):
             chunk = values[first : first + size]
             x, starts, width = call.shifts.around(call.inputs[0], -1, chunk)
@@ -76,9 +76,7 @@ class TileSharer(Sharer):
     def _apart_at_once(self, call: Arguments) -> int:
         return self.chunks.size(SummedGradient(call, self.forward_func))
 
-    def _sized(
-        self, call: Arguments, one: Arguments, shifts: Chunk
-    ) -> tuple[Following, int, Cost]:
+    def _sized(self, call: Arguments, one: Arguments, shifts: Chunk) -> tuple[Following, int, Cost]:
         """A shared run, how many windows fit into a tile, and what a tile of them costs.
 
         Tiles grow, by what two sizes keep, until they are as large as they may be: a tile whose
@@ -89,7 +87,7 @@ class TileSharer(Sharer):
         run, two = self._counted(one, shifts[:2])
         if size == 2:
             return run, 2, two
-        room = TILE_BYTES.get(call.inputs[0].device.type, TILE_BYTES["cuda"]) / call.batch
+        room = TILE_BYTES.get(call.inputs[0].device.type, TILE_BYTES["cuda"])
         while True:
             run, cost = self._counted(one, shifts[:size])
             each = max(1.0, (cost.kept - two.kept) / (size - 2))
@@ -113,5 +111,5 @@ class TileSharer(Sharer):
 def _result(
     copies: Copies, output: Tensor, leaves: Tensors, differentiate: bool
 ) -> tuple[Tensor, Tensor | None]:
-    outputs = output.detach().reshape(len(copies.shifts), copies.call.batch)
-    return outputs, copies.differentiated(output, leaves)[0] if differentiate else None
+    gradient = copies.differentiated(output, leaves)[0][0] if differentiate else None
+    return output.detach().reshape(-1), gradient
