@@ -93,7 +93,7 @@ class Scanner:
                     total[:, start : start + gradient.size(-1)] += gradient.cpu()
                 bar.update(windows)
         if total is not None:
-            total /= self._holding(sequence.size(-1)).clamp_min(1)
+            total /= self.holding(sequence.size(-1)).clamp_min(1)
         return outputs, total
 
     def _call(self, x: Tensor, windows: int) -> Arguments:
@@ -114,8 +114,8 @@ class Scanner:
             return outputs, None
         return outputs, (gradient + its_gradient.flip(-2, -1)) / 2
 
-    def _holding(self, length: int) -> Tensor:
-        """How many windows hold each position."""
+    def holding(self, length: int) -> Tensor:
+        """Return how many windows hold each position of a sequence."""
         places = torch.arange(length)
         last = (places // self.step).clamp_max(self.windows(length) - 1)
         before = (places - self.window).div(self.step, rounding_mode="floor").clamp_min(-1)

@@ -25,6 +25,7 @@ try:
         motifs,
         predict,
         publish,
+        scan,
         train,
     )
     from modelzoo.cli.terminal import console, errors
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (models, predict, attribute, check, motifs, evaluate, demo, publish, train):
+for command in (models, predict, attribute, scan, check, motifs, evaluate, demo, publish, train):
     app.add_typer(command.app)
 
 
