@@ -184,7 +184,7 @@ class Spaced(Shifts):
             x = x.narrow(dim, n, self.width)
         return x
 
-    def around(self, x: Tensor, dim: int, chunk: Sequence[int]) -> tuple[Tensor, Numbers, int]:
+    def around(self, x: Tensor, dim: int, chunk: Sequence[int]) -> tuple[Tensor, range, int]:
         """The part of `x` that these windows cover, where each starts in it, and their length."""
         first, step = chunk[0], self.values.step
         starts = range(0, len(chunk) * step, step)

@@ -25,7 +25,7 @@ from modelzoo.cli.terminal import errors
 app = typer.Typer()
 
 
-@app.command(**example("shiftsmooth scan hg38.2bit -m deepbind-gata3 --step 10 -o scan"))
+@app.command(**example("shiftsmooth scan genome.fa -m deepbind-gata3 --step 10 -o scan"))
 def scan(
     genome: Annotated[
         Path,

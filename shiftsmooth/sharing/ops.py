@@ -879,7 +879,8 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
 
 def _pool_strip(region: Tensor, kind: str) -> tuple[Tensor, ...]:
     """The same as `_pool_all`; fast where a strip's windows are next to each other in memory."""
-    order = sorted(range(region.dim()), key=lambda d: -region.stride(d))
+    strides = region.stride()
+    order = sorted(range(region.dim()), key=lambda d: -strides[d])
     if kind == "amax" or order[0] != region.dim() - 1:
         return _pool_all(region, kind)
     rows = region.permute(order)

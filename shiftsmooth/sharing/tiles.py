@@ -8,6 +8,7 @@ from torch import Tensor
 from ..arguments import Arguments, Tensors
 from ..chunks import CPU_BYTES
 from ..copies import Chunk, Copies
+from ..shifts import Spaced
 from ..steps import SummedGradient
 from .costs import Cost
 from .decide import Sharer, compare, followed, in_double, leaves_of
@@ -57,19 +58,19 @@ class TileSharer(Sharer):
 
     def _each(self, call: Arguments, differentiate: bool) -> tuple[Tensor, Tensor | None]:
         """The same, window after window in batches."""
-        values, size = call.shifts.values, self._apart_at_once(call)
+        shifts, size = _spaced(call), self._apart_at_once(call)
         outputs, total = [], torch.zeros_like(call.inputs[0][0]) if differentiate else None
-        for first in range(0, len(values), size):
-            chunk = values[first : first + size]
-            x, starts, width = call.shifts.around(call.inputs[0], -1, chunk)
+        for first in range(0, len(shifts.values), size):
+            chunk = shifts.values[first : first + size]
+            x, starts, width = shifts.around(call.inputs[0], -1, chunk)
             copies = Copies(replace(call, inputs=(x,)), starts)
             leaves = leaves_of(copies) if differentiate else (x,)
-            windows = leaves[0].unfold(-1, width, values.step).movedim(-2, 0).flatten(0, 1)
+            windows = leaves[0].unfold(-1, width, chunk.step).movedim(-2, 0).flatten(0, 1)
             with copies.explained(self.forward_func):
                 output = copies.output(self.forward_func, (windows.to(x.dtype),))
             found, gradient = _result(copies, output, leaves, differentiate)
             outputs.append(found)
-            if total is not None:
+            if total is not None and gradient is not None:
                 total.narrow(-1, chunk[0], x.size(-1)).add_(gradient)
         return torch.cat(outputs), total
 
@@ -98,14 +99,19 @@ class TileSharer(Sharer):
 
     def _check(self, call: Arguments, at_once: int) -> bool:
         """Compare some windows of a tile both ways; False if nothing can be seen."""
-        tile = call.shifts.values[:at_once]
-        x, starts, _ = call.shifts.around(call.inputs[0], -1, tile)
-        shifts = replace(call.shifts, values=starts)
+        shifts = _spaced(call)
+        x, starts, _ = shifts.around(call.inputs[0], -1, shifts.values[:at_once])
+        shifts = replace(shifts, values=starts)
         copies = Copies(replace(call, inputs=(x,), shifts=shifts), starts)
         forward_func, copies = in_double(self.forward_func, copies) or (self.forward_func, copies)
         picked = sorted({0, 1, len(starts) // 2, len(starts) - 1})
         few = Copies(copies.call, [starts[i] for i in picked])
         return compare(self.following(copies.call), forward_func, copies, few)
+
+
+def _spaced(call: Arguments) -> Spaced:
+    assert isinstance(call.shifts, Spaced)
+    return call.shifts
 
 
 def _result(
