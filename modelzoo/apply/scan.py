@@ -148,6 +148,16 @@ def scan(
     Raises:
         ValueError: An argument does not fit.
         FileExistsError: `output` holds bigWigs of these names.
+
+    Example:
+        >>> import modelzoo, tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     genome = Path(folder) / "genome.fa"
+        ...     _ = genome.write_text(f">chr1{chr(10)}{'ACAGATAAGA' * 30}")
+        ...     tracks = modelzoo.scan("deepbind-gata3", genome, folder, step=20)
+        ...     tracks.predictions.name
+        'predictions.bw'
     """
     folder = Path(output)
     tracks = Tracks(*(folder / f"{name}.bw" for name in _NAMES))

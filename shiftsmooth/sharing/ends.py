@@ -5,6 +5,7 @@ so that position p of all of them is one matrix product. The tensors in here are
 (positions, channels, windows): the windows are next to each other in memory.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -55,16 +56,14 @@ class ConvAtEnd(torch.autograd.Function):
         on_strip.copy_(strip)
         for i, row in enumerate(on_map):
             row.copy_(region[:, i : i + reach : spacing])
-        taps = weight.size(-1)
-        flat = weight.transpose(1, 2).flatten(1)  # (filters, K * channels)
-        starts = range(0, len(x) - dilation * (taps - 1), stride)
+        starts = range(0, len(x) - dilation * (weight.size(-1) - 1), stride)
         found = x.new_empty(len(starts), len(weight), windows)
-        for result, start in zip(found, starts):
-            rows = _rows(x, start, taps, dilation)
+        for results, rows, matrix in _products(weight, len(x), starts, dilation):
+            out, given = found[results].view(-1, windows), x[rows].reshape(-1, windows)
             if bias is None:
-                torch.mm(flat, rows, out=result)
+                torch.mm(matrix, given, out=out)
             else:
-                torch.addmm(bias[:, None], flat, rows, out=result)
+                torch.addmm(bias.repeat(len(found[results]))[:, None], matrix, given, out=out)
         ctx.save_for_backward(weight)
         ctx.geometry = left, spacing, dilation, starts, inside, x.shape, region.shape
         return found
@@ -74,14 +73,14 @@ class ConvAtEnd(torch.autograd.Function):
         """Return the gradients of the strip and of the region."""
         (weight,) = ctx.saved_tensors
         left, spacing, dilation, starts, inside, shape, of_region = ctx.geometry
-        flat = weight.transpose(1, 2).flatten(1).T
+        windows = shape[-1]
         x = weight.new_zeros(shape)
-        for gradient, start in zip(gradients[0], starts):
-            if dilation == 1:
-                _rows(x, start, weight.size(-1), 1).addmm_(flat, gradient)
+        for results, rows, matrix in _products(weight, len(x), starts, dilation):
+            gradient = gradients[0][results].reshape(-1, windows)
+            if rows.step is None:
+                x[rows].view(-1, windows).addmm_(matrix.T, gradient)
             else:
-                rows = (flat @ gradient).unflatten(0, (weight.size(-1), -1))
-                x[start::dilation][: len(rows)] += rows
+                x[rows] += (matrix.T @ gradient).view_as(x[rows])
         parts = (len(x) - inside, inside) if left else (inside, len(x) - inside)
         on_strip, on_map = x.split(parts) if left else reversed(x.split(parts))
         region = weight.new_zeros(of_region)
@@ -91,6 +90,22 @@ class ConvAtEnd(torch.autograd.Function):
         return on_strip, region, *[None] * 6
 
 
-def _rows(x: Tensor, start: int, taps: int, dilation: int) -> Tensor:
-    """The positions that a result sees, (taps * channels, windows); a view without dilation."""
-    return x[start : start + dilation * (taps - 1) + 1 : dilation].reshape(-1, x.size(-1))
+def _products(
+    weight: Tensor, length: int, starts: range, dilation: int
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Which results come of which positions, by which matrix (results * F, positions * C).
+
+    One product with the zeros of a banded matrix is faster than several, where these are few.
+    """
+    taps = weight.size(-1)
+    flat = weight.transpose(1, 2)  # (filters, K, channels)
+    if length <= 2 * taps:
+        band = weight.new_zeros(len(starts), len(weight), length, weight.size(1))
+        for i, start in enumerate(starts):
+            band[i, :, start : start + dilation * (taps - 1) + 1 : dilation] = flat
+        yield slice(None), slice(None), band.flatten(2).flatten(0, 1)
+        return
+    for i, start in enumerate(starts):
+        step = None if dilation == 1 else dilation
+        rows = slice(start, start + dilation * (taps - 1) + 1, step)
+        yield slice(i, i + 1), rows, flat.flatten(1)

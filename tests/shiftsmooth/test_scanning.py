@@ -78,6 +78,12 @@ MODELS = {
         nn.ReLU(),
         nn.Conv1d(5, 5, 3, padding=2, dilation=2),
     ),
+    "deep and padded": lambda: Pooled(
+        lambda h: torch.cat([h.max(-1).values, h.sum(-1)], 1),
+        *padded(),
+        *[layer for _ in range(3) for layer in (nn.Conv1d(5, 5, 3, padding=1), nn.Tanh())],
+        features=10,
+    ),
     "padded without bias": lambda: Pooled(
         lambda h: h.sum(-1), nn.Conv1d(4, 5, 4, padding=2, bias=False), nn.ELU()
     ),
