@@ -54,6 +54,7 @@ CASES: list[tuple[str, Callable[[], nn.Module], int, int, int, int]] = [
     ("DeepBind", deepbind, 1000, 100, 1000, 200),
     ("`deepbind-gata3`", gata3, 101, 1, 4000, 400),
     ("`deepbind-gata3`", gata3, 101, 10, 4000, 400),
+    ("`deepbind-gata3`", gata3, 101, 25, 1500, 400),
     ("`deepbind-gata3`", gata3, 101, 50, 1000, 400),
     ("`deepbind-gata3`", gata3, 101, 101, 1000, 400),
 ]

@@ -77,7 +77,10 @@ class Sharer:
 
     Attributes:
         told: What became of the last call, or None before the first.
+        margin: The part of the time that sharing must promise to save.
     """
+
+    margin = MARGIN
 
     def __init__(self, forward_func: Callable[..., Any], share: Share, chunks: Chunks) -> None:
         """Set up for a model.
@@ -198,7 +201,7 @@ class Sharer:
         apart = self._apart(call, one)
         saved = 1 - shared.operations / apart.operations if apart.operations else 0.0
         device = call.inputs[0].device
-        faster = shared.seconds(device) < (1 - MARGIN) * apart.seconds(device)
+        faster = shared.seconds(device) < (1 - self.margin) * apart.seconds(device)
         if self.share == "auto" and not faster:
             until = f" up to `{ended[0]}`" if ended[0] else ""
             reason = f"that would save {saved:.0%} of the multiplications{until} and not be faster"
