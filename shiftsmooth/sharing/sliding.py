@@ -45,10 +45,9 @@ def largest_of_rows(x: Tensor) -> Tensor:
     if not (x.requires_grad and torch.is_grad_enabled()):
         return x.amax(0)
     with torch.no_grad():
-        largest, place = x[0], torch.zeros(x.shape[1:], dtype=torch.int64, device=x.device)
-        for i, row in enumerate(x[1:], 1):
-            place.masked_fill_(row > largest, i)
-            largest = torch.maximum(largest, row)
+        largest, place = x.amax(0), torch.zeros(x.shape[1:], dtype=torch.int64, device=x.device)
+        for i in range(len(x) - 1, -1, -1):
+            place.masked_fill_(x[i] == largest, i)
     return x.gather(0, place[None])[0]
 
 
