@@ -9,11 +9,22 @@ if TYPE_CHECKING:
     from modelzoo.apply.attribute import attribute
     from modelzoo.apply.predict import predict
     from modelzoo.apply.scan import scan
+    from modelzoo.apply.variants import variants
     from modelzoo.sequences import one_hot
     from modelzoo.zoo.adapters import wrap
     from modelzoo.zoo.hub import load
 
-__all__ = ["attribute", "info", "list_models", "load", "one_hot", "predict", "scan", "wrap"]
+__all__ = [
+    "attribute",
+    "info",
+    "list_models",
+    "load",
+    "one_hot",
+    "predict",
+    "scan",
+    "variants",
+    "wrap",
+]
 
 # Torch and the Hub's client take seconds to import, and the command line's help needs neither.
 _LAZY = {
@@ -22,6 +33,7 @@ _LAZY = {
     "one_hot": "modelzoo.sequences",
     "predict": "modelzoo.apply.predict",
     "scan": "modelzoo.apply.scan",
+    "variants": "modelzoo.apply.variants",
     "wrap": "modelzoo.zoo.adapters",
 }
 

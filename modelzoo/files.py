@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
@@ -53,6 +54,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` so that a reader, or a killed run, finds all of it or none."""
     with replacing(path) as part:
         part.write_bytes(content)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what a TOML text holds; brackets that are nested too deeply are an error as any."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("brackets are nested too deeply") from error
 
 
 def sha256(data: bytes) -> str:

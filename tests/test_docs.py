@@ -121,6 +121,9 @@ def desk(monkeypatch, tmp_path, zoo):
     Path("genome.fa").write_text(f">chr1\n{letters(1, 500)[0]}\n")
     Path("peaks.bed").write_text("chr1\t10\t111\nchr1\t200\t301\n")
     Path("blacklist.bed").write_text("chr1\t400\t450\n")
+    columns = "\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"])
+    call = "\t".join(["chr1", "250", ".", letters(1, 500)[0][249], "A,C,G,T", ".", ".", "."])
+    Path("calls.vcf").write_text(f"##fileformat=VCFv4.2\n{columns}\n{call}\n")
     Path("mine.py").write_text(OWN_MODEL)
     recipe = Recipe(ExpertParams(epochs=1), {"filters": [8], "widths": [9]})
     for name in ("mine", "other"):

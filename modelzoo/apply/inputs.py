@@ -21,6 +21,18 @@ LONGEST = 100_000  # positions; what the models keep of one sequence grows with 
 Sequences = str | Path | Iterable[str | Record]
 
 
+def at_least(name: str, value: int | None, least: int) -> None:
+    """Raise a ValueError where an argument is given and smaller than it may be.
+
+    Args:
+        name: What the caller calls it.
+        value: What is given.
+        least: The smallest value.
+    """
+    if value is not None and value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
+
+
 def module(model: str | Path | nn.Module, device: str | torch.device | None) -> nn.Module:
     """Return a model, in eval mode.
 

@@ -253,6 +253,9 @@ BatchOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Start anew where the folder holds another run.")
 ]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes; one per core by default.")
+]
 GenomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -268,7 +271,7 @@ SourceArgument = Annotated[
 RunOption = Annotated[
     Path, typer.Option("--output", "-o", file_okay=False, help="The folder to write.")
 ]
-SeedOption = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: CUDA if there is.")]
 DataOption = Annotated[
     list[str] | None,

@@ -15,6 +15,7 @@ from modelzoo.motifs import annotate, jaspar, modisco
 from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.motifs.modisco import SEQLETS
 from modelzoo.sequences import from_columns
+from modelzoo.tracks.trial import refuse_damaged
 from modelzoo.training.run_folder import partial
 
 
@@ -75,15 +76,23 @@ def motifs_of_attributions(
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]]:
     """Return one-hot sequences, hypothetical attributions, names, and facts for the page."""
-    try:
-        file = h5py.File(path)
-    except OSError as error:
-        raise ValueError(f"{path}: expected an HDF5 file of attributions ({error})") from error
-    with file:
+    refuse_damaged(path, "run `shiftsmooth attribute` again")
+    with h5py.File(path) as file:
         if missing := [key for key in ("one_hot", "hypothetical", "ids") if key not in file]:
             raise ValueError(f"{path}: expected one_hot, hypothetical and ids, got no {missing[0]}")
-        count = len(file["ids"])
-        if "done" in file and (done := int(file["done"][()])) < count:
+        keys = "one_hot", "hypothetical"
+        shapes = [tuple(getattr(file[key], "shape", None) or ()) for key in keys]
+        if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][1] != 4:
+            raise ValueError(f"{path}: expected one_hot and hypothetical (n, 4, L), got {shapes}")
+        count = shapes[0][0]
+        try:
+            done = int(file["done"][()]) if "done" in file else count
+            names = file["ids"].asstr()[()].tolist()
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path}: expected texts in ids, a number in done: {error}") from error
+        if not isinstance(names, list) or len(names) != count:
+            raise ValueError(f"{path}: expected {count} ids, one per sequence, got others")
+        if done < count:
             raise ValueError(
                 f"{path}: expected all of {count} sequences to be attributed, got {done}; run"
                 " `shiftsmooth attribute` again"
@@ -93,5 +102,4 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]
             for key in ("method", "max_shift", "task")
             if key in file.attrs
         }
-        names = file["ids"].asstr()[()].tolist()
         return file["one_hot"][()], file["hypothetical"][()], names, facts

@@ -31,7 +31,7 @@ from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.sequences import encode, read_sequences
 from modelzoo.training.checkpoints import refuse_other
 from modelzoo.training.multitask import MultiTaskParams, train_explainn
-from modelzoo.training.run_folder import partial
+from modelzoo.training.run_folder import partial, read_json
 from modelzoo.zoo.hub import load
 
 Q_VALUE = 0.05
@@ -109,7 +109,7 @@ def discover(
     with working(), tqdm(total=4, disable=not progress) as bar:
         bar.set_description("filters")
         model: Any = load(folder / "model")
-        auc = json.loads((folder / "model" / "training.json").read_text())["validation_auc"]
+        auc = read_json(folder / "model" / "training.json")["validation_auc"]
         every = unit_motifs(model, peaks, seed)
         if not any(unit.found for unit in every):
             raise RuntimeError(
@@ -226,6 +226,6 @@ def _begin(folder: Path, identity: dict[str, Any]) -> None:
     """Make the folder of a run and write down its identity; refuse to resume another run."""
     note = folder / "run.json"
     if note.exists():
-        refuse_other(folder, json.loads(note.read_text()), identity)
+        refuse_other(folder, read_json(note), identity)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(note, json.dumps(identity).encode())

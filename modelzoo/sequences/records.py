@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from modelzoo.sequences.encoding import LETTERS
 from modelzoo.sequences.intervals import Interval
-from modelzoo.sequences.text import at
+from modelzoo.sequences.text import at, whole
 
 Reject = Callable[[ValueError], None]
 
@@ -80,4 +80,4 @@ def _encodable(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("expected UTF-8 text") from None
-    return text
+    return whole(text)

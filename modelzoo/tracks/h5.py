@@ -26,6 +26,7 @@ from modelzoo.sequences import Interval
 from modelzoo.sequences import columns as one_hot_columns
 from modelzoo.tracks.npz import save_npz
 from modelzoo.tracks.placed import columns
+from modelzoo.tracks.trial import refuse_damaged
 
 ROWS = 64  # sequences that are copied at once
 MADE = ("attributions.h5", "one_hot.npz", "hypothetical.npz", "index.html", "logos")
@@ -119,19 +120,23 @@ class AttributionsFile:
             known = {"tasks": list(tasks), "parameters": sorted(given)}
             attributes = {**(about or {}), **given, **known}
             _lay_out(self.path, attributes, names, codes, len(tasks), intervals, sizes or {})
-            self._take_up()
+            self._take_up(made_here=True)
 
-    def _take_up(self) -> None:
+    def _take_up(self, *, made_here: bool = False) -> None:
         """Find the datasets of the file, which must be that of this run."""
         if not self.path.exists():
             raise FileNotFoundError(self.path)
         hint = "write elsewhere, or start anew with --overwrite"
+        if not made_here:
+            refuse_damaged(self.path, hint)
         try:
             with h5py.File(self.path) as file:
                 found = {key: file.attrs[key] for key in file.attrs["parameters"]}
                 shapes = [*_SHAPES, *(["spread"] if "spread" in file else [])]
                 self._places = {name: _place(file[name]) for name in shapes}
-        except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+                if not made_here:
+                    self._refuse_other_shapes(file)
+        except Exception as error:  # h5py has no common base for what is wrong with a file
             raise ValueError(
                 f"{self.path}: expected a file of attributions ({error}); {hint}"
             ) from None
@@ -146,6 +151,27 @@ class AttributionsFile:
         ]
         if differences:
             raise ValueError(f"{self.path} is of another run ({'; '.join(differences)}); {hint}")
+
+    def _refuse_other_shapes(self, file: h5py.File) -> None:
+        """Raise an error unless what is read later can be, and fits together."""
+        ids, (count, _, length) = file["ids"], file["hypothetical"].shape
+        ids.asstr()[:1]
+        shapes = {
+            "one_hot": (count, 4, length),
+            "hypothetical": (count, 4, length),
+            "projected": (count, length),
+            "spread": (count, length),
+            "logits": (count, len(self.tasks)),
+            "done": (),
+        }
+        for name, place in self._places.items():
+            expected = {"one_hot": "int8", "done": "int64"}.get(name, "float32")
+            if place.shape != shapes[name] or place.dtype != expected:
+                raise ValueError(f"{name} is {place.dtype} {place.shape}")
+        listed = self.intervals
+        if len(ids) != count or (listed is not None and len(listed) != count):
+            raise ValueError("ids and intervals are not one per sequence")
+        self.sizes  # noqa: B018  # can be read
 
     @property
     def done(self) -> int:

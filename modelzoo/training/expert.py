@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -18,6 +17,7 @@ from modelzoo.architectures import registered
 from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.examples import Examples
 from modelzoo.datasets.peaks import Peaks, task_of
+from modelzoo.files import parse_toml
 from modelzoo.training import batches
 from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
@@ -56,7 +56,7 @@ class Recipe(NamedTuple):
     @classmethod
     def from_toml(cls, text: str, architecture: str = "deepbind") -> Recipe:
         """Return the recipe that a TOML file holds; unknown names are an error."""
-        values: dict[str, Any] = tomllib.loads(text)
+        values = parse_toml(text)
         training = {field.name for field in dataclasses.fields(ExpertParams)}
         known = training | set(inspect.signature(_class(architecture)).parameters) - {"tasks"}
         if unknown := sorted(set(values) - known):

@@ -60,7 +60,7 @@ class Run:
         self.checkpoint = Checkpoint(self.folder / "checkpoint.safetensors", identity)
         note = self.folder / _IDENTITY
         if note.exists():
-            refuse_other(self.folder, _read_json(note), identity)
+            refuse_other(self.folder, read_json(note), identity)
         elif foreign := [p for p in self.folder.glob("*") if p.suffix != ".part"]:
             raise ValueError(f"out: expected no file of something else, got {foreign[0]}")
         for path in self._checkpoints(self.folder):
@@ -190,10 +190,14 @@ def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object that a run has written to a file; a damaged one is named."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no object")
+        return found
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected JSON, got a damaged file ({error}); remove it"
         ) from error

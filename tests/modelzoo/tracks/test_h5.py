@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from modelzoo.sequences import encode
+from modelzoo.tracks import trial
 from modelzoo.tracks.h5 import AttributionsFile
 
 SEQUENCES = ["ACGTTGCAAC", "TTGACCNATG", "GGGATAAGCA", "CATTTATCCC", "AAAAAAAAAA"]
@@ -141,8 +143,67 @@ def test_numbers_in_another_file_are_not_followed(tmp_path):
             file.create_dataset(name, data=np.zeros(3, "f4"))
         outside = [(str(tmp_path / "secret"), 0, 12)]
         file.create_dataset("hypothetical", (3,), "f4", external=outside)
+    with pytest.raises(ValueError, match=r"expected an HDF5 file .*lies in another file"):
+        opened(tmp_path)
+
+
+def test_links_to_other_files_are_not_followed(tmp_path):
+    whole(tmp_path)
+    (tmp_path / "attributions.h5").rename(tmp_path / "secret.h5")
+    with h5py.File(tmp_path / "attributions.h5", "w") as file:
+        file["ids"] = h5py.ExternalLink("secret.h5", "ids")
+    with pytest.raises(ValueError, match="'ids' is a link"):
+        opened(tmp_path)
+
+
+def test_a_file_that_the_library_does_not_survive_is_named(tmp_path, monkeypatch):
+    """What it does to such a file depends on its version, so its place is taken by a script."""
+    whole(tmp_path)
+    for body, cause in (
+        ("import os; os.kill(os.getpid(), 11)", "the HDF5 library crashes"),
+        ("while True: pass", "it is not read in 0.2 s"),
+    ):
+        script = tmp_path / "script.py"
+        script.write_text(body)
+        monkeypatch.setattr(trial, "__file__", str(script))
+        monkeypatch.setattr(trial, "SECONDS", 0.2 if "while" in body else 30)
+        with pytest.raises(ValueError, match=cause):
+            opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("done", np.zeros(2, "i8")),
+        ("ids", np.zeros(5, "f4")),
+        ("ids", ["one"]),
+        ("logits", np.zeros((5, 2), "f8")),
+        ("projected", np.zeros((5, 1), "f4")),
+        ("one_hot", None),
+    ],
+)
+def test_a_file_of_other_values_is_named(tmp_path, name, value):
+    path = whole(tmp_path).path
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
     with pytest.raises(ValueError, match="expected a file of attributions"):
         opened(tmp_path)
+
+
+@pytest.mark.slow
+def test_whatever_bytes_are_damaged_the_error_is_ours(tmp_path):
+    path = whole(tmp_path).path
+    good, rng = path.read_bytes(), np.random.default_rng(0)
+    told = np.flatnonzero(np.frombuffer(good, np.uint8))
+    for _ in range(60):
+        data = bytearray(good)
+        for at in rng.choice(told, 3):
+            data[at] = rng.integers(256)
+        path.write_bytes(data)
+        with contextlib.suppress(ValueError):
+            opened(tmp_path).not_finite()
 
 
 def test_sequences_without_finite_numbers_are_named(tmp_path):
