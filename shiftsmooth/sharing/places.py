@@ -42,9 +42,9 @@ class Places:
         """The number of windows, S."""
         return sum(map(len, self.members))
 
-    def mapped(self, of_range: Callable[[int], int]) -> "Places":
-        """Each start `n` moved to `of_range(n)`, which adds a constant, or subtracts from one."""
-        return Places(self.members, tuple(_mapped(starts, of_range) for starts in self.starts))
+    def mapped(self, move: Callable[[int], int]) -> "Places":
+        """Each start `n` at `move(n)`, which keeps evenly spaced ones evenly spaced."""
+        return Places(self.members, tuple(_mapped(starts, move) for starts in self.starts))
 
     def later(self, by: int) -> "Places":
         """All windows `by` positions later."""
