@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,16 @@ from typing import IO, Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield the path to write to, which becomes `path` once it is whole; a link is followed."""
+    """Yield the path to write to, which becomes `path` once it is whole; a link is followed.
+
+    A pipe or a device is not replaced: what was written is copied into it.
+    """
+    if is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder) / path.name)
+            with open(temporary, "rb") as whole, open(path, "wb") as stream:
+                shutil.copyfileobj(whole, stream)
+        return
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

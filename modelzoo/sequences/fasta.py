@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modelzoo.sequences.records import Record, Reject, parsed, refuse
-from modelzoo.sequences.text import LONGEST, at, lines
+from modelzoo.sequences.text import ENDLESS, LONGEST, at, lines
 
 
 def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
@@ -47,6 +47,8 @@ def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
                 raise at(path, line, cause)
             if letters <= LONGEST:  # `parsed` refuses what is longer
                 parts.append(text.strip())
-                letters += len(parts[-1])
+            letters += len(text.strip())
+            if letters > ENDLESS:
+                raise at(path, start, f"expected a record to end within {ENDLESS:,} letters")
     if start:
         yield start, f"{name}\n{''.join(parts)}"

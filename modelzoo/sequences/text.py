@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import IO, cast
 
 LONGEST = 1 << 22  # characters of a record
+ENDLESS = 1 << 28  # characters after which it is not skipped, but ends the reading
+
+
+class _EndlessLineError(Exception):
+    """A line is longer than `ENDLESS`."""
 
 
 def at(path: str | Path, line: int, cause: object) -> ValueError:
@@ -36,6 +41,9 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
         path: The file; `-` is the standard input.
         errors: With `"surrogateescape"`, bytes that are not UTF-8 do not end the file; the text
             with them cannot be encoded.
+
+    Raises:
+        ValueError: A line is too long, is no text, or the gzip file is damaged.
     """
     line = 0
     with _open(path) as binary:
@@ -47,6 +55,9 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
                 yield line, text
         except UnicodeEncodeError:
             raise at(path, line, "expected UTF-8 text") from None
+        except _EndlessLineError:
+            cause = f"expected a line to end within {ENDLESS:,} characters"
+            raise at(path, line + 1, cause) from None
         except EOFError:
             raise at(path, line + 1, "the gzip file is truncated") from None
         except (gzip.BadGzipFile, zlib.error) as error:
@@ -57,9 +68,12 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
 
 def _cut(file: IO[str]) -> Iterator[str]:
     while text := file.readline(LONGEST + 2):
-        rest = text
+        rest, length = text, len(text)
         while len(rest) > LONGEST + 1 and not rest.endswith("\n"):
             rest = file.readline(LONGEST + 2)
+            length += len(rest)
+            if length > ENDLESS:
+                raise _EndlessLineError
         yield text.removesuffix("\n")[: LONGEST + 1]
 
 

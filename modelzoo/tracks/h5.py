@@ -188,12 +188,7 @@ class AttributionsFile:
     def intervals(self) -> list[Interval] | None:
         """Where the sequences lie in the genome; None if they are from none."""
         with h5py.File(self.path) as file:
-            if "chrom" not in file:
-                return None
-            text = [file[name].asstr()[()].tolist() for name in ("chrom", "strand", "ids")]
-            start, end = file["start"][()].tolist(), file["end"][()].tolist()
-        chrom, strand, names = text
-        return list(map(Interval, chrom, start, end, strand, names))
+            return read_placed(file)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -255,18 +250,10 @@ class AttributionsFile:
         Args:
             count: How many at most, the highest first.
         """
-        intervals = self.intervals
         with h5py.File(self.path) as file:
-            logits = file["logits"][:, self.target]
+            intervals, logits = read_placed(file), file["logits"][:, self.target]
             for row in np.argsort(-logits, kind="stable")[:count].tolist():
-                yield Attributed(
-                    file["ids"].asstr()[row],
-                    float(logits[row]),
-                    torch.from_numpy(file["one_hot"][row]).float(),
-                    torch.from_numpy(file["hypothetical"][row]),
-                    file["spread"][row] if "spread" in file else None,
-                    None if intervals is None else intervals[row],
-                )
+                yield _attributed(file, row, float(logits[row]), intervals)
 
     def _broken(self, start: int, stop: int) -> np.ndarray:
         parts = (self._read(name, start, stop) for name in ("hypothetical", "logits"))
@@ -283,6 +270,63 @@ class AttributionsFile:
     def _put(self, file: int, name: str, start: int, values: np.ndarray) -> None:
         place = self._places[name]
         _put(file, place.row(start), np.ascontiguousarray(values, place.dtype).tobytes())
+
+
+def read_one(path: Path, wanted: str | None = None) -> tuple[Attributed, dict[str, Any]]:
+    """Return a sequence of a finished run, and the attributes of the run's file.
+
+    Args:
+        path: The file.
+        wanted: The sequence's name, or `chrom:start-end` of its window; by default the sequence
+            with the highest output.
+
+    Raises:
+        ValueError: The file is of no finished run, or has no such sequence, or several.
+    """
+    try:
+        file = h5py.File(path)
+    except OSError as error:
+        raise ValueError(f"{path}: expected a file of attributions ({error})") from error
+    with file:
+        if missing := {"ids", "done", "one_hot", "hypothetical", "logits"} - set(file):
+            raise ValueError(f"{path}: expected a file of attributions, got no {min(missing)}")
+        about = dict(file.attrs)
+        names, intervals = file["ids"].asstr()[()].tolist(), read_placed(file)
+        if (done := int(file["done"][()])) < len(names):
+            raise ValueError(f"{path}: expected all of {len(names)} sequences, got {done}")
+        outputs = file["logits"][:, list(about["tasks"]).index(about["task"])]
+        if wanted is None:
+            rows = [int(np.argmax(outputs))]
+        else:
+            places = map(str, intervals or names)
+            rows = [row for row, told in enumerate(zip(names, places)) if wanted in told]
+        if len(rows) != 1:
+            got = "none" if not rows else f"{len(rows)}, of which chrom:start-end tells one"
+            raise ValueError(f"peak: expected one called {wanted!r}, got {got}")
+        return _attributed(file, rows[0], float(outputs[rows[0]]), intervals), about
+
+
+def _attributed(
+    file: h5py.File, row: int, output: float, intervals: list[Interval] | None
+) -> Attributed:
+    return Attributed(
+        file["ids"].asstr()[row],
+        output,
+        torch.from_numpy(file["one_hot"][row]).float(),
+        torch.from_numpy(file["hypothetical"][row]),
+        file["spread"][row] if "spread" in file else None,
+        None if intervals is None else intervals[row],
+    )
+
+
+def read_placed(file: h5py.File) -> list[Interval] | None:
+    """Return where the sequences of a file lie in the genome; None if they are from none."""
+    if "chrom" not in file:
+        return None
+    chrom, strand, names = (file[n].asstr()[()].tolist() for n in ("chrom", "strand", "ids"))
+    return list(
+        map(Interval, chrom, file["start"][()].tolist(), file["end"][()].tolist(), strand, names)
+    )
 
 
 _SHAPES = ("one_hot", "hypothetical", "projected", "logits", "done")

@@ -116,6 +116,7 @@ class Run:
             "command": command,
             "seed": seed,
             "threads": torch.get_num_threads(),
+            "device": next(model.parameters()).device.type,
             "data": {path.name: found for path, found in sources.items()},
             "versions": {library: version(library) for library in LIBRARIES},
             **more,
@@ -167,6 +168,7 @@ def identity(
         "initial weights": _digest(*(t.cpu().numpy() for t in model.state_dict().values())),
         "data": [data_digest(part, seed) for part in data],
         "seed": seed,
+        "device": next(model.parameters()).device.type,
         **dataclasses.asdict(params),
         **more,
     }

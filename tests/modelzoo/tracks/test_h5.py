@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from modelzoo.sequences import encode
+from modelzoo.sequences import Interval, encode
 from modelzoo.tracks import trial
-from modelzoo.tracks.h5 import AttributionsFile
+from modelzoo.tracks.h5 import AttributionsFile, read_one
 
 SEQUENCES = ["ACGTTGCAAC", "TTGACCNATG", "GGGATAAGCA", "CATTTATCCC", "AAAAAAAAAA"]
 NAMES = ["one", "two", "<b>three</b>", "four/..", "five"]
@@ -268,3 +268,38 @@ def test_top_are_those_with_the_highest_logits(tmp_path):
     order = sorted(range(5), key=lambda row: -logits[row, 1])[:3]
     assert [name for name, *_ in file.top(3)] == [NAMES[row] for row in order]
     assert len(list(file.top(9))) == 5
+
+
+def placed(folder, names=("one", "two", "same", "same", "five")):
+    intervals = [Interval("chr1", 20 * i, 20 * i + 10) for i in range(5)]
+    file = AttributionsFile(
+        folder, PARAMETERS, names, encode(SEQUENCES), ["GATA3", "FOXM1"], intervals=intervals
+    )
+    file.write(0, *results())
+    return file
+
+
+def test_one_sequence_is_read_by_name_or_place_or_output(tmp_path):
+    file = placed(tmp_path)
+    best = int(results()[1][:, 1].argmax())
+    for wanted, row in (("two", 1), ("chr1:40-50", 2), (None, best)):
+        one, about = read_one(file.path, wanted)
+        assert one.interval.start == 20 * row
+        assert np.array_equal(one.hypothetical, results()[0][row])
+    assert about["task"] == "FOXM1"
+
+
+@pytest.mark.parametrize(("wanted", "told"), [("six", "got none"), ("same", "got 2, of which")])
+def test_no_sequence_or_several_of_a_name_are_refused(tmp_path, wanted, told):
+    with pytest.raises(ValueError, match=f"peak: expected one called '{wanted}', {told}"):
+        read_one(placed(tmp_path).path, wanted)
+
+
+def test_a_sequence_of_a_run_that_is_not_done_is_refused(tmp_path):
+    file = opened(tmp_path)
+    file.write(0, *(values[:2] for values in results()))
+    with pytest.raises(ValueError, match="expected all of 5 sequences, got 2"):
+        read_one(file.path)
+    (tmp_path / "text.h5").write_text("no")
+    with pytest.raises(ValueError, match="expected a file of attributions"):
+        read_one(tmp_path / "text.h5")
