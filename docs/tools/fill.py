@@ -32,6 +32,7 @@ HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
 SUMMARY = HERE / "results.json"
 BENCHMARKS = ROOT / "benchmarks" / "REPORT.md"
+SCANS = ROOT / "benchmarks" / "SCAN.md"
 TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
@@ -88,6 +89,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
+    made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
     for name in ("families", *named):
         path = TABLES / f"{name}.md"

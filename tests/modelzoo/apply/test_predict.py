@@ -3,7 +3,8 @@ from itertools import count, islice
 import pytest
 import torch
 
-from modelzoo.apply.predict import WINDOW, predict
+from modelzoo.apply import inputs
+from modelzoo.apply.predict import WINDOW, predict, predict_in_parts
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.sequences import Record, one_hot
@@ -114,3 +115,15 @@ def test_records_without_a_number_are_named_and_left_out(expert):
     assert [str(e) for e in rejected] == [
         "predictions of 'r1': expected finite numbers, got nan, nan"
     ]
+
+
+def test_parts_of_another_calibration_are_not_taken(expert, tmp_path):
+    path = tmp_path / "some.fa"
+    path.write_text(">a\nACAGATAAGATTT\n")
+    keys = []
+    for number, calibration in enumerate((None, [[0.5, -1.0]], [[0.5, 1.0]])):
+        expert.calibrate(calibration)
+        folder = tmp_path / str(number)  # a process loads a name once
+        expert.save_pretrained(folder)
+        keys.append(predict_in_parts(inputs.Named(str(folder)), inputs.Source(path)).key)
+    assert len(set(keys)) == 3
