@@ -518,6 +518,23 @@ def test_tables_of_other_reports_are_taken_over_as_they_are(planted, monkeypatch
     assert (fill.IMAGES / "planted-gc.svg").read_text() == "<svg>gc</svg>"
 
 
+def test_a_full_report_of_factors_is_taken_over(planted, monkeypatch, tmp_path):
+    for name in fill.FACTORS:
+        (planted / "tables" / f"{name}.md").write_text(f"| {name} |\n")
+    for name in fill.FACTORS_FIGURES:
+        (planted / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    fill.TABLES.mkdir()
+    (planted / "results.json").write_text('{"settings": {"quick": true}}')
+    with pytest.raises(ValueError, match="expected a full report"):
+        fill.take_factors(planted)
+    assert not list(fill.TABLES.iterdir())
+    (planted / "results.json").write_text('{"settings": {"quick": false}}')
+    fill.take_factors(planted)
+    assert (fill.TABLES / "factors-unseen.md").read_text() == "| unseen |\n"
+    for name in fill.FACTORS_FIGURES:
+        assert (fill.IMAGES / f"factors-{name}.svg").read_text() == f"<svg>{name}</svg>"
+
+
 def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):
     (planted / "results.json").write_text('{"settings": {"initialisations": 1}}')
     with pytest.raises(ValueError, match="full report"):
