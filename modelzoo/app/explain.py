@@ -1,4 +1,4 @@
-"""What the explorer shows of one sequence: numbers alone, without a drawing and without a server."""
+"""What the explorer shows of one sequence: numbers alone, no drawing and no server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from modelzoo.apply.predict import Prediction, predict
@@ -34,11 +33,11 @@ HITS = 8  # instances of motifs that are shown
 WORTH = 0.25  # of the best instance's projection: below, it is not shown
 HIT = ("title", "motif", "start", "stop", "strand", "attribution", "p_value")
 LOADED = 4  # models that stay in memory
-EXAMPLES = {
-    "A GATA3 peak": "ATGACTCCATGATATCTCCAGACTGCAACTACTAGAGTAAATAAGATTTAAATACAGCTGCCAAGCCACCTTATCATTTCCCC"
-    "CTATCAGATCTGAACATG",
-    "GATA on both strands": "CAAGGATTTATCGCCTCCTGGTTCTGCTGCTAGAACAAGTGCCCACTGTTGATAAGATCAGGAGGCTGA"
-    "TTTAACAAATTGAACTTTAATATGATTTTCCT",
+EXAMPLES = {  # of the GATA3 peaks that the models were trained on
+    "A GATA3 peak": "ATGACTCCATGATATCTCCAGACTGCAACTACTAGAGTAAATAAGATTTAAATACAGCTGCCAAGCCACCTTATC"
+    "ATTTCCCCCTATCAGATCTGAACATG",
+    "GATA on both strands": "CAAGGATTTATCGCCTCCTGGTTCTGCTGCTAGAACAAGTGCCCACTGTTGATAAGATCAGGAGG"
+    "CTGATTTAACAAATTGAACTTTAATATGATTTTCCT",
 }
 
 
@@ -118,29 +117,36 @@ class Question:
     task: int = 0
     max_shift: int = 5
 
+    def maps(self, method: str) -> Tensor:
+        """Return the corrected maps of a method, (4, L)."""
+        return self.model.maps(method, self.letters, self.task, self.max_shift)
+
     @classmethod
     def of(
         cls, models: Models, model: str, sequence: str, task: int = 0, max_shift: int = 5
     ) -> Question:
         """Return the question, or raise a ValueError that begins with the name of what is wrong."""
         letters = checked_letters(sequence)
-        chosen = models[model]
-        try:
-            tasks = named(chosen.module, len(letters)).tasks
-        except RuntimeError as error:  # of torch: a model for one length, and this is another
-            raise unfit(letters, error) from error
-        if not 0 <= task < len(tasks):
-            raise ValueError(f"task: expected 0 to {len(tasks) - 1}, got {task}")
         most = min(MAX_SHIFT, len(letters) - 1)
         if not 0 <= max_shift <= most:
             raise ValueError(f"max_shift: expected 0 to {most}, got {max_shift}")
-        return cls(chosen, letters, task, max_shift)
+        return cls.fitting(models[model], letters, task, max_shift)
 
-
-def unfit(letters: str, error: Exception) -> ValueError:
-    """Return what is said where a model cannot take a sequence of this length."""
-    cause = str(error).split("\n")[0]
-    return ValueError(f"sequence: the model cannot take {len(letters)} positions: {cause}")
+    @classmethod
+    def fitting(cls, model: Model, letters: str, task: int, max_shift: int) -> Question:
+        """Return the question about checked letters, with N made smaller where they are few."""
+        try:
+            tasks = named(model.module, len(letters)).tasks
+            if model.kind == "output":
+                next(iter(predict(model.module, [letters])))
+        except RuntimeError as error:  # of torch: a model for one length, and this is another
+            cause = str(error).split("\n")[0]
+            raise ValueError(
+                f"sequence: the model cannot take {len(letters)} positions: {cause}"
+            ) from error
+        if not 0 <= task < len(tasks):
+            raise ValueError(f"task: expected 0 to {len(tasks) - 1}, got {task}")
+        return cls(model, letters, task, min(max_shift, len(letters) - 1))
 
 
 def checked_letters(text: str) -> str:
@@ -233,19 +239,13 @@ def quick(question: Question) -> dict[str, Any]:
     title and the contribution of every letter; spread, the standard deviation over shifts of the
     row of `SPREAD`.
     """
-    model, letters, task, max_shift = (
-        question.model,
-        question.letters,
-        question.task,
-        question.max_shift,
-    )
+    model, letters = question.model, question.letters
     found, gate = answers(question)
     rows = {}
     for name in SHIFTED:
-        maps = model.maps(name, letters, task, max_shift)
         rows[name] = {
-            "title": model.method(name, max_shift).title,
-            "heights": contributions(maps, letters).tolist(),
+            "title": model.method(name, question.max_shift).title,
+            "heights": contributions(question.maps(name), letters).tolist(),
         }
     return {
         "letters": letters,
@@ -265,7 +265,7 @@ def deviations(question: Question) -> Tensor:
 
 
 def mutations(question: Question) -> Tensor:
-    """Return by how much the output changes with every substitution, (4, L); 0 for the letter there.
+    """Return the change of the output by every substitution, (4, L); 0 for the letter there.
 
     At an ambiguous letter the change is from the mean over the four bases.
     """
@@ -274,7 +274,7 @@ def mutations(question: Question) -> Tensor:
         raise ValueError(
             f"sequence: expected {MUTATED:,} letters at most for mutagenesis, got {len(letters):,}"
         )
-    maps = question.model.maps(MUTAGENESIS, letters, question.task, question.max_shift)
+    maps = question.maps(MUTAGENESIS)
     return maps - contributions(maps, letters)
 
 
@@ -302,7 +302,7 @@ def hits(question: Question) -> list[dict[str, Any]]:
     the largest is taken, and none below `WORTH` of the largest of all.
     """
     letters = question.letters
-    maps = question.model.maps(SPREAD, letters, question.task, question.max_shift)
+    maps = question.maps(SPREAD)
     motifs = {motif.name: motif for motif in jaspar()}
     projected = contributions(maps, letters).numpy()[None]
     found = motif_hits(tuple(motifs.values()), encode(letters), projected).to_dict("records")

@@ -21,6 +21,7 @@ try:
         check,
         demo,
         evaluate,
+        explorer,
         models,
         motifs,
         predict,
@@ -36,7 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (models, predict, attribute, check, motifs, evaluate, demo, publish, train):
+commands = (models, predict, attribute, check, motifs, evaluate, demo, explorer, publish, train)
+for command in commands:
     app.add_typer(command.app)
 
 

@@ -154,8 +154,14 @@ def test_only_the_command_line_names_models(own):
     ("changed", "message"),
     [
         ({"sequence": " \n"}, "sequence: expected letters, got none"),
-        ({"sequence": "ACGX"}, "sequence: expected IUPAC nucleotide letters, got 'X' at position 3"),
-        ({"sequence": "ACGß"}, "sequence: expected IUPAC nucleotide letters, got 'ß' at position 3"),
+        (
+            {"sequence": "ACGX"},
+            "sequence: expected IUPAC nucleotide letters, got 'X' at position 3",
+        ),
+        (
+            {"sequence": "ACGß"},
+            "sequence: expected IUPAC nucleotide letters, got 'ß' at position 3",
+        ),
         ({"sequence": "A" * 10_001}, "sequence: expected 10,000 letters at most, got 10,001"),
         ({"task": 1}, "task: expected 0 to 0, got 1"),
         ({"max_shift": -1}, "max_shift: expected 0 to 20, got -1"),
