@@ -1,5 +1,5 @@
 // The explorer's page: asks the server for numbers, draws them, and lets letters be changed.
-const BASE = 13; // pixels per position
+const WIDTHS = [11, 17]; // pixels per position, at least and at most
 const HEIGHT = 84; // of a row of letters
 const VIEW = 150; // positions in letters at once
 const CELL = 16; // pixels per row of the heat map
@@ -12,6 +12,7 @@ const visitor = Array.from(crypto.getRandomValues(new Uint32Array(4)), n => n.to
 const start = await (await fetch("api/start")).json();
 let answer = null; // to the newest question: letters, rows, ...
 let later = null; // what comes after it: mutagenesis and motifs
+let pitch = 12; // pixels per position, so that all letters fit if they can
 let first = 0; // position of the leftmost letter in view
 let focused = 0; // position of the letter that the Tab key reaches
 let asked = 0; // number of the newest question
@@ -110,9 +111,10 @@ async function refresh() {
     if (mine !== asked) return;
     const other = answer?.letters.length !== quick.letters.length;
     [answer, later] = [quick, null];
-    if (other) look();
     showAnswers();
+    if (other) look();
     draw();
+    if (other) $("tracks").scrollLeft = pitch * (strongest() - first) - $("tracks").clientWidth / 2;
     remember(wanted);
     $("later").textContent = "Mutagenesis and motifs follow…";
     if ($("moved").open) showMoved(wanted);
@@ -162,7 +164,7 @@ function showAnswers() {
   const experts = Object.keys(answer.gate);
   const colour = name => start.bars[experts.indexOf(name) % start.bars.length] ?? "#777777";
   $("answers").replaceChildren(...answer.answers.map(one => row(
-    [one.part === "expert" ? `${one.name} expert` : one.name, number(one.number),
+    [`${one.name}${one.part === "expert" ? " expert" : experts.length ? " (mixture)" : ""}`, number(one.number),
       one.probability === null ? "" : one.probability.toFixed(3)],
     one.probability, one.part === "expert" ? colour(one.name) : "#777777")));
   const head = element("tr");
@@ -249,7 +251,7 @@ function track(name, title, slow = false) {
     heading.append(element("b"), " ", element("span"));
     made.append(heading, element("canvas", "", { role: "img", class: "pressable" }));
     made.lastChild.addEventListener("click", event => {
-      const place = first + Math.floor(event.offsetX / BASE);
+      const place = first + Math.floor(event.offsetX / pitch);
       if (name === "heat") change(place, "ACGT"[Math.min(3, Math.floor(event.offsetY / CELL))]);
       else choose(place);
     });
@@ -267,7 +269,7 @@ function drawTrack(name, { title, heights }, spread, slow) {
   const view = list => list.slice(first, first + VIEW);
   const text = answer.letters.slice(first, first + VIEW);
   const canvas = made.querySelector("canvas");
-  const [low, high] = logo(canvas, text, view(heights), spread && view(spread), BASE, HEIGHT);
+  const [low, high] = logo(canvas, text, view(heights), spread && view(spread), pitch, HEIGHT);
   made.querySelector("span").textContent = `${number(low)} to ${number(high)}`;
   const best = heights.indexOf(Math.max(...heights));
   canvas.setAttribute("aria-label", `${title}: letters of positions ${first} to`
@@ -279,7 +281,7 @@ function drawHeat() {
   const made = track("heat", `Change of the ${answer.kind} by every mutation`, true);
   const text = answer.letters.slice(first, first + VIEW);
   const canvas = made.querySelector("canvas");
-  const context = prepared(canvas, BASE * text.length, 4 * CELL);
+  const context = prepared(canvas, pitch * text.length, 4 * CELL);
   const ink = context.fillStyle;
   const largest = Math.max(1e-9, ...later.effects.flat().map(Math.abs));
   context.font = "10px system-ui, sans-serif";
@@ -288,10 +290,10 @@ function drawHeat() {
     const effect = later.effects[r][first + i];
     context.globalAlpha = Math.sqrt(Math.abs(effect) / largest);
     context.fillStyle = effect > 0 ? RAISES : LOWERS;
-    context.fillRect(BASE * i, CELL * r, BASE - 0.5, CELL - 0.5);
+    context.fillRect(pitch * i, CELL * r, pitch - 0.5, CELL - 0.5);
     context.globalAlpha = 1;
     context.fillStyle = ink;
-    if (letter === base) context.fillText(base, BASE * (i + 0.5), CELL * (r + 0.75));
+    if (letter === base) context.fillText(base, pitch * (i + 0.5), CELL * (r + 0.75));
   }));
   made.querySelector("span").textContent = `rows A, C, G, T; red raises, blue lowers; up to`
     + ` ${number(largest)}. Click a field to make that change.`;
@@ -300,13 +302,13 @@ function drawHeat() {
 
 function drawAxis(text) {
   const canvas = $("axis").querySelector("canvas");
-  const context = prepared(canvas, BASE * text.length, 16);
+  const context = prepared(canvas, pitch * text.length, 16);
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
   for (let i = 0; i < text.length; i++)
     if ((first + i) % 10 === 0) {
-      context.fillRect(BASE * (i + 0.5), 0, 1, 3);
-      context.fillText(first + i, Math.max(10, BASE * (i + 0.5)), 13);
+      context.fillRect(pitch * (i + 0.5), 0, 1, 3);
+      context.fillText(first + i, Math.max(10, pitch * (i + 0.5)), 13);
     }
   const row = $("axis").querySelector(".letters");
   while (row.children.length > text.length) row.lastChild.remove();
@@ -315,7 +317,7 @@ function drawAxis(text) {
   [...text].forEach((letter, i) => {
     const button = row.children[i];
     button.textContent = letter;
-    button.style.width = `${BASE}px`;
+    button.style.width = `${pitch}px`;
     button.tabIndex = first + i === focused ? 0 : -1;
     button.setAttribute("aria-label", `position ${first + i}, ${letter}`);
     button.setAttribute("aria-haspopup", "menu");
@@ -327,9 +329,9 @@ function drawMarks() {
   const ends = []; // of each lane, in pixels
   const shown = (later?.hits ?? []).filter(hit => hit.stop > first && hit.start < first + VIEW);
   marks.replaceChildren(...shown.map((hit, i) => {
-    const left = BASE * (Math.max(hit.start, first) - first);
+    const left = pitch * (Math.max(hit.start, first) - first);
     const made = element("span", hit.title);
-    const width = BASE * (hit.stop - Math.max(hit.start, first));
+    const width = pitch * (hit.stop - Math.max(hit.start, first));
     let lane = ends.findIndex(end => end <= left);
     if (lane < 0) lane = ends.length;
     ends[lane] = left + Math.max(width, 8 * hit.title.length + 6);
@@ -344,6 +346,8 @@ function drawMarks() {
 
 function draw() {
   if (!answer) return;
+  const fitting = $("tracks").clientWidth / Math.min(VIEW, answer.letters.length);
+  pitch = Math.floor(Math.min(Math.max(fitting, WIDTHS[0]), WIDTHS[1]));
   first = Math.max(0, Math.min(first, answer.letters.length - VIEW));
   if (!$("axis")) {
     const axis = element("div", "", { id: "axis" });
@@ -381,6 +385,11 @@ function drawOverview() {
       (20 * Math.abs(value)) / largest));
   context.globalAlpha = 0.2;
   context.fillRect(first * step, 0, VIEW * step, 40);
+}
+
+function strongest() {
+  const sizes = answer.rows.shiftsmooth.heights.map(Math.abs);
+  return sizes.indexOf(Math.max(...sizes));
 }
 
 // Puts the largest contributions of a long sequence into view.
@@ -636,7 +645,7 @@ $("overview").addEventListener("click", event => {
   draw();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-window.addEventListener("resize", () => answer && drawOverview());
+window.addEventListener("resize", draw);
 
 const linked = new URLSearchParams(location.hash.slice(1));
 if (start.models.includes(linked.get("model"))) $("model").value = linked.get("model");
