@@ -76,7 +76,7 @@ function count() {
   const unknown = (given.match(/[^acgtu]/gi) ?? []).length;
   const wrong = [...given].find(letter => !start.letters.includes(letter));
   $("counted").textContent = given
-    ? `${given.length.toLocaleString("en")} letters, ${unknown} of them not A, C, G or T`
+    ? `${given.length.toLocaleString("en")} letters${unknown ? `, ${unknown} of them N or the like` : ""}`
     : `No letters yet; up to ${start.longest.toLocaleString("en")}.`;
   clear();
   if (wrong) complain({ field: "sequence", message: `“${wrong}” is no letter of a sequence; A, C, G,`

@@ -112,7 +112,8 @@ def serve(
         tools: Whether to serve the tools for assistants too.
     """
     models = Models(names)
-    models[models.names[0]]  # a name that leads nowhere ends the command here
+    for name in names or models.names[:1]:
+        models[name]  # one that leads nowhere ends the command here
     hosts = LOOPBACK if host in LOOPBACK else ()
     app = application(models, hosts=hosts, tools=tools)
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)

@@ -1,5 +1,7 @@
 """The numbers behind the page, against the model itself and against the library's own functions."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -81,7 +83,7 @@ def test_hits_name_the_gata_sites_and_do_not_overlap(later):
     found = later["hits"]
     # TRPS1, GATA3 and GATA6 have nearly the same motif; this one is followed a little better.
     assert ("TRPS1", 49, 57) in [(hit["title"], hit["start"], hit["stop"]) for hit in found]
-    for before, after in zip(found, found[1:]):
+    for before, after in pairwise(found):
         assert before["stop"] <= after["start"]
     heights = torch.tensor(maps_of_shiftsmooth())
     for hit in found:
@@ -146,7 +148,7 @@ def test_a_length_that_a_model_cannot_take_is_said_in_words(own):
 
 
 def test_only_the_command_line_names_models(own):
-    with pytest.raises(ValueError, match="model: expected one of .*, got"):
+    with pytest.raises(ValueError, match=r"model: expected one of .*, got"):
         Models()[own]
 
 

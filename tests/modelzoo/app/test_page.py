@@ -169,7 +169,7 @@ def test_windows_that_move_are_drawn_when_they_are_asked_for(visit):
 def test_files_are_downloaded(visit, kind, begins):
     with visit.page.expect_download() as found:
         visit.page.click(f"[data-file={kind}]")
-    content = open(found.value.path(), "rb").read()
+    content = found.value.path().read_bytes()
     assert found.value.suggested_filename == f"logos.{kind}"
     assert content.startswith(begins)
 

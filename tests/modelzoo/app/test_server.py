@@ -151,7 +151,7 @@ def test_the_command_line_answers_help_without_the_extra():
 def test_a_model_that_is_not_there_ends_the_command():
     from modelzoo.app.server import serve
 
-    with pytest.raises(ValueError, match="unknown model|expected|no model"):
+    with pytest.raises(ValueError, match="no-such-model"):
         serve(["no-such-model"])
 
 

@@ -1,0 +1,58 @@
+"""Twenty visitors at once: none is lost, and memory stays flat."""
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from modelzoo.app.explain import EXAMPLES
+from tests.support.explorer import explorer
+
+VISITORS = 20
+SECONDS = float(os.environ.get("EXPLORER_LOAD_SECONDS", 10))
+GROWTH = 64 * 2**20  # bytes
+PEAK = EXAMPLES["GATA on both strands"]
+
+
+def asked(url, visitor, kind, step):
+    place = (7 * step + visitor) % len(PEAK)
+    sequence = PEAK[:place] + "ACGT"[step % 4] + PEAK[place + 1 :]
+    body = {"model": "moe-arid3a-foxm1-gata3", "sequence": sequence, "task": 0, "max_shift": 5}
+    headers = {"X-Visitor": f"visitor-{visitor}", "Content-Type": "application/json"}
+    request = Request(f"{url}/api/{kind}", json.dumps(body).encode(), headers)
+    with urlopen(request, timeout=600) as response:
+        return json.load(response)["letters" if kind == "quick" else "hits"], sequence
+
+
+def memory(process):
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_twenty_visitors_are_answered_and_memory_stays_flat():
+    with explorer("--model", "moe-arid3a-foxm1-gata3") as (url, process):
+        with ThreadPoolExecutor(VISITORS) as pool:
+            for kind in ("quick", "slow"):  # everything is loaded and compiled
+                list(pool.map(lambda v, kind=kind: asked(url, v, kind, 0), range(VISITORS)))
+            before, end = memory(process), time.monotonic() + SECONDS
+
+            def visit(visitor):
+                answers = 0
+                while time.monotonic() < end or not answers:
+                    letters, sequence = asked(url, visitor, "quick", answers + 1)
+                    assert letters == sequence
+                    if answers % 10 == 0:
+                        asked(url, visitor, "slow", answers + 1)
+                    answers += 1
+                return answers
+
+            counts = list(pool.map(visit, range(VISITORS)))
+        assert min(counts) >= 1
+        assert memory(process) - before < GROWTH, f"grew by {memory(process) - before:,} bytes"
