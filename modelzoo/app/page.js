@@ -5,6 +5,7 @@ const VIEW = 150; // positions in letters at once
 const CELL = 16; // pixels per row of the heat map
 const PICTURE = { base: 4, height: 34, most: 150 }; // of a row of the table
 const PAUSE = 150; // milliseconds after the last key, before the server is asked
+const REST = 400; // and without a change, before it is asked what takes longer
 const RAISES = "#b2182b", LOWERS = "#2166ac"; // told apart by colour-blind readers too
 
 const $ = id => document.getElementById(id);
@@ -117,7 +118,8 @@ async function refresh() {
     if (other) $("tracks").scrollLeft = pitch * (strongest() - first) - $("tracks").clientWidth / 2;
     remember(wanted);
     $("later").textContent = "Mutagenesis and motifs follow…";
-    if ($("moved").open) showMoved(wanted);
+    await new Promise(done => setTimeout(done, REST));
+    if (mine !== asked) return;
     const slow = await (await ask("slow", wanted)).json();
     if (mine !== asked) return;
     later = slow;
@@ -125,6 +127,7 @@ async function refresh() {
       : `No mutagenesis: it is done up to ${start.mutated.toLocaleString("en")} letters.`;
     draw();
     showHits();
+    if ($("moved").open) showMoved(wanted);
   } catch (error) {
     if (mine === asked) complain(error);
   }

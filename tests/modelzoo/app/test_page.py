@@ -121,8 +121,8 @@ def test_a_click_on_the_logo_opens_the_same_choice(visit):
 def test_a_field_of_the_heat_map_makes_its_mutation(visit):
     visit.page.wait_for_selector("#track-heat canvas")
     before = visit.logit()
-    visit.page.locator("#track-heat canvas").click(position={"x": 52.5 * 12, "y": 3.5 * 16})
-    assert visit.page.input_value("#sequence") == f"{PEAK[:52]}T{PEAK[53:]}"
+    visit.page.locator("#track-heat canvas").click(position={"x": 52.5 * 12, "y": 1.5 * 16})
+    assert visit.page.input_value("#sequence") == f"{PEAK[:52]}C{PEAK[53:]}"
     assert visit.changed_from(before) != before
 
 
@@ -160,7 +160,7 @@ def test_another_model_answers_for_itself(visit):
 
 def test_windows_that_move_are_drawn_when_they_are_asked_for(visit):
     visit.page.click("#moved summary")
-    visit.page.wait_for_function("document.getElementById('shifts').naturalWidth > 1000")
+    visit.page.wait_for_function("() => document.getElementById('shifts').naturalWidth > 1000")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_pasted_records_are_a_table_too(visit):
 def test_a_bad_file_is_said_beside_its_field(visit, content, said):
     file = {"name": "f.fa", "mimeType": "text/plain", "buffer": content}
     visit.page.set_input_files("#file", file)
-    visit.page.wait_for_function("document.getElementById('file-error').textContent")
+    visit.page.wait_for_function("() => document.getElementById('file-error').textContent")
     assert said in visit.page.inner_text("#file-error")
 
 
@@ -271,7 +271,7 @@ def test_a_link_brings_back_what_it_showed(visit):
 def test_a_hostile_link_stays_text(server, chromium):
     page = chromium.new_page()
     page.goto(f"{server}/#sequence={HOSTILE}&model={HOSTILE}")
-    page.wait_for_function("document.getElementById('sequence-error').textContent")
+    page.wait_for_function("() => document.getElementById('sequence-error').textContent")
     assert page.input_value("#sequence") == HOSTILE
     assert page.title() == "ShiftSmooth explorer"
     assert page.locator("img").count() == 1  # the page's own, of the moved window
@@ -287,10 +287,9 @@ def test_the_page_fits_and_follows_the_theme(visit, request):
     visit.page.wait_for_selector("#hits td")
     fits = "document.documentElement.scrollWidth <= innerWidth"
     assert visit.page.evaluate(fits)
-    light = "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'"
-    assert visit.page.evaluate(light) is (
-        visit.page.evaluate("!matchMedia('(prefers-color-scheme: dark)').matches")
-    )
+    paper = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    dark = visit.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert paper == ("rgb(23, 24, 26)" if dark else "rgb(255, 255, 255)")
 
 
 def test_everything_one_can_use_has_a_name(visit):
