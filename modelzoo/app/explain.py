@@ -24,7 +24,7 @@ from modelzoo.zoo import catalog
 from modelzoo.zoo.adapters import Wrapped, load_any, named
 
 LONGEST = 10_000  # positions of a sequence
-MUTATED = 1_000  # positions: mutagenesis asks the model about three more sequences for each
+MUTATED = 500  # positions: mutagenesis asks the model about three more sequences for each
 MAX_SHIFT = 20
 SHIFTED = ("gradient", "shiftsmooth", "shiftsmooth-ig")  # quick enough to follow every change
 MUTAGENESIS = "ism"

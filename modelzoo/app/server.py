@@ -29,6 +29,7 @@ from modelzoo.sequences.encoding import LETTERS
 from shiftsmooth.plot import LETTER_COLORS
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHORT = 1_000  # letters: what a change of a longer sequence takes, would keep others waiting
 BODY = 64_000  # bytes of a question; a file may be larger
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; base-uri 'none';"
@@ -174,7 +175,8 @@ async def _ask(
             return made
         return made.encode() if isinstance(made, str) else json.dumps(made).encode()
 
-    content = await jobs.run(_visitor(request), kind, work, quick=kind == "quick")
+    quick = kind == "quick" and len(_text(asked, "sequence")) <= SHORT
+    content = await jobs.run(_visitor(request), kind, work, quick=quick)
     return Response(content, media_type=media)
 
 

@@ -81,7 +81,7 @@ def server(models: Models, jobs: Jobs) -> MCPServer:
 
         Methods: gradient, shiftsmooth (the gradient averaged over the windows up to max_shift
         positions away), shiftsmooth-ig (Integrated Gradients, averaged so) and ism (in-silico
-        mutagenesis, up to 1,000 letters). Returns the contribution of every letter in the
+        mutagenesis, up to 500 letters). Returns the contribution of every letter in the
         unit of the output; positive ones raise it. "hits" are JASPAR motifs that ShiftSmooth's map
         follows, with start and stop from 0, half open.
         """

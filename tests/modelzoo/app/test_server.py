@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -136,6 +137,18 @@ def test_a_file_is_answered_row_by_row(client, asked):
     quick = client.post("/api/quick", json=asked, headers=HEADER).json()
     assert found[0]["heights"] == pytest.approx(quick["rows"]["shiftsmooth"]["heights"], abs=1e-5)
     assert found[0]["number"] == pytest.approx(quick["answers"][0]["number"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_two_hundred_records_take_less_than_a_minute():
+    content = "".join(f">{i}\n{explain.edited('', 'random', i)}\n" for i in range(200))
+    with TestClient(application(Models())) as client:
+        before = time.process_time()
+        query = "/api/fasta?model=moe-arid3a-foxm1-gata3&task=0&max_shift=5"
+        lines = client.post(query, content=content.encode(), headers=HEADER).text.splitlines()
+        took = time.process_time() - before
+    assert sum(len(json.loads(line).get("rows", ())) for line in lines) == 200
+    assert took < 60
 
 
 def test_errors_of_a_file_do_not_tell_where_it_was_kept(client):
