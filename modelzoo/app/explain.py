@@ -284,15 +284,25 @@ def slow(question: Question) -> dict[str, Any]:
     Its keys: row, as in `quick`, of mutagenesis, and effects, (4, L), see `mutations`, both None
     where the sequence is too long; hits, see `hits`.
     """
-    letters = question.letters
     row = effects = None
-    if len(letters) <= MUTATED:
+    if len(question.letters) <= MUTATED:
         effects = mutations(question)
-        # The corrected map again: less the mean over the bases, at the letter that is there.
-        heights = contributions(effects - effects.mean(0, keepdim=True), letters)
-        title = question.model.method(MUTAGENESIS, question.max_shift).title
-        row, effects = {"title": title, "heights": heights.tolist()}, effects.tolist()
-    return {"row": row, "effects": effects, "hits": hits(question)}
+        row = mutated_row(question, effects)
+    return {
+        "row": row,
+        "effects": None if effects is None else effects.tolist(),
+        "hits": hits(question),
+    }
+
+
+def mutated_row(question: Question, effects: Tensor) -> dict[str, Any]:
+    """Return mutagenesis as a row of letters, as in `quick`."""
+    # The corrected map again: less the mean over the bases, at the letter that is there.
+    corrected = effects - effects.mean(0, keepdim=True)
+    return {
+        "title": question.model.method(MUTAGENESIS, question.max_shift).title,
+        "heights": contributions(corrected, question.letters).tolist(),
+    }
 
 
 def hits(question: Question) -> list[dict[str, Any]]:

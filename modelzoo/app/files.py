@@ -131,4 +131,4 @@ def lines(question: Question) -> str:
 
 def data(name: str) -> str:
     """Return the text of a file of this folder: of the page, or of the Space."""
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

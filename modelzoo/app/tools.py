@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
@@ -22,7 +23,7 @@ from modelzoo.app.explain import (
     contributions,
     hits,
 )
-from modelzoo.app.jobs import Jobs
+from modelzoo.app.jobs import BusyError, Jobs
 from modelzoo.apply.check import check as checked
 
 SEQUENCES = 100  # of one call
@@ -61,7 +62,12 @@ def server(models: Models, jobs: Jobs) -> MCPServer:
     )
 
     async def run(work: Callable[[], Any]) -> Any:
-        return await jobs.run(uuid4().hex, "tool", work)
+        try:
+            return await jobs.run(uuid4().hex, "tool", work)
+        except ValueError as error:  # in the caller's terms; of other errors nothing is told
+            raise ToolError(str(error)) from error
+        except BusyError as error:
+            raise ToolError("many ask at the moment; try again in a minute") from error
 
     @made.tool()
     async def predict(sequences: list[str], model: str = models.names[0]) -> list[dict[str, Any]]:

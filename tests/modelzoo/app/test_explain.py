@@ -32,8 +32,8 @@ def shown(peak):
 
 
 @pytest.fixture(scope="module")
-def later(peak):
-    return explain.slow(peak)
+def effects(peak):
+    return explain.mutations(peak)
 
 
 def test_the_mixture_and_every_expert_answer_as_the_models_themselves(shown):
@@ -54,9 +54,9 @@ def test_the_gate_is_the_models(shown):
     assert list(shown["gate"].values()) == pytest.approx(wanted, abs=1e-6)
 
 
-def test_the_letters_are_those_of_the_registry(shown, later):
+def test_the_letters_are_those_of_the_registry(shown, peak, effects):
     model, x = modelzoo.load(MIXTURE), modelzoo.one_hot(PEAK)
-    rows = {**shown["rows"], explain.MUTAGENESIS: later["row"]}
+    rows = {**shown["rows"], explain.MUTAGENESIS: explain.mutated_row(peak, effects)}
     assert list(rows) == ["gradient", "shiftsmooth", "shiftsmooth-ig", "ism"]
     for name, row in rows.items():
         wanted = importance(maps(model, x, METHODS[name]), x)[0]
@@ -70,18 +70,19 @@ def test_the_number_of_shifts_changes_only_what_shifts(models, shown):
     assert wide["rows"]["shiftsmooth"]["heights"] != shown["rows"]["shiftsmooth"]["heights"]
 
 
-def test_mutations_are_the_change_of_the_logit(later):
+def test_mutations_are_the_change_of_the_logit(effects):
     model = modelzoo.load(MIXTURE)
     here = model(modelzoo.one_hot(PEAK)).item()
     for position in (4, 51, 52, 100):
         for row, base in enumerate("ACGT"):
             changed = PEAK[:position] + base + PEAK[position + 1 :]
             wanted = model(modelzoo.one_hot(changed)).item() - here
-            assert later["effects"][row][position] == pytest.approx(wanted, abs=1e-5)
+            assert effects[row, position].item() == pytest.approx(wanted, abs=1e-5)
 
 
-def test_hits_name_the_gata_sites_and_do_not_overlap(later):
-    found = later["hits"]
+@pytest.mark.slow
+def test_hits_name_the_gata_sites_and_do_not_overlap(peak):
+    found = explain.hits(peak)
     # TRPS1, GATA3 and GATA6 have nearly the same motif; this one is followed a little better.
     assert ("TRPS1", 49, 57) in [(hit["title"], hit["start"], hit["stop"]) for hit in found]
     for before, after in pairwise(found):
@@ -104,6 +105,7 @@ def test_ambiguous_letters_contribute_nothing(models):
     assert shown["spread"][2:4] == [0, 0]
 
 
+@pytest.mark.slow
 def test_a_long_sequence_has_no_mutagenesis_and_the_rest(models):
     later = explain.slow(Question.of(models, "deepbind-gata3", PEAK * 10))
     assert later["row"] is None and later["effects"] is None and later["hits"]

@@ -10,6 +10,9 @@ from modelzoo.app.explain import Question
 from modelzoo.reports.figures import svg
 
 
+pytestmark = pytest.mark.slow  # JASPAR's motifs are read and scanned for
+
+
 @pytest.fixture(scope="module")
 def question(expert):
     return Question.of(expert, "deepbind-gata3", "TTCAGATAAGATTCCAGATAAGC" * 2, max_shift=3)
