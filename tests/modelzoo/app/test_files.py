@@ -9,7 +9,6 @@ from modelzoo.app import explain, files
 from modelzoo.app.explain import Question
 from modelzoo.reports.figures import svg
 
-
 pytestmark = pytest.mark.slow  # JASPAR's motifs are read and scanned for
 
 
