@@ -36,7 +36,7 @@ def read(content: bytes) -> tuple[list[Record], list[str]]:
         except ValueError as error:
             wrong.append(str(error))
             found = []
-    said = [text.replace(str(path), "file") for text in wrong]
+    said = [text.removeprefix(f"{path}, ") for text in wrong]
     records = [record for record in found if len(record.sequence) <= LONGEST]
     said += [
         f"{record.name!r} has {len(record.sequence):,} letters; expected {LONGEST:,} at most"
@@ -44,7 +44,7 @@ def read(content: bytes) -> tuple[list[Record], list[str]]:
         if len(record.sequence) > LONGEST
     ]
     if not records:
-        raise ValueError(said[0] if said else "file: expected FASTA records, got none")
+        raise ValueError(f"file: {said[0] if said else 'expected FASTA records, got none'}")
     if len(records) > RECORDS:
         raise ValueError(f"file: expected {RECORDS:,} records at most, got {len(records):,}")
     return records, said

@@ -17,7 +17,7 @@ def test_a_record_that_cannot_be_used_is_left_out_and_named():
     ("content", "message"),
     [
         (b"", "file: expected FASTA records, got none"),
-        (b"ACGT\n", "file, line 1: expected a record to begin with '>'"),
+        (b"ACGT\n", "file: line 1: expected a record to begin with '>'"),
         (b"\x1f\x8b\x08" + bytes(20), "file: expected text, got a compressed file"),
         (b">a\n" + b"A" * records.BYTES, "file: expected 5,000,000 bytes at most"),
         (b">a\nA\n" * 1001, "file: expected 1,000 records at most, got 1,001"),

@@ -153,7 +153,7 @@ def test_two_hundred_records_take_less_than_a_minute():
 
 def test_errors_of_a_file_do_not_tell_where_it_was_kept(client):
     head, *_ = uploaded(client, b">a\nACGT\n>b\nAC?\n")
-    assert head["wrong"][0].startswith("file, line 3: ")
+    assert head["wrong"][0].startswith("line 3: expected")
 
 
 def test_the_command_line_answers_help_without_the_extra():
