@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,13 @@ class Model:
         return found
 
     def _explain(self, name: str, task: int, max_shift: int) -> Explain:
-        return self.method(name, max_shift).on(self.module, task)
+        explain, turn = self.method(name, max_shift).on(self.module, task), Lock()
+
+        def one_at_a_time(x: Tensor, seed: int) -> Tensor:
+            with turn:  # what it keeps of a call is not for two threads
+                return explain(x, seed)
+
+        return one_at_a_time
 
 
 class Models:

@@ -14,7 +14,7 @@ from modelzoo.sequences import Record, one_hot, read_fasta
 
 BYTES = 5_000_000  # of an upload
 RECORDS = 1_000
-PIECE = 1 << 13  # positions that are explained before somebody else's turn
+PIECE = 1 << 11  # positions that are explained before somebody else's turn
 
 
 def read(content: bytes) -> tuple[list[Record], list[str]]:
