@@ -143,7 +143,7 @@ class Question:
     def fitting(cls, model: Model, letters: str, task: int, max_shift: int) -> Question:
         """Return the question about checked letters, with N made smaller where they are few."""
         try:
-            tasks = named(model.module, len(letters)).tasks
+            named(model.module, len(letters))
             if model.kind == "output":
                 next(iter(predict(model.module, [letters])))
         except RuntimeError as error:  # of torch: a model for one length, and this is another
@@ -151,8 +151,9 @@ class Question:
             raise ValueError(
                 f"sequence: the model cannot take {len(letters)} positions: {cause}"
             ) from error
-        if not 0 <= task < len(tasks):
-            raise ValueError(f"task: expected 0 to {len(tasks) - 1}, got {task}")
+        tasks = len(model.module.tasks)
+        if not 0 <= task < tasks:
+            raise ValueError(f"task: expected 0 to {tasks - 1}, got {task}")
         return cls(model, letters, task, min(max_shift, len(letters) - 1))
 
 
@@ -230,7 +231,7 @@ def _predicted(module: Any, letters: str) -> Prediction:
 
 
 def _answers(said: Prediction, names: Iterable[str], part: str) -> list[Answer]:
-    chances = said.probabilities or [None] * len(said.logits)
+    chances: Sequence[float | None] = said.probabilities or [None] * len(said.logits)
     return [Answer(*row) for row in zip(names, [part] * len(chances), said.logits, chances)]
 
 

@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelzoo.app import explain, files, records
@@ -59,7 +59,7 @@ def application(models: Models, *, hosts: Sequence[str] = (), tools: bool = Fals
         tools: Whether to serve the tools of `modelzoo.app.tools` at `/mcp` too.
     """
     jobs = Jobs()
-    routes = [Route(path, partial(_file, *file)) for path, file in PAGE.items()]
+    routes: list[BaseRoute] = [Route(p, partial(_file, *file)) for p, file in PAGE.items()]
     routes.append(Route("/api/start", partial(_start, models)))
     ask = partial(_ask, models, jobs)
     made: dict[str, tuple[Answer, str]] = {
