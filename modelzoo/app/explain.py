@@ -31,6 +31,7 @@ SHIFTED = ("gradient", "shiftsmooth", "shiftsmooth-ig")  # quick enough to follo
 MUTAGENESIS = "ism"
 SPREAD = "shiftsmooth"  # the method whose error bars are drawn
 HITS = 8  # instances of motifs that are shown
+ALIKE, NAMES = 0.95, 3  # motifs that are followed nearly as far, and how many names are given
 WORTH = 0.25  # of the best instance's projection: below, it is not shown
 HIT = ("title", "motif", "start", "stop", "strand", "attribution", "p_value")
 LOADED = 4  # models that stay in memory
@@ -317,7 +318,8 @@ def hits(question: Question) -> list[dict[str, Any]]:
     """Return the instances of JASPAR's motifs that ShiftSmooth's map follows, from left to right.
 
     How far it does is the map's projection on the motif. Of instances that overlap, the one with
-    the largest is taken, and none below `WORTH` of the largest of all.
+    the largest is taken, and none below `WORTH` of the largest of all. The title names the motifs
+    of a family that are followed as far there.
     """
     letters = question.letters
     maps = question.maps(SPREAD)
@@ -337,5 +339,11 @@ def hits(question: Question) -> list[dict[str, Any]]:
         if hit["followed"] <= max(0.0, WORTH * found[0]["followed"]) or len(taken) == HITS:
             break
         if all(hit["stop"] <= other["start"] or other["stop"] <= hit["start"] for other in taken):
-            taken.append({key: hit[key] for key in HIT})
+            names = [one["title"] for one in found if _alike(one, hit)]
+            taken.append({**{key: hit[key] for key in HIT}, "title": " / ".join(names[:NAMES])})
     return sorted(taken, key=lambda hit: hit["start"])
+
+
+def _alike(one: dict[str, Any], best: dict[str, Any]) -> bool:
+    same = one["start"] == best["start"] and one["stop"] == best["stop"]
+    return same and ALIKE * best["followed"] <= one["followed"] <= best["followed"]

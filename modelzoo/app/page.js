@@ -311,7 +311,8 @@ function drawAxis(text) {
   for (let i = 0; i < text.length; i++)
     if ((first + i) % 10 === 0) {
       context.fillRect(pitch * (i + 0.5), 0, 1, 3);
-      context.fillText(first + i, Math.max(10, pitch * (i + 0.5)), 13);
+      context.fillText(first + i,
+        Math.min(Math.max(10, pitch * (i + 0.5)), pitch * text.length - 14), 13);
     }
   const row = $("axis").querySelector(".letters");
   while (row.children.length > text.length) row.lastChild.remove();

@@ -83,8 +83,9 @@ def test_mutations_are_the_change_of_the_logit(effects):
 @pytest.mark.slow
 def test_hits_name_the_gata_sites_and_do_not_overlap(peak):
     found = explain.hits(peak)
-    # TRPS1, GATA3 and GATA6 have nearly the same motif; this one is followed a little better.
-    assert ("TRPS1", 49, 57) in [(hit["title"], hit["start"], hit["stop"]) for hit in found]
+    # three of a family with nearly the same motif
+    spans = [(hit["title"], hit["start"], hit["stop"]) for hit in found]
+    assert ("TRPS1 / Gata3 / GATA6", 49, 57) in spans
     for before, after in pairwise(found):
         assert before["stop"] <= after["start"]
     heights = torch.tensor(maps_of_shiftsmooth())
