@@ -7,19 +7,36 @@ from typing import Annotated, Any
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument, example
+from modelzoo.cli.options import (
+    CenterOption,
+    DeviceOption,
+    ExcludeOption,
+    GenomeOption,
+    PeakWidthOption,
+    RunOption,
+    SeedOption,
+    argument,
+    chosen,
+    example,
+    parted,
+    peaks,
+    say_share,
+)
 from modelzoo.cli.terminal import console, errors
+from modelzoo.jobs import Where
 
 app = typer.Typer()
 
 
 @app.command(**example("shiftsmooth motifs peaks.fa -o found"))
+@parted
 def motifs(
     output: RunOption,
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="SEQS", help="FASTA or .seq file of one length; or one of {factors}."
+            metavar="SEQS",
+            help="FASTA or .seq file of one length; intervals with --genome; or one of {factors}.",
         ),
     ] = None,
     from_attributions: Annotated[
@@ -39,28 +56,43 @@ def motifs(
         str, typer.Option(help="Taxonomic group of it, such as vertebrates or plants; or all.")
     ] = "vertebrates",
     seed: SeedOption = 0,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
+    *,
+    where: Where,
 ) -> None:
     """Find motifs and name them: in sequences against their shuffles, or in attributions.
 
     Writes motifs (MEME, TSV), logos, JASPAR matches, instances, syntax, and index.html to look
-    through them. After a kill, the same command resumes the
-    training on sequences.
+    through them. After a kill, the same command resumes the training on sequences, which is no
+    list of parts; TF-MoDISco on attributions is one part.
     """
+    page: Path | None
     options: dict[str, Any] = {
         "release": release,
         "group": None if group == "all" else group,
         "progress": errors.is_terminal,
     }
     if source is not None and from_attributions is None:
+        if where.asked:
+            raise typer.BadParameter("a training has no parts; expected --from-attributions")
         from modelzoo.discovery.from_sequences import discover
 
-        page = argument(discover, source, output, units=units or 100, seed=seed, **options)
+        found = peaks([source], genome, width, center, exclude)[0]
+        options |= {"units": units or 100, "seed": seed, "device": chosen(device)}
+        page = argument(discover, found, output, **options)
     elif source is None and from_attributions is not None:
         from modelzoo.discovery.from_attributions import motifs_of_attributions
 
         if units is not None:
             raise typer.BadParameter("attributions decide how many", param_hint="--units")
-        page = argument(motifs_of_attributions, from_attributions, output, **options)
+        page = argument(motifs_of_attributions, from_attributions, output, where=where, **options)
     else:
         raise typer.BadParameter("expected either SEQS or --from-attributions")
-    console.print(f"Look at {page}", soft_wrap=True)
+    if page is None:
+        say_share(where, output)
+    else:
+        console.print(f"Look at {page}", soft_wrap=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from modelzoo.sequences.encoding import LETTERS
-from modelzoo.sequences.intervals import Interval
-from modelzoo.sequences.text import at
+from modelzoo.sequences.intervals import Interval, Regions
+from modelzoo.sequences.text import at, whole
 
 Reject = Callable[[ValueError], None]
 
@@ -26,6 +27,10 @@ class Record(NamedTuple):
     interval: Interval | None = None
 
 
+# Makes the record of a row, or raises a ValueError; a row that nobody asks for costs little.
+Attempt = Callable[[], Record]
+
+
 class Excluded(ValueError):
     """A record lies in a region that is to be left out; nothing is wrong with it."""
 
@@ -36,27 +41,58 @@ def refuse(error: ValueError) -> None:
         raise error
 
 
+def outside(records: Iterable[Record], regions: Regions, reject: Reject) -> Iterator[Record]:
+    """Yield the records that overlap no region.
+
+    Args:
+        records: Each has an interval.
+        regions: What to keep away from.
+        reject: Called with an `Excluded` for each other record.
+    """
+    for record in records:
+        if record.interval is None:
+            raise ValueError(f"exclude: expected records with intervals, got {record.name!r}")
+        if regions.overlap(record.interval):
+            reject(Excluded(f"{record.name!r} at {record.interval} is excluded"))
+        else:
+            yield record
+
+
 def parsed(
-    rows: Iterable[tuple[int, str]],
-    parse: Callable[[str], Record],
-    path: str | Path,
-    reject: Reject,
-) -> Iterator[Record]:
-    """Yield the record of each row, without the rejected ones.
+    rows: Iterable[tuple[int, str]], parse: Callable[[str], Record], path: str | Path
+) -> Iterator[Attempt]:
+    """Yield the attempt at each row.
 
     Args:
         rows: (number of the line, text).
         parse: Makes a record of a text, or raises a ValueError with the cause.
         path: The file, for errors.
-        reject: Called with the error of a wrong record.
     """
     for line, text in rows:
+        yield partial(_parsed, parse, path, line, text)
+
+
+def accepted(attempts: Iterable[Attempt], reject: Reject) -> Iterator[Record]:
+    """Yield the records, without the rejected ones.
+
+    Args:
+        attempts: At a record each.
+        reject: Called with the error of a wrong record.
+    """
+    for attempt in attempts:
         try:
-            record = checked(parse(_encodable(text)))
+            record = attempt()
         except ValueError as error:
-            reject(at(path, line, error))
+            reject(error)
         else:
             yield record
+
+
+def _parsed(parse: Callable[[str], Record], path: str | Path, line: int, text: str) -> Record:
+    try:
+        return checked(parse(_encodable(text)))
+    except ValueError as error:
+        raise at(path, line, error) from None
 
 
 def checked(record: Record) -> Record:
@@ -80,4 +116,4 @@ def _encodable(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("expected UTF-8 text") from None
-    return text
+    return whole(text)
