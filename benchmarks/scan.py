@@ -100,7 +100,7 @@ def genome(bases: int) -> None:
         path.write_text(">chr1\n" + "".join("ACGT"[i] for i in letters.tolist()) + "\n")
         modelzoo.load("deepbind-gata3")
         started = time.process_time()
-        modelzoo.scan("deepbind-gata3", path, Path(folder) / "out", step=10, workers=1)
+        modelzoo.scan("deepbind-gata3", path, Path(folder) / "out", step=10)
         print(time.process_time() - started, peak())
 
 

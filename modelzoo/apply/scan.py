@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +23,10 @@ from modelzoo.apply import inputs
 from modelzoo.architectures.weights import checksum
 from modelzoo.errors import working
 from modelzoo.files import sha256
+from modelzoo.jobs import CELLS, Where
 from modelzoo.sequences import AMBIGUOUS, Genome, Interval, columns, encode, read_intervals
 from modelzoo.tracks.bigwig import write_bigwig
-from modelzoo.workers import Part, alone, run
+from modelzoo.workers import Part
 from modelzoo.zoo.adapters import named, task_index
 from shiftsmooth.scanning import Scanner
 
@@ -46,7 +47,7 @@ class Tracks(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Job:
+class Scanning:
     """What all parts of a scan have in common.
 
     Attributes:
@@ -59,7 +60,7 @@ class Job:
         device: Where the model runs; None leaves it where it is.
     """
 
-    model: str | Path | nn.Module
+    model: str | Path | nn.Module | inputs.Named
     genome: Path
     width: int
     step: int
@@ -101,14 +102,14 @@ class Job:
 
 
 @lru_cache(maxsize=1)
-def _loaded(job: Job) -> tuple[Scanner, nn.Module]:
+def _loaded(job: Scanning) -> tuple[Scanner, nn.Module]:
     """Return the model of a job and what scans with it; a process does the parts of one job."""
     model = named(inputs.module(job.model, job.device), job.width)
     return Scanner(model, job.target, window=job.width, step=job.step, strands=job.strands), model
 
 
 def scan(
-    model: str | Path | nn.Module,
+    model: str | Path | nn.Module | inputs.Named,
     genome: str | Path,
     output: str | Path,
     *,
@@ -118,30 +119,30 @@ def scan(
     task: str | int | None = None,
     strands: int = 2,
     device: str | torch.device | None = None,
-    workers: int | None = 1,
+    where: Where | None = None,
     overwrite: bool = False,
     progress: bool = False,
-) -> Tracks:
+) -> Tracks | None:
     """Scan a genome: a prediction per window, an attribution per base; return two bigWigs.
 
     Each base is averaged over all windows that hold it, with the flanks that the genome has there.
     Windows start at the multiples of `step`. Those that hold no letter but N are left out, and a
     base that is not known gets no attribution. Soft masks are ignored. Called again after a kill,
-    it goes on where it was.
+    it resumes.
 
     Args:
         model: Any model (see `modelzoo.wrap`), or what names one: of the catalog, a folder,
-            `"owner/repo"`, `"module:callable"` or `"file.py:callable"`. For several workers, a name
-            is better than a model, which has to be pickled.
+            `"owner/repo"`, `"module:callable"` or `"file.py:callable"`; for other processes,
+            `modelzoo.apply.inputs.Named`.
         genome: FASTA, plain or bgzipped, or 2bit.
-        output: The folder to write; made if need be.
+        output: The folder to write; created if missing.
         step: Bases from the start of a window to the start of the next.
         width: Of a window; by default the length that a model of the catalog was trained on.
         regions: A file of intervals, or intervals: the bases to scan; all by default.
         task: The name or number of the output; the first by default.
         strands: 2 averages over both strands.
         device: Where the model runs; where it is, by default.
-        workers: Processes; None is one a core.
+        where: Where the parts are done, by default in this process. Returns None for a job of many.
         overwrite: Replace the bigWigs that `output` holds.
         progress: Show a bar with the time left.
 
@@ -173,16 +174,23 @@ def scan(
         raise ValueError(f"strands: expected 1 or 2, got {strands}")
     loaded: Any = named(inputs.module(model, device), width)
     target = task_index(loaded.tasks, task)
-    where = None if device is None else str(device)
-    job = Job(model, Path(genome), width, step, strands, target, where)
+    place = None if device is None else str(device)
+    job = Scanning(model, Path(genome), width, step, strands, target, place)
     with Genome(genome) as opened:
         sizes, intervals = opened.sizes, chunks(opened, regions, width)
-    parts = parts_of(job, intervals, folder / "parts", checksum(loaded))
-    (folder / "parts").mkdir(parents=True, exist_ok=True)
-    with working(), alone(folder):
-        run(parts, workers=workers, description="scanning", progress=progress)
+    parts = parts_of(job, intervals, folder / CELLS, checksum(loaded))
+    (folder / CELLS).mkdir(parents=True, exist_ok=True)
+    where = where or Where(workers=1)
+    on_gpu = any(parameter.is_cuda for parameter in loaded.parameters())
+    if on_gpu and not where.gpus:
+        where = replace(where, workers=where.workers or 1)
+    with working(), where.alone(folder):
+        where.note(folder / CELLS)
+        where.run(parts, description="scanning", progress=progress, begin_here=not on_gpu)
+        if where.part is not None:
+            return None
         merge(parts, intervals, sizes, tracks)
-        shutil.rmtree(folder / "parts")
+        shutil.rmtree(folder / CELLS)
     return tracks
 
 
@@ -215,7 +223,9 @@ def chunks(
     return found
 
 
-def parts_of(job: Job, intervals: Sequence[Interval], folder: Path, weights: str) -> list[Part]:
+def parts_of(
+    job: Scanning, intervals: Sequence[Interval], folder: Path, weights: str
+) -> list[Part]:
     """Return the parts of a scan; each leaves predictions and attributions of its bases.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,23 +16,26 @@ from modelzoo.cli.options import (
     TrackOption,
     WeightsOption,
     argument,
-    chosen,
     example,
-    load,
+    named,
+    parted,
+    say_share,
 )
 from modelzoo.cli.terminal import errors
+from modelzoo.jobs import Where
 
 app = typer.Typer()
 
 
 @app.command(**example("shiftsmooth scan genome.fa -m deepbind-gata3 --step 10 -o scan"))
+@parted
 def scan(
     genome: Annotated[
         Path,
         typer.Argument(exists=True, dir_okay=False, help="FASTA, plain or bgzipped, or 2bit."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
     ],
     model: ModelOption,
     step: Annotated[
@@ -55,9 +58,6 @@ def scan(
         str | None, typer.Option(help="The output, by name or number; the first by default.")
     ] = None,
     strands: Annotated[int, typer.Option(min=1, max=2, help="2 averages over both strands.")] = 2,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one per core by default.")
-    ] = None,
     weights: WeightsOption = None,
     layout: InputOption = None,
     track: TrackOption = None,
@@ -66,18 +66,18 @@ def scan(
         bool, typer.Option("--overwrite", help="Replace the tracks that the folder holds.")
     ] = False,
     device: DeviceOption = "auto",
+    *,
+    where: Where,
 ) -> None:
     """Slide a model along a genome: a prediction per window, an attribution per base.
 
     Writes predictions.bw and attributions.bw. A base is averaged over all windows that hold it.
     After a kill, the same command resumes.
     """
-    options: dict[str, Any] = {"weights": weights, "input": layout, "track": track, "bins": bins}
-    loaded = load(model, device, **options)
-    own = any(value is not None for value in options.values())
+    loaded = named(model, device, where, weights=weights, input=layout, track=track, bins=bins)
     tracks = argument(
         modelzoo.scan,
-        loaded if own else model,
+        loaded,
         genome,
         output,
         step=step,
@@ -85,9 +85,11 @@ def scan(
         regions=regions,
         task=task,
         strands=strands,
-        device=chosen(device),
-        workers=workers,
+        where=where,
         overwrite=overwrite,
         progress=errors.is_terminal,
     )
+    if tracks is None:
+        say_share(where, output)
+        return
     errors.print(f"see {tracks.predictions} and {tracks.attributions}")

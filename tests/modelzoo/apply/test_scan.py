@@ -136,17 +136,21 @@ def test_a_killed_scan_goes_on_and_gives_the_same_bytes(model, genome, tmp_path,
     monkeypatch.setattr(Part, "do", goes_on)
     again = scan(model, genome, tmp_path / "out", width=WIDTH)
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in whole]
-    assert not (tmp_path / "out" / "parts").exists()
+    assert not (tmp_path / "out" / "cells").exists()
 
 
 def test_parts_of_another_scan_are_not_taken(model, genome, tmp_path):
     with module.Genome(genome) as opened:
         intervals = module.chunks(opened, None, WIDTH)
-    job = module.Job(model, genome, WIDTH, 1, 2, 0, None)
+    job = module.Scanning(model, genome, WIDTH, 1, 2, 0, None)
     keys = {part.key for part in module.parts_of(job, intervals, tmp_path, "w")}
     others = [
-        module.parts_of(module.Job(model, genome, WIDTH, 2, 2, 0, None), intervals, tmp_path, "w"),
-        module.parts_of(module.Job(model, genome, WIDTH, 1, 2, 1, None), intervals, tmp_path, "w"),
+        module.parts_of(
+            module.Scanning(model, genome, WIDTH, 2, 2, 0, None), intervals, tmp_path, "w"
+        ),
+        module.parts_of(
+            module.Scanning(model, genome, WIDTH, 1, 2, 1, None), intervals, tmp_path, "w"
+        ),
         module.parts_of(job, intervals, tmp_path, "other weights"),
     ]
     assert not keys & {part.key for parts in others for part in parts}

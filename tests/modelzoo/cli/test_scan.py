@@ -41,6 +41,20 @@ def test_scan_takes_regions_and_a_model_of_ones_own(desk, shiftsmooth):
     assert np.isfinite(values[100:150]).all() and np.isnan(values[:100]).all()
 
 
+def test_jobs_of_an_array_are_merged_to_the_same_bytes(desk, tiny, shiftsmooth):
+    common = ("scan", "genome.fa", "-m", "tiny-gata3", "--width", 40, "--step", 20)
+    (desk / "two.bed").write_text("chr1\t0\t100\nchr1\t300\t400\n")
+    common += ("--regions", "two.bed")
+    assert shiftsmooth(*common, "-o", "plain").code == 0
+    for number in (2, 1):
+        done = shiftsmooth(*common, "-o", "out", "--part", f"{number}/2")
+        assert done.code == 0 and f"share {number} of 2 is done" in done.err
+    assert shiftsmooth("merge", "out").code == 0
+    for name in ("predictions.bw", "attributions.bw"):
+        assert (desk / "out" / name).read_bytes() == (desk / "plain" / name).read_bytes()
+    assert not (desk / "out" / "cells").exists()
+
+
 @pytest.mark.slow
 def test_two_processes_leave_the_same_bytes(desk, tiny, shiftsmooth, monkeypatch):
     common = ("scan", "genome.fa", "-m", "mine.py:build", "--width", 40, "--step", 20)
