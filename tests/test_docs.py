@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+PAGES += sorted((ROOT / "skills").rglob("*.md"))
 PAGES = [page for page in PAGES if not {"_build", "_made"} & set(page.parts)]
 OWN_MODEL = """
 from torch import nn
@@ -160,6 +161,8 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
+    from modelzoo.app import server, space
+    from modelzoo.app.explain import Models
     from modelzoo.apply import hits
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
@@ -178,6 +181,10 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     monkeypatch.setattr(discovery, "discover", lambda source, out, **options: out)
     monkeypatch.setattr(pipeline, "motifs_of_attributions", lambda file, out, **options: out)
     monkeypatch.setattr(search, "search", lambda *a, out, **options: Recipe())
+    monkeypatch.setattr(space, "publish", lambda repo_id, *, private: repo_id)
+    monkeypatch.setattr(
+        server, "serve", lambda names, **options: Models(names)[names[-1]] if names else None
+    )
     monkeypatch.setattr(hub, "publish", lambda name, repo_id, *, private: repo_id)
     monkeypatch.setattr(hits, "write_run_hits", lambda run, model: None)
     if "--from-attributions" in words:  # a run that an earlier command of the page made

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from modelzoo.datasets.chipseq import SHA256
-from modelzoo.zoo.catalog import ModelInfo
+from modelzoo.zoo.catalog import SPACE, ModelInfo
+from modelzoo.zoo.downloads import address
 
 PAPER = "https://arxiv.org/abs/2507.09754"
 LIBRARY = "shiftsmooth"
@@ -30,7 +31,8 @@ model = modelzoo.load("{repo_id}")
 logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
 ```
 
-`pip install "shiftsmooth[zoo]"` brings `modelzoo`.
+`pip install "shiftsmooth[zoo]"` brings `modelzoo`. In a browser, without Python:
+[the explorer]({explorer}).
 
 ## Training
 
@@ -124,6 +126,7 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
         tasks=", ".join(info.tasks),
         paper=PAPER,
         repo_id=repo_id or info.repo_id,
+        explorer=address(f"spaces/{SPACE}"),
         training=_training(recipe),
         measured=data.measured,
         scores=_scores(info),

@@ -17,6 +17,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 RECIPES = Path(__file__).parent / "recipes"
 LENGTH = 101  # of the sequences in the ChIP-seq files
 OWNER = "shiftsmooth"  # the Hub organisation that holds the catalog's repositories
+SPACE = f"{OWNER}/explorer"  # where the explorer runs there
 
 Scores = Mapping[str, Mapping[str, float]]
 

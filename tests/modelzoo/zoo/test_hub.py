@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, constants
 from safetensors.torch import save
 
 import modelzoo
@@ -457,6 +457,11 @@ def test_loading_takes_under_a_second(tiny):
 
 
 # The card
+
+
+def test_card_links_the_explorer(tiny):
+    link = f"[the explorer]({constants.ENDPOINT}/spaces/shiftsmooth/explorer)"
+    assert link in model_card(tiny.info).text
 
 
 def test_card_carries_valid_metadata_and_scores(tiny, tmp_path):
