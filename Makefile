@@ -29,6 +29,7 @@ bench: .venv/ready
 	  --benchmark-json .venv/bench-$(DEVICE).json --benchmark-columns min,median --benchmark-sort name
 	$(BIN)/python benchmarks/report.py .venv/bench-$(DEVICE).json $(REPORT).md
 	$(BIN)/python benchmarks/costs.py --device $(DEVICE)
+	$(BIN)/python benchmarks/scan.py benchmarks/SCAN.md
 
 fuzz: .venv/ready
 	FUZZ_SECONDS=3600 $(PYTEST) tests/hostile/test_fuzz.py
@@ -39,6 +40,7 @@ dist: .venv/ready
 	set -e; for python in $(PYTHONS); do .ci/smoke $$python dist/*; done
 
 docs: .venv/docs
+	$(BIN)/python docs/tools/screenshot.py
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build
 	@echo "docs/_build/index.html"
 

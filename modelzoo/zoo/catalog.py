@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -18,6 +19,7 @@ LENGTH = 101  # of the sequences in the ChIP-seq files
 # Who holds the catalog's repositories on the Hub. None: nobody yet, so that nobody is sent there.
 # Set it once `python -m modelzoo.zoo.build publish --owner OWNER` has uploaded them.
 OWNER: str | None = None
+SPACE = "explorer"  # the owner's Space, where the explorer runs
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -60,6 +62,20 @@ class ModelInfo:
         if "length" in self.config:
             return int(self.config["length"])
         return LENGTH if self.recipe.get("data") else None
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The data sets, or the simulation, that it was trained on: its tasks or its experts'."""
+        experts = self.config.get("experts", {}).values()
+        tasks = dict.fromkeys(task for expert in experts for task in expert["tasks"])
+        return tuple(tasks) or self.tasks
+
+    @property
+    def own_auc(self) -> float | None:
+        """The mean ROC AUC on the test sets of what it was trained on; None where there is none."""
+        own = [self.scores[name].get("roc_auc") for name in self.sets if name in self.scores]
+        known = [auc for auc in own if auc is not None]
+        return fmean(known) if known else None
 
     @property
     def file(self) -> str:
