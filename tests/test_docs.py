@@ -716,6 +716,51 @@ def test_the_search_works_from_a_file(site, word, found, tmp_path):
         assert found in [Path(page).name for page in pages_found], results[:1000]
 
 
+UNREACHABLE = """() => {
+  const found = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} wide`);
+  const scrolls = box => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
+  for (const shown of document.querySelectorAll("article :is(pre, table, img, math)")) {
+    const reached = shown.scrollWidth <= shown.clientWidth + 1 || shown.tagName === "math";
+    if (reached && shown.getBoundingClientRect().right <= innerWidth + 1) continue;
+    let box = shown;
+    while (box && !scrolls(box)) box = box.parentElement;
+    if (!box) found.push(`${shown.tagName}: ${shown.textContent.trim().slice(0, 40)}`);
+  }
+  return found;
+}"""
+CUT = (
+    "() => [...document.querySelectorAll('pre')].filter(p => p.scrollWidth > p.clientWidth).length"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_every_page_fits_a_phone_and_a_desk(site, width, scheme):
+    pytest.importorskip("playwright.sync_api")
+    from tests.support.explorer import browser
+
+    found = {}
+    with browser() as chromium:
+        page = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        ).new_page()
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        for path in sorted(site.rglob("*.html")):
+            page.goto(path.as_uri())
+            if problems := page.evaluate(UNREACHABLE) + said:
+                found[str(path.relative_to(site))] = problems
+            said.clear()
+            if path.name == "commands.html" and width == 1400:
+                assert page.evaluate(CUT) == 0
+    assert found == {}
+
+
 def test_nothing_is_left_of_the_place_it_was_written_in():
     for page in [*PAGES, *DOCS.glob("*.py"), ROOT / "CHANGELOG.md"]:
         text = page.read_text(encoding="utf-8")

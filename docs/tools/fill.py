@@ -377,7 +377,10 @@ def demoted(report: str) -> str:
 def command_table() -> str:
     """Returns every command of the command line with the first sentence of its help."""
     rows = [
-        {"command": f"`shiftsmooth {' '.join(words)}`", "what": text}
+        {
+            "command": f"`shiftsmooth {' '.join(words)}`",
+            "what": re.sub(r"(?<![`\w-])--[\w-]+", r"`\g<0>`", text),  # or it becomes a dash
+        }
         for words, text in pages.commands()
         if words != ["train"]
     ]
