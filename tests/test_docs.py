@@ -660,6 +660,17 @@ def test_the_site_is_built_without_a_warning_and_links_lead_somewhere(site):
 
 
 @pytest.mark.slow
+def test_every_tutorial_can_be_downloaded(site):
+    links = re.findall(
+        r'href="(_downloads/[^"]+\.ipynb)"', (site / "index.html").read_text("utf-8")
+    )
+    tutorials = {path.name for path in (DOCS / "tutorials").glob("*.ipynb")}
+    assert {Path(link).name for link in links} == tutorials
+    for link in links:
+        assert json.loads((site / link).read_text("utf-8"))["cells"]
+
+
+@pytest.mark.slow
 def test_the_site_needs_no_network(site):
     for name in ("index", "how", "api/shiftsmooth"):
         text = (site / f"{name}.html").read_text(encoding="utf-8")
