@@ -144,7 +144,7 @@ def pages_with_python():
     """Each page whose Python runs; those that search motifs or train on the way are slow."""
     for page in PAGES:
         if code(page, "python"):
-            slow = [pytest.mark.slow] if page.stem in ("motifs", "recipes") else []
+            slow = [pytest.mark.slow] if page.stem in ("README", "motifs", "recipes") else []
             yield pytest.param(page, id=page.stem, marks=slow)
 
 

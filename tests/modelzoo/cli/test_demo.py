@@ -1,3 +1,7 @@
+import pytest
+
+
+@pytest.mark.slow
 def test_demo_shows_where_to_look(shiftsmooth, tmp_path):
     from modelzoo.architectures.moe import MixtureOfExperts
 
