@@ -70,6 +70,13 @@ def attribute(
     spread: Annotated[
         bool, typer.Option("--spread", help="Also the standard deviation over shifts.")
     ] = False,
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality/--no-quality",
+            help="Say in quality.json how far the run can be trusted, at a tenth of its cost.",
+        ),
+    ] = True,
     seed: SeedOption = 0,
     top: Annotated[int, typer.Option(help="How many sequences to draw.", min=0)] = 20,
     genome: GenomeOption = None,
@@ -116,6 +123,7 @@ def attribute(
             center=center,
             exclude=exclude,
             spread=spread,
+            quality=quality,
             formats=[name for name in chosen if name != "hits"],
             about={"model": model, "command": shlex.join(["shiftsmooth", *where.command])},
             batch_size=batch_size,
