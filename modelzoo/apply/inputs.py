@@ -41,24 +41,28 @@ def at_least(name: str, value: int | None, least: int) -> None:
         raise ValueError(f"{name}: expected {least} or more, got {value}")
 
 
-def module(model: str | Path | nn.Module, device: str | torch.device | None) -> nn.Module:
+def module(model: str | Path | nn.Module | Named, device: str | torch.device | None) -> nn.Module:
     """Return a model, in eval mode.
 
     Args:
-        model: The model itself, or what `modelzoo.zoo.adapters.load_any` takes.
-        device: Where it is to be; None leaves a model where it is.
+        model: The model itself, what `modelzoo.zoo.adapters.load_any` takes, or `Named`.
+        device: Where it is to be; None leaves a model where it is. A `Named` tells its own.
     """
+    if isinstance(model, Named):
+        return model.load()
     if isinstance(model, nn.Module):
         return wrap((model if device is None else model.to(device)).eval())
     return load_any(model, device=device or "cpu")
 
 
-def trained_width(model: str | Path | nn.Module) -> int | None:
+def trained_width(model: str | Path | nn.Module | Named) -> int | None:
     """Return the length that a catalog model was trained on; None for others.
 
     Args:
         model: A name of the catalog, or any other model.
     """
+    if isinstance(model, Named):
+        model = model.name
     if isinstance(model, nn.Module) or str(model) not in catalog.list_models():
         return None
     return catalog.info(str(model)).length

@@ -276,9 +276,6 @@ BatchOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Start anew where the folder holds another run.")
 ]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes; one per core by default.")
-]
 GenomeOption = Annotated[
     Path | None,
     typer.Option(

@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from ..shifts import Numbers
+from .ends import ConvAtEnd, windows_last
+from .sliding import largest_of_rows, sliding
 from .windows import HALF, NotShareable, Windows, windows_in
 
 
@@ -132,17 +135,14 @@ def _same_everywhere(value: Any, x: Windows) -> bool:
 def _align(tensors: list[Windows]) -> list[Windows] | None:
     """The windows, with strips and maps that cover the same positions; None if they cannot."""
     first = tensors[0]
-    moves = [{a - b for a, b in zip(x.starts, first.starts)} for x in tensors]
-    if any(
-        len(move) > 1 or x.maps != first.maps or x.width != first.width
-        for x, move in zip(tensors, moves)
-    ):
+    distances = [x.places.distance(first.places) for x in tensors]
+    places = [distance for distance in distances if distance is not None]
+    if len(places) < len(tensors) or any(x.width != first.width for x in tensors):
         return None
     left, right = (max(widths) for widths in zip(*(x.ends for x in tensors)))
     width, axis = first.width, first.axis
     if left + right >= width:
         return None
-    places = [move.pop() for move in moves]
     low = min(places)
     length = min(x.shared.size(axis) - (place - low) for x, place in zip(tensors, places))
     if all(
@@ -155,7 +155,7 @@ def _align(tensors: list[Windows]) -> list[Windows] | None:
             x.shared.narrow(axis, place - low, length),
             x.piece(0, left) if left else None,
             x.piece(width - right, width) if right else None,
-            starts=[start - (place - low) for start in x.starts],
+            places=x.places.later(low - place),
         )
         for x, place in zip(tensors, places)
     ]
@@ -328,9 +328,22 @@ def _matmul(input: Any, other: Any) -> Any:
 
 
 def _slide(
-    x: Windows, extent: int, stride: int, function: Callable[[Tensor], Tensor]
+    x: Windows,
+    extent: int,
+    stride: int,
+    function: Callable[[Tensor], Tensor],
+    at_end: Callable[[Windows, int, int], Tensor | None] = lambda x, low, high: None,
 ) -> Windows | Any:
-    """`function`, which sees `extent` positions and steps by `stride`, without padding."""
+    """`function`, which sees `extent` positions and steps by `stride`, without padding.
+
+    Args:
+        x: The windows.
+        extent: The positions that it sees at once.
+        stride: How far it steps.
+        function: Takes a part.
+        at_end: Gives the same of two positions of all windows, if it knows a way without writing
+            them out.
+    """
     width, axis = x.width, x.axis
     if extent > width:
         return NotImplemented
@@ -338,26 +351,30 @@ def _slide(
     new_width = (width - extent) // stride + 1
     new_left = -(-left // stride)
     new_right = new_width - 1 - (width - right - extent) // stride
-    maps = sorted({(g, start % stride) for g, start in zip(x.maps, x.starts)})
+    sources, places = x.places.strided(stride)
     length = x.shared.size(axis)
-    if new_left + new_right >= new_width or len(maps) * length >= len(x.starts) * width:
+    if new_left + new_right >= new_width or places.maps * length >= places.count * width:
         return NotImplemented
     shared = x.shared
-    if stride > 1 or len(maps) > 1:
+    if stride > 1 or places.maps > 1:
         # Zeros behind make the maps equally long; no window reaches them.
         nothing = shared.new_zeros(())
         shape = list(shared.shape)
         shape[axis] = stride - 1
         longer = torch.cat((shared, nothing.expand(shape)), axis)
-        padded = longer.unflatten(0, (max(x.maps) + 1, -1))
-        shared = torch.cat([padded[g].narrow(axis, r, length) for g, r in maps])
+        padded = longer.unflatten(0, (x.places.maps, -1))
+        shared = torch.cat([padded[g].narrow(axis, r, length) for g, r in sources])
+
+    def strip(low: int, high: int) -> Tensor:
+        found = at_end(x, low, high)
+        return function(x.piece(low, high)) if found is None else found
+
     last = (new_width - 1) * stride + extent
     return x.like(
         function(shared),
-        function(x.piece(0, (new_left - 1) * stride + extent)) if new_left else None,
-        function(x.piece((new_width - new_right) * stride, last)) if new_right else None,
-        maps=[maps.index((g, start % stride)) for g, start in zip(x.maps, x.starts)],
-        starts=[start // stride for start in x.starts],
+        strip(0, (new_left - 1) * stride + extent) if new_left else None,
+        strip((new_width - new_right) * stride, last) if new_right else None,
+        places=places,
         width=new_width,
     )
 
@@ -367,7 +384,11 @@ def _grow(x: Windows, before: Tensor | None, after: Tensor | None) -> Windows:
 
     def joined(*strips: Tensor | None) -> Tensor | None:
         given = [strip for strip in strips if strip is not None]
-        return torch.cat(given, x.axis) if len(given) > 1 else given[0] if given else None
+        if len(given) < 2:
+            return given[0] if given else None
+        if x.axis == 2 and any(strip.dim() == 3 and strip.stride(0) == 1 for strip in given):
+            return windows_last(torch.cat([windows_last(strip) for strip in given]))
+        return torch.cat(given, x.axis)
 
     ahead = 0 if before is None else before.size(x.axis)
     behind = 0 if after is None else after.size(x.axis)
@@ -375,7 +396,7 @@ def _grow(x: Windows, before: Tensor | None, after: Tensor | None) -> Windows:
         x.shared,
         joined(before, x.left),
         joined(x.right, after),
-        starts=[start - ahead for start in x.starts],
+        places=x.places.later(-ahead),
         width=x.width + ahead + behind,
     )
 
@@ -386,9 +407,10 @@ def _pad(x: Windows, before: int, after: int, value: float) -> Windows:
     def constant(width: int) -> Tensor | None:
         if not width:
             return None
-        shape = list(x.shared.shape)
-        shape[0], shape[x.axis] = len(x.starts) * (x.shared.size(0) // (max(x.maps) + 1)), width
-        return x.shared.new_full(shape, value)
+        shape = [1] * x.shared.dim()
+        whole = _shape(x)
+        whole[x.axis] = width
+        return x.shared.new_full(shape, value).expand(whole)  # the same memory for all windows
 
     return _grow(x, constant(before), constant(after))
 
@@ -403,7 +425,7 @@ def _crop(x: Windows, low: int, high: int) -> Windows | Any:
         x.shared,
         x.left.narrow(x.axis, low, new_left) if x.left is not None and new_left else None,
         x.right.narrow(x.axis, 0, new_right) if x.right is not None and new_right else None,
-        starts=[start + low for start in x.starts],
+        places=x.places.later(low),
         width=high - low,
     )
 
@@ -440,12 +462,51 @@ def _conv(
         return NotImplemented
     run = F.conv1d if dims == 1 else F.conv2d
     others = [before for before, _ in sides]
+
+    def at_end(x: Windows, low: int, high: int) -> Tensor | None:
+        if dims == 2 or groups > 1:
+            return None
+        return _conv_at_end(x, low, high, weight, bias, strides[0], dilations[0])
+
     return _slide(
         _pad(input, *here, 0.0),
         extents[place],
         strides[place],
         lambda part: run(part, weight, bias, strides, others, dilations, groups),
+        at_end,
     )
+
+
+def _conv_at_end(
+    x: Windows,
+    low: int,
+    high: int,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    dilation: int,
+) -> Tensor | None:
+    """A convolution of positions `low` to `high` of evenly spaced windows, strip included."""
+    starts = x.places.starts[0]
+    if not isinstance(starts, range) or starts.step < 1 or len(x.shared) > 1:
+        return None
+    left, right = x.ends
+    end = x.left if low == 0 else x.right
+    first, last = max(low, left), min(high, x.width - right)  # what is on the map
+    if end is None or first >= last or high - low - (last - first) != end.size(2):
+        return None
+    region = x.shared[0].narrow(1, starts[0] + first, starts[-1] - starts[0] + last - first)
+    found = ConvAtEnd.apply(
+        windows_last(end),
+        region,
+        weight.detach(),
+        None if bias is None else bias.detach(),
+        low == 0,
+        starts.step,
+        stride,
+        dilation,
+    )
+    return windows_last(found)
 
 
 @operation("conv1d")
@@ -669,8 +730,8 @@ def _flip(input: Windows, *sizes: Any, dims: Any = None) -> Any:
     if x.axis not in counted:
         return x
     length = x.shared.size(x.axis)
-    starts = [length - start - x.width for start in x.starts]
-    return x.like(x.shared, x.right, x.left, starts=starts)
+    places = x.places.mapped(lambda start: length - start - x.width)
+    return x.like(x.shared, x.right, x.left, places=places)
 
 
 def _spread(positional: tuple, named: Any) -> tuple:
@@ -796,34 +857,15 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
     elif not dtype.is_floating_point:
         return NotImplemented
     left, right = x.ends
-    order: list[int] = []
     pieces: list[tuple[Tensor, ...]] = []
-    for one_map, members in x.by_map():
-        one_map = one_map.movedim(axis, -1)
-        starts = [x.starts[s] for s in members]
-        first, last = min(starts), max(starts)
-        low, high = last + left, first + x.width - right
-        if low >= high:
-            return NotImplemented
-        order += members
-        steps = [start - first for start in starts]
-        before, after = one_map[..., first + left : low].flip(-1), one_map[..., high:]
-        core = _pool_all(one_map[..., low:high], kind)
-        counts = [last - first - step for step in steps]
-        pieces.append(
-            (
-                *_leading(before, counts, kind, prefer_last=True),
-                *(pool.expand(len(members), *pool.shape) for pool in core),
-                *_leading(after[..., : last - first], steps, kind),
-            )
-        )
-    inner = [torch.cat(piece) for piece in zip(*pieces)]
-    if order != sorted(order):
-        back = sorted(range(len(order)), key=order.__getitem__)
-        inner = [piece[back] for piece in inner]
-    inner = [piece.flatten(0, 1) for piece in inner]
+    for one_map, starts in zip(x.by_map(), x.places.starts):
+        found = _of_map(one_map.movedim(axis, -1), starts, left, x.width - right, kind)
+        if found is NotImplemented:
+            return found
+        pieces.append(found)
+    inner = [x.places.in_order(rows).flatten(0, 1) for rows in zip(*pieces)]
     strips = [
-        [] if end is None else list(_pool_all(end.movedim(axis, -1), kind))
+        [] if end is None else list(_pool_strip(end.movedim(axis, -1), kind))
         for end in (x.left, x.right)
     ]
     pools = strips[0] + inner + strips[1]
@@ -833,6 +875,42 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
         result = result / x.width
     result = result.to(dtype)
     return result.unsqueeze(axis) if keepdim else result
+
+
+def _pool_strip(region: Tensor, kind: str) -> tuple[Tensor, ...]:
+    """The same as `_pool_all`; fast where a strip's windows are next to each other in memory."""
+    strides = region.stride()
+    order = sorted(range(region.dim()), key=lambda d: -strides[d])
+    if kind == "amax" or order[0] != region.dim() - 1:
+        return _pool_all(region, kind)
+    rows = region.permute(order)
+    pool = largest_of_rows(rows) if kind == "max" else rows.sum(0)
+    return (pool.permute([order.index(d) - 1 for d in range(region.dim() - 1)]),)
+
+
+def _of_map(region: Tensor, starts: Numbers, low: int, high: int, kind: str) -> Any:
+    """The pools over positions `low` to `high` of the windows on a map: (windows, rows, ...).
+
+    Several pools per window, which together are over all of its positions, in their order.
+    """
+    first, last = min(starts), max(starts)
+    if isinstance(starts, range) and low < high:
+        step = abs(starts.step)
+        pools = sliding(region[..., first + low : last + high], high - low, step, kind)
+        pools = tuple(pool.movedim(-1, 0) for pool in pools)
+        return pools if starts.step > 0 else tuple(pool.flip(0) for pool in pools)
+    left, right = last + low, first + high  # what all windows hold
+    if left >= right:
+        return NotImplemented
+    steps = [start - first for start in starts]
+    before, after = region[..., first + low : left].flip(-1), region[..., right:]
+    counts = [last - first - step for step in steps]
+    core = _pool_all(region[..., left:right], kind)
+    return (
+        *_leading(before, counts, kind, prefer_last=True),
+        *(pool.expand(len(starts), *pool.shape) for pool in core),
+        *_leading(after[..., : last - first], steps, kind),
+    )
 
 
 def _pool_all(region: Tensor, kind: str) -> tuple[Tensor, ...]:
@@ -885,7 +963,9 @@ def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
     Among equal largest values `max` gives the gradient to the first, `amax` a share to each.
     """
     if kind in ("sum", "mean"):
-        return torch.stack(pools).sum(0)
+        return sum(pools[1:], pools[0])
+    if kind == "max" and pools[0].dim() == 2 and pools[0].stride(0) == 1:
+        return largest_of_rows(torch.stack([pool.T for pool in pools])).T
     stacked = torch.stack(pools)
     if kind == "max":
         return stacked.max(0).values
@@ -1082,8 +1162,7 @@ def _squeeze(input: Windows, dim: Any = None) -> Any:
     count = input.shared.dim()
     given = range(count) if dim is None else dim if isinstance(dim, tuple | list) else (dim,)
     dims = {d % count for d in given}
-    rows = len(input.starts) * (input.shared.size(0) // (max(input.maps) + 1))
-    if (0 in dims and rows == 1) or (input.axis in dims and input.width == 1):
+    if (0 in dims and _shape(input)[0] == 1) or (input.axis in dims and input.width == 1):
         return NotImplemented
     gone = [d for d in dims - {0, input.axis} if input.shared.size(d) == 1]
     axis = input.axis - sum(d < input.axis for d in gone)
@@ -1111,7 +1190,7 @@ def _unflatten(input: Windows, dim: int, sizes: Any) -> Any:
 
 def _shape(x: Windows) -> list[int]:
     shape = list(x.shared.shape)
-    shape[0] = len(x.starts) * (x.shared.size(0) // (max(x.maps) + 1))
+    shape[0] = x.places.count * (x.shared.size(0) // x.places.maps)
     shape[x.axis] = x.width
     return shape
 

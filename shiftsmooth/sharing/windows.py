@@ -21,6 +21,9 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
+from ..shifts import Numbers
+from .places import Places
+
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -90,9 +93,8 @@ class Windows(Tensor):
         shared: (G * B, ..., M, ...), G maps of the batch.
         left: (S * B, ..., l, ...), the left strips, or None if there are none.
         right: (S * B, ..., r, ...), the right strips, or None.
-        maps: For each shift, which of the G maps its window lies on.
-        starts: For each shift, where on that map its window starts; a strip may cover what is
-            before the map.
+        places: On which of the G maps each window lies, and where it starts; a strip may cover
+            what is before the map.
         axis: The dimension of the sequence, 1 or more.
         width: The length W of a window.
         ordinary: The tensor that these windows have become, or None.
@@ -103,8 +105,7 @@ class Windows(Tensor):
     shared: Tensor
     left: Tensor | None
     right: Tensor | None
-    maps: list[int]
-    starts: list[int]
+    places: Places
     axis: int
     width: int
     ordinary: Tensor | None
@@ -117,14 +118,13 @@ class Windows(Tensor):
         shared: Tensor,
         left: Tensor | None,
         right: Tensor | None,
-        maps: list[int],
-        starts: list[int],
+        places: Places,
         axis: int,
         width: int,
     ) -> "Windows":
         """Windows of `width` positions, strips included, onto these parts."""
         shape = list(shared.shape)
-        shape[0] = len(starts) * (shared.size(0) // (max(maps) + 1))
+        shape[0] = places.count * (shared.size(0) // places.maps)
         shape[axis] = width
 
         def make() -> Windows:
@@ -132,7 +132,7 @@ class Windows(Tensor):
                 cls, shape, dtype=shared.dtype, device=shared.device
             )
             self.run, self.shared, self.left, self.right = run, shared, left, right
-            self.maps, self.starts, self.axis, self.width = maps, starts, axis, width
+            self.places, self.axis, self.width = places, axis, width
             self.ordinary = None
             Aliases().join(self)
             return self
@@ -143,9 +143,9 @@ class Windows(Tensor):
         return self
 
     @classmethod
-    def of(cls, run: Run, x: Tensor, starts: list[int], axis: int, width: int) -> "Windows":
+    def of(cls, run: Run, x: Tensor, starts: Numbers, axis: int, width: int) -> "Windows":
         """The windows of `width` positions along `axis` of `x` that begin at `starts`."""
-        return cls(run, x, None, None, [0] * len(starts), starts, axis, width)
+        return cls(run, x, None, None, Places.on_one_map(starts), axis, width)
 
     def like(
         self,
@@ -153,8 +153,7 @@ class Windows(Tensor):
         left: Tensor | None,
         right: Tensor | None,
         *,
-        starts: list[int] | None = None,
-        maps: list[int] | None = None,
+        places: Places | None = None,
         axis: int | None = None,
         width: int | None = None,
     ) -> "Windows":
@@ -164,8 +163,7 @@ class Windows(Tensor):
             shared,
             left,
             right,
-            self.maps if maps is None else maps,
-            self.starts if starts is None else starts,
+            self.places if places is None else places,
             self.axis if axis is None else axis,
             self.width if width is None else width,
         )
@@ -200,7 +198,7 @@ class Windows(Tensor):
         if other.needs_grad and not self.needs_grad:
             raise NotShareable("the model writes what has a gradient into what has none")
         self.shared, self.left, self.right = other.shared, other.left, other.right
-        self.maps, self.starts = other.maps, other.starts
+        self.places = other.places
 
     def piece(self, low: int, high: int) -> Tensor:
         """Positions `low` to `high` of every window, written out."""
@@ -228,30 +226,28 @@ class Windows(Tensor):
             self.aliases.write_out(self.ordinary)
         return self.ordinary
 
-    def by_map(self) -> list[tuple[Tensor, list[int]]]:
-        """Each of the maps (B, ..., M, ...), and which shifts have their window on it."""
-        maps = self.shared.unflatten(0, (max(self.maps) + 1, -1)).unbind()
-        return [(m, [s for s, i in enumerate(self.maps) if i == g]) for g, m in enumerate(maps)]
+    def by_map(self) -> tuple[Tensor, ...]:
+        """Each of the maps, (B, ..., M, ...)."""
+        return self.shared.unflatten(0, (self.places.maps, -1)).unbind()
 
     def _core(self, low: int, high: int) -> Tensor:
         rows: list[Tensor] = []
-        order: list[int] = []
-        for one_map, members in self.by_map():
-            starts = [self.starts[s] for s in members]
+        for one_map, starts in zip(self.by_map(), self.places.starts):
             first = min(starts)
             region = one_map.narrow(self.axis, first + low, max(starts) - first + high - low)
             # In float32 at least, since here the gradients of all shifts are summed.
             if region.dtype in HALF:
                 region = region.float()
             # (starts, B, ..., high - low, ...), without a copy
-            windows = region.unfold(self.axis, high - low, 1)
+            step = abs(starts.step) if isinstance(starts, range) else 1
+            windows = region.unfold(self.axis, high - low, step)
             windows = windows.movedim((self.axis, -1), (0, self.axis + 1))
-            rows.append(windows[[start - first for start in starts]])
-            order += members
-        stacked = rows[0] if len(rows) == 1 else torch.cat(rows)
-        if order != sorted(order):
-            stacked = stacked[sorted(range(len(order)), key=order.__getitem__)]
-        return stacked.flatten(0, 1).to(self.shared.dtype)
+            if not isinstance(starts, range):
+                windows = windows[[start - first for start in starts]]
+            elif starts.step < 0:
+                windows = windows.flip(0)
+            rows.append(windows)
+        return self.places.in_order(rows).flatten(0, 1).to(self.shared.dtype)
 
     @classmethod
     def __torch_function__(
