@@ -22,6 +22,7 @@ from .attribution import ShiftSmooth
 from .audit import Break, audit
 from .layer import LayerShiftSmooth
 from .metrics import faithfulness
+from .quality import explained
 
 NEEDED_BELOW = 0.95  # correlation of the gradient with itself in a moved window
 SATURATED = 0.01  # a larger N that adds less stability than this is not worth its gradients
@@ -222,7 +223,7 @@ def _checked(
     for m in range(-reach, reach + 1):
         x = window(m)
         with torch.no_grad():
-            outputs[m] = _at(model(x, *args), target)
+            outputs[m] = explained(model(x, *args), target).double()
         start = time.perf_counter()
         plain = explainer.attribute(x, target, args or None, shifts=[0], dim=dim)
         seconds += (time.perf_counter() - start) / (2 * reach + 1)
@@ -319,14 +320,6 @@ def _quantiles(values: Tensor) -> tuple[float, float, float]:
     return float(values.median()), float(values.quantile(0.95)), float(values.max())
 
 
-def _at(output: Tensor, target: Any) -> Tensor:
-    """The explained output, one number per example."""
-    if output.dim() == 1 or target is None:
-        return output.reshape(len(output)).double()
-    index = target if isinstance(target, tuple) else (target,)
-    return output[(slice(None), *index)].double()
-
-
 def _first_rows(arg: Any, batch: int, count: int) -> Any:
     return arg[:count] if isinstance(arg, Tensor) and arg.dim() and len(arg) == batch else arg
 
@@ -346,7 +339,7 @@ def _on_the_other_strand(
     model: Callable[..., Tensor], x: Tensor, args: tuple, target: Any, spread: float
 ) -> float:
     with torch.no_grad():
-        forward, reverse = (_at(model(s, *args), target) for s in (x, x.flip(1, 2)))
+        forward, reverse = (explained(model(s, *args), target).double() for s in (x, x.flip(1, 2)))
     return _median((forward - reverse).abs() / spread)
 
 
@@ -388,7 +381,7 @@ def _mutated(model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], targe
             else a
             for a in args
         ]
-        effects[:, position] = _at(model(mutants, *rows), target)
+        effects[:, position] = explained(model(mutants, *rows), target).double()
     return effects - effects.mean(0)
 
 

@@ -274,10 +274,10 @@ def quality(
     again, mutated, summed = (
         kept[evenly(len(kept), count)] for count in (budget.again, budget.mutated, budget.summed)
     )
-    constant = _constant(outputs[kept])
+    constant, dead_outputs = constant_outputs(outputs[kept], target)
     spread = float(outputs[kept][:, target].double().std(correction=0)) if len(kept) else 0.0
     sizes = contributions[kept].double().abs().sum(1)
-    unlike = _unlike(x[kept])
+    unlike, unusual = unlike_others(x[kept])
     told = [str(names[row]) if names else str(row) for row in kept.tolist()]
     dead = tuple(str(tasks[t]) if tasks else str(t) for t in constant)
     few = "A tenth of this run is too little for it; a run of more sequences has it."
@@ -296,17 +296,63 @@ def quality(
                 float((sizes <= SATURATED * spread).double().mean()) if len(kept) else None,
                 len(kept),
             ),
-            measure("constant outputs", _share(constant, outputs, target, len(kept)), len(kept)),
-            measure(
-                "unlike the others",
-                len(unlike) / len(kept) if len(kept) >= COMPARED else None,
-                len(kept),
-                "Too few sequences to say what is usual.",
-            ),
+            dead_outputs,
+            unusual,
         ),
         constant=dead,
         unlike=tuple((told[row], what) for row, what in sorted(unlike.items())[:20]),
     )
+
+
+def of_shifts(
+    contributions: Explain, predict: Explain, X: Tensor, result: Tensor, max_shift: int
+) -> Quality:
+    """Return what `shift_smooth` says about its result for X; its outputs are predicted here.
+
+    Args:
+        contributions: From sequences and the numbers of their rows to contributions (b, L).
+        predict: The same, to the explained output (b,).
+        X: All sequences, (N, letters, L).
+        result: (N, letters, L), hypothetical or not.
+        max_shift: N.
+    """
+    cost = 3 * GRADIENT  # as far as windows share; where they do not, all takes as much longer
+    run = len(X) * cost
+    rows = evenly(len(X), min(SAMPLE, int(SHARE * run / 4)))
+    x = X[rows].float().cpu()
+    outputs = torch.empty(len(x), 1)
+    for part in torch.arange(len(x)).split(32):
+        with torch.no_grad():
+            outputs[part, 0] = predict(x[part], rows[part])
+    return quality(
+        lambda given, numbers: contributions(given, rows[numbers]),
+        lambda given, numbers: predict(given, rows[numbers]),
+        x,
+        (result[rows].float() * x).sum(1),
+        outputs,
+        run=0.75 * run,
+        cost=cost,
+        names=[str(row) for row in rows.tolist()],
+        setup=2 * GRADIENT * (2 * max_shift + 1),
+    )
+
+
+def explained(outputs: Tensor, target: object) -> Tensor:
+    """Return the explained output, one number per example, of a model's.
+
+    Args:
+        outputs: (B, ...).
+        target: As for `ShiftSmooth.attribute`.
+    """
+    if target is None or outputs.dim() == 1:
+        return outputs.reshape(len(outputs))
+    if isinstance(target, list | Tensor) and len(torch.as_tensor(target).reshape(-1)) > 1:
+        columns = torch.tensor([each if isinstance(each, tuple) else (each,) for each in target])
+        return outputs[(torch.arange(len(outputs)), *columns.T)]
+    if isinstance(target, list | Tensor):
+        target = target[0] if isinstance(target, list) else int(target)
+    index = target if isinstance(target, tuple) else (target,)
+    return outputs[(slice(None), *index)]
 
 
 def _explained_again(
@@ -389,25 +435,25 @@ def _incomplete(
     return (contributions[rows].double().cpu().sum(1) - expected).abs() / expected.abs()
 
 
-def _constant(outputs: Tensor) -> list[int]:
+def constant_outputs(outputs: Tensor, target: int = 0) -> tuple[list[int], Measure]:
+    """Return the columns of outputs (n, tasks) that are the same for every sequence, and how bad.
+
+    It is as bad as it can be where the explained one is among them.
+    """
     if len(outputs) < 2:
-        return []
+        return [], measure("constant outputs", None, why="There is one sequence only.")
     wide = outputs.double()
-    range_ = wide.amax(0) - wide.amin(0)
-    return (range_ <= 1e-6 * wide.abs().amax(0)).nonzero().flatten().tolist()
+    distance = wide.amax(0) - wide.amin(0)
+    found = (distance <= 1e-6 * wide.abs().amax(0)).nonzero().flatten().tolist()
+    share = 1.0 if target in found else len(found) / outputs.size(1)
+    return found, measure("constant outputs", share, len(outputs))
 
 
-def _share(constant: list[int], outputs: Tensor, target: int, count: int) -> float | None:
-    """The share of constant outputs; all, where the explained one is."""
-    if count < 2:
-        return None
-    return 1.0 if target in constant else len(constant) / outputs.size(1)
-
-
-def _unlike(x: Tensor) -> dict[int, str]:
-    """Rows whose letters are unusual among these, and in what."""
+def unlike_others(x: Tensor) -> tuple[dict[int, str], Measure]:
+    """Return the rows of sequences whose letters are unusual among these, and in what."""
     if len(x) < COMPARED:
-        return {}
+        why = "Too few sequences to say what is usual."
+        return {}, measure("unlike the others", None, why=why)
     known = x.double().amax(1) == 1
     letters = x.double().mul(known[:, None]).sum(2) / known.sum(1, keepdim=True).clamp(min=1)
     pairs = torch.einsum("nal,nbl->nab", x[..., :-1].double(), x[..., 1:].double()).flatten(1)
@@ -423,4 +469,4 @@ def _unlike(x: Tensor) -> dict[int, str]:
         far = distance.abs() if what == "share of G and C" else distance
         for row in (far > UNUSUAL * scale).nonzero().flatten().tolist():
             found.setdefault(row, what)
-    return found
+    return found, measure("unlike the others", len(found) / len(x), len(x))

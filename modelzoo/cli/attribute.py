@@ -21,6 +21,7 @@ from modelzoo.cli.options import (
     InputOption,
     ModelOption,
     OverwriteOption,
+    QualityOption,
     SeedOption,
     SequencesArgument,
     TrackOption,
@@ -70,13 +71,7 @@ def attribute(
     spread: Annotated[
         bool, typer.Option("--spread", help="Also the standard deviation over shifts.")
     ] = False,
-    quality: Annotated[
-        bool,
-        typer.Option(
-            "--quality/--no-quality",
-            help="Say in quality.json how far the run can be trusted, at a tenth of its cost.",
-        ),
-    ] = True,
+    quality: QualityOption = True,
     seed: SeedOption = 0,
     top: Annotated[int, typer.Option(help="How many sequences to draw.", min=0)] = 20,
     genome: GenomeOption = None,
