@@ -347,11 +347,16 @@ def _against_mutagenesis(
     model: Callable[..., Tensor], x: Tensor, args: tuple, target: Any, maps: tuple[Tensor, Tensor]
 ) -> tuple[float, float] | None:
     """Rank correlation of each map with what every substitution does to the output, medians."""
-    if not bool(((x == 0) | (x == 1)).all()) or maps[0].shape[2] != x.shape[2]:
+    if not bool(((x == 0) | (x == 1)).all()):
         return None
+    cut = (x.shape[2] - maps[0].shape[2]) // 2  # what flanked windows do not all hold
+    places = range(cut, x.shape[2] - cut)
     rows = range(min(MUTATED, len(x)))
     effects = torch.stack(
-        [_mutated(model, x[i], [_one_row(a, len(x), i) for a in args], target) for i in rows]
+        [
+            _mutated(model, x[i], [_one_row(a, len(x), i) for a in args], target, places)
+            for i in rows
+        ]
     )
     before, after = (
         _median(faithfulness(m[: len(effects)] - m[: len(effects)].mean(1, keepdim=True), effects))
@@ -367,12 +372,14 @@ def _one_row(arg: Any, batch: int, row: int) -> Any:
 
 
 @torch.no_grad()
-def _mutated(model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], target: Any) -> Tensor:
-    """The output with each letter at each position, less the mean over the letters, (4, L)."""
-    letters, length = x.shape
-    effects = torch.empty(letters, length, dtype=torch.double, device=x.device)
+def _mutated(
+    model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], target: Any, places: range
+) -> Tensor:
+    """The output with each letter at each of the places, less the mean over the letters."""
+    letters = len(x)
+    effects = torch.empty(letters, len(places), dtype=torch.double, device=x.device)
     letter = torch.eye(letters, dtype=x.dtype, device=x.device)
-    for position in range(length):
+    for column, position in enumerate(places):
         mutants = x.repeat(letters, 1, 1)
         mutants[..., position] = letter
         rows = [
@@ -381,7 +388,7 @@ def _mutated(model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], targe
             else a
             for a in args
         ]
-        effects[:, position] = explained(model(mutants, *rows), target).double()
+        effects[:, column] = explained(model(mutants, *rows), target).double()
     return effects - effects.mean(0)
 
 
