@@ -21,7 +21,7 @@ from torch import nn
 
 from modelzoo.apply import inputs
 from modelzoo.architectures.weights import checksum
-from modelzoo.attribution.quality import Quality, sampled, write_quality
+from modelzoo.attribution.quality import FILE, Quality, sampled, write_quality
 from modelzoo.attribution.quality import quality as quality_of
 from modelzoo.errors import working
 from modelzoo.files import sha256
@@ -167,7 +167,8 @@ def scan(
     """
     folder = Path(output)
     tracks = Tracks(*(folder / f"{name}.bw" for name in _NAMES))
-    if not overwrite and (there := [path for path in tracks if path.exists()]):
+    made = [*tracks, *([folder / FILE] if quality else [])]
+    if not overwrite and (there := [path for path in made if path.exists()]):
         raise FileExistsError(f"output: {there[0]} exists; expected another folder, or overwrite")
     width = width or inputs.trained_width(model)
     if width is None:
