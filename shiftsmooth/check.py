@@ -46,6 +46,9 @@ class Check:
         smoothed: The same for ShiftSmooth with `max_shift`, or the largest N tried.
         stability: For each N tried, the correlation over distances 1 to 3: on the half of the
             examples that N was chosen on, and on the other half.
+        varying: Share of the gradient's power that differs between windows, so that averaging over
+            them removes it: 0 for an equivariant model.
+        predicted: For each N tried, the stability that the gradients of single windows predict.
         breaks: The functions of the model that break shift equivariance, in order.
         total_stride: How many positions of the input make one of the coarsest map.
         mutagenesis: Rank correlation with in-silico mutagenesis of the gradient and of
@@ -63,6 +66,8 @@ class Check:
     gradient: dict[int, float]
     smoothed: dict[int, float]
     stability: dict[int, tuple[float, float]]
+    varying: float
+    predicted: dict[int, float]
     breaks: tuple[Break, ...]
     total_stride: int
     mutagenesis: tuple[float, float] | None
@@ -269,6 +274,8 @@ def _checked(
         gradient={s: kept(0, s) for s in far},
         smoothed={s: kept(n or chosen, s) for s in far},
         stability=stability,  # type: ignore[arg-type]
+        varying=_varying(maps),
+        predicted=_predicted(maps, max_shift, near),
         breaks=layers.breaks,
         total_stride=layers.total_stride,
         mutagenesis=_against_mutagenesis(model, window(0), args, target, compared)
@@ -286,6 +293,37 @@ def _halves(half: int) -> tuple[slice, slice]:
 
 def _smooth(maps: dict[int, Tensor], s: int, n: int) -> Tensor:
     return torch.stack([maps[s + m] for m in range(-n, n + 1)]).mean(0)
+
+
+def _varying(maps: dict[int, Tensor]) -> float:
+    """Share of the gradients' power that is not that of their mean over windows, the median.
+
+    The mean of M windows keeps one M-th of what differs between them, which is put back.
+    """
+    count = len(maps)
+    power = torch.stack([m.double().flatten(1).square().sum(1) for m in maps.values()]).mean(0)
+    mean = torch.stack([m.double().flatten(1) for m in maps.values()]).mean(0)
+    common = mean.square().sum(1)
+    shares = torch.where(power > 0, (1 - common / power) * count / (count - 1), torch.nan)
+    return min(1.0, _median(shares))
+
+
+def _predicted(maps: dict[int, Tensor], max_shift: int, near: Sequence[int]) -> dict[int, float]:
+    """Stability of ShiftSmooth from c(d), the mean correlation of windows that are d apart.
+
+    Were all windows' gradients as large, the means over n in -N..N at windows s apart correlate by
+    sum_ab c(s + a - b) / sum_ab c(a - b).
+    """
+    c = []
+    for d in range(2 * max_shift + max(near) + 1):
+        pairs = [_correlations(maps[m], maps[m + d]) for m in maps if m + d in maps]
+        c.append(float(torch.cat(pairs).nanmean()))
+    found = {}
+    for n in range(max_shift + 1):
+        gaps = [a - b for a in range(-n, n + 1) for b in range(-n, n + 1)]
+        of = {s: sum(c[abs(s + gap)] for gap in gaps) for s in (0, *near)}
+        found[n] = sum(of[s] / of[0] for s in near) / len(near)
+    return found
 
 
 def _moved_back(plain: Any, length: int, m: int, cut: int) -> Tensor:

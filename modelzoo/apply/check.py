@@ -70,7 +70,7 @@ def check(
     x = columns(codes).to(place)
     target = task_index(loaded.tasks, task)
     edges = "flanks" if flank else "circular"
-    found = shiftsmooth.check(
+    told = shiftsmooth.check(
         loaded, x, target=target, max_shift=max_shift, moved=MOVED, edges=edges
     )
-    return found, loaded, x[..., flank : x.size(2) - flank]
+    return told, loaded, x[..., flank : x.size(2) - flank]

@@ -64,10 +64,15 @@ def write_check_page(folder: Path, found: Check, figure: Figure, model: str) -> 
     page.heading("Which N")
     page.table(
         _table("stability", "Correlation of maps after moves by 1 to 3 positions.", [
-            {"N": str(n), "sequences that choose N": _told(a), "the other half": _told(b)}
+            {"N": str(n), "sequences that choose N": _told(a), "the other half": _told(b),
+             "predicted": _told(found.predicted[n])}
             for n, (a, b) in found.stability.items()
         ])
     )  # fmt: skip
+    page.paragraph(
+        f"Of the gradient's power, {found.varying:.0%} differs between windows. The prediction "
+        "comes from the gradients of single windows alone."
+    )
     page.heading("What changes")
     facts = {
         "gradients": f"{found.gradients} without sharing",
