@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 import modelzoo
 from modelzoo.apply.alleles import Scoring
 from modelzoo.attribution.quality import read_quality
 from tests.support import variants as support
-from tests.support.variants import GENOME, MAX_SHIFT, WIDTH, Network, Symmetric
+from tests.support.variants import GENOME, MAX_SHIFT, WIDTH, Network, Symmetric, by_hand
 
 
 @pytest.fixture
@@ -37,6 +38,25 @@ def test_windows_and_strands_that_disagree_are_found(scored):
     sample = table.iloc[np.arange(200) * len(table) // 200]
     certain = (sample.effect_one.abs() > 2 * sample.spread_one).mean()
     assert found["certain signs"].value == pytest.approx(certain, abs=1e-4)
+
+
+def test_window_stability_is_the_correlation_of_windows_cut_by_hand_with_their_mean(scored):
+    table, folder = scored(Network())
+    found = read_quality(folder)
+    count = found["window stability"].count
+    rows = table.iloc[np.arange(count) * len(table) // count]
+    effects = []
+    for row in rows.itertuples():
+        outputs = by_hand(Network(), row.chrom, row.pos, row.ref, row.alt)[..., 0]
+        effects.append(outputs[:, 1] - outputs[:, 0])  # (windows, strands)
+    effects = np.stack(effects)
+    mean = effects.mean((1, 2))
+    each = [np.corrcoef(window, mean)[0, 1] for window in effects.mean(2).T]
+    assert found["window stability"].value == pytest.approx(np.median(each), abs=1e-4)
+    strands = np.corrcoef(effects.mean(1).T)[0, 1]
+    assert found["strand agreement"].value == pytest.approx(strands, abs=1e-4)
+    middle = spearmanr(effects[:, MAX_SHIFT, 0], mean).statistic
+    assert found["mutagenesis"].value == pytest.approx(middle, abs=1e-4)
 
 
 def test_a_model_of_both_strands_has_perfect_strand_agreement(scored):
