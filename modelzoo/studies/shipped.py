@@ -61,11 +61,11 @@ MIXTURES = {
     "moe-mixed": (("deepbind", "tower", "danq-expert"), GateParams(precision="bfloat16", epochs=8)),
 }
 FURTHER = tuple(name for name in sets("train") if name not in FACTORS)
-NOT_YET = ("FOXA1",)  # whose experts are still to be trained
 SPECIFIC = "specific"  # what the names of experts end in that know other factors' peaks
 # One expert per factor: ARID3A's is that of HepG2, the paper's.
 TWELVE = tuple(name for name in sets("train") if "-" not in name)
 MOE12 = "moe-12"
+NOT_YET = (model_name("deepbind", "FOXA1", SPECIFIC), MOE12)  # still to be trained
 MOE12_PARAMS = GateParams(precision="bfloat16", per_factor=2500, shuffles=2)
 
 
@@ -80,8 +80,7 @@ def trainings() -> dict[str, Callable[..., Path]]:
             train = partial(train_expert, factor, architecture=architecture)
             every[model_name(architecture, factor)] = train
     for name in FURTHER:
-        if name not in NOT_YET:
-            every |= _further(name)
+        every |= _further(name)
     for kind, (architectures, params) in MIXTURES.items():
         every[model_name(kind, *FACTORS)] = partial(
             _train_mixture, [model_name(kind, f) for kind in architectures for f in FACTORS], params
@@ -91,14 +90,14 @@ def trainings() -> dict[str, Callable[..., Path]]:
         every[model_name(baseline, *FACTORS)] = partial(train_baseline, baseline)
     for source in (*simulations(), *FACTORS):
         every[model_name("argminn", source)] = partial(train_argminn, source)
+    twelve = [model_name("deepbind", factor) for factor in TWELVE]
+    every[MOE12] = partial(_train_mixture, twelve, MOE12_PARAMS)
     return every
 
 
-def candidates() -> dict[str, Callable[..., Path]]:
-    """Return the trainings of models that the catalog does not hold yet, in their order."""
-    every = {name: train for source in NOT_YET for name, train in _further(source).items()}
-    twelve = [model_name("deepbind", factor) for factor in TWELVE]
-    return {**every, MOE12: partial(_train_mixture, twelve, MOE12_PARAMS)}
+def _shipped() -> list[str]:
+    """Return the models that the catalog holds, in the order of their trainings."""
+    return [name for name in trainings() if name not in NOT_YET]
 
 
 def _further(name: str) -> dict[str, Callable[..., Path]]:
@@ -130,8 +129,8 @@ def train(runs: Path, names: Sequence[str] = ()) -> None:
         runs: A folder for each of them is made there.
         names: The models; all by default.
     """
-    every = {**trainings(), **candidates()}
-    for name in names or trainings():
+    every = trainings()
+    for name in names or _shipped():
         folder = _train_once(every[name], runs / name)
         ship(folder)
         noted = json.loads((folder / "training.json").read_text(encoding="utf-8"))
@@ -220,7 +219,7 @@ def judge(
     """
     rows = []
     simulated = {model_name("argminn", source): source for source in simulations()}
-    for name in names or trainings():
+    for name in names or _shipped():
         info = catalog.info(name)
         model, scores = _load(info, runs), dict(info.scores)
         row: dict[str, Any] = {"model": name, "validation": info.recipe["validation_auc"]}
@@ -291,7 +290,7 @@ def main() -> None:
     if arguments.step == "train":
         return train(arguments.runs, arguments.names)
     if arguments.step == "candidates":
-        return train(arguments.runs, list(candidates()))
+        return train(arguments.runs, NOT_YET)
     if arguments.step == "calibrate":
         return calibrate(arguments.names)
     for row in judge(arguments.runs, arguments.names):
