@@ -22,6 +22,7 @@ from .attribution import ShiftSmooth
 from .audit import Break, audit
 from .layer import LayerShiftSmooth
 from .metrics import faithfulness
+from .quality import explained
 
 NEEDED_BELOW = 0.95  # correlation of the gradient with itself in a moved window
 SATURATED = 0.01  # a larger N that adds less stability than this is not worth its gradients
@@ -45,6 +46,9 @@ class Check:
         smoothed: The same for ShiftSmooth with `max_shift`, or the largest N tried.
         stability: For each N tried, the correlation over distances 1 to 3: on the half of the
             examples that N was chosen on, and on the other half.
+        varying: Share of the gradient's power that differs between windows, so that averaging over
+            them removes it: 0 for an equivariant model.
+        predicted: For each N tried, the stability that the gradients of single windows predict.
         breaks: The functions of the model that break shift equivariance, in order.
         total_stride: How many positions of the input make one of the coarsest map.
         mutagenesis: Rank correlation with in-silico mutagenesis of the gradient and of
@@ -62,6 +66,8 @@ class Check:
     gradient: dict[int, float]
     smoothed: dict[int, float]
     stability: dict[int, tuple[float, float]]
+    varying: float
+    predicted: dict[int, float]
     breaks: tuple[Break, ...]
     total_stride: int
     mutagenesis: tuple[float, float] | None
@@ -222,7 +228,7 @@ def _checked(
     for m in range(-reach, reach + 1):
         x = window(m)
         with torch.no_grad():
-            outputs[m] = _at(model(x, *args), target)
+            outputs[m] = explained(model(x, *args), target).double()
         start = time.perf_counter()
         plain = explainer.attribute(x, target, args or None, shifts=[0], dim=dim)
         seconds += (time.perf_counter() - start) / (2 * reach + 1)
@@ -268,6 +274,8 @@ def _checked(
         gradient={s: kept(0, s) for s in far},
         smoothed={s: kept(n or chosen, s) for s in far},
         stability=stability,  # type: ignore[arg-type]
+        varying=_varying(maps),
+        predicted=_predicted(maps, max_shift, near),
         breaks=layers.breaks,
         total_stride=layers.total_stride,
         mutagenesis=_against_mutagenesis(model, window(0), args, target, compared)
@@ -285,6 +293,37 @@ def _halves(half: int) -> tuple[slice, slice]:
 
 def _smooth(maps: dict[int, Tensor], s: int, n: int) -> Tensor:
     return torch.stack([maps[s + m] for m in range(-n, n + 1)]).mean(0)
+
+
+def _varying(maps: dict[int, Tensor]) -> float:
+    """Share of the gradients' power that is not that of their mean over windows, the median.
+
+    The mean of M windows keeps one M-th of what differs between them, which is put back.
+    """
+    count = len(maps)
+    power = torch.stack([m.double().flatten(1).square().sum(1) for m in maps.values()]).mean(0)
+    mean = torch.stack([m.double().flatten(1) for m in maps.values()]).mean(0)
+    common = mean.square().sum(1)
+    shares = torch.where(power > 0, (1 - common / power) * count / (count - 1), torch.nan)
+    return min(1.0, _median(shares))
+
+
+def _predicted(maps: dict[int, Tensor], max_shift: int, near: Sequence[int]) -> dict[int, float]:
+    """Stability of ShiftSmooth from c(d), the mean correlation of windows that are d apart.
+
+    Were all windows' gradients as large, the means over n in -N..N at windows s apart correlate by
+    sum_ab c(s + a - b) / sum_ab c(a - b).
+    """
+    c = []
+    for d in range(2 * max_shift + max(near) + 1):
+        pairs = [_correlations(maps[m], maps[m + d]) for m in maps if m + d in maps]
+        c.append(float(torch.cat(pairs).nanmean()))
+    found = {}
+    for n in range(max_shift + 1):
+        gaps = [a - b for a in range(-n, n + 1) for b in range(-n, n + 1)]
+        of = {s: sum(c[abs(s + gap)] for gap in gaps) for s in (0, *near)}
+        found[n] = sum(of[s] / of[0] for s in near) / len(near)
+    return found
 
 
 def _moved_back(plain: Any, length: int, m: int, cut: int) -> Tensor:
@@ -319,14 +358,6 @@ def _quantiles(values: Tensor) -> tuple[float, float, float]:
     return float(values.median()), float(values.quantile(0.95)), float(values.max())
 
 
-def _at(output: Tensor, target: Any) -> Tensor:
-    """The explained output, one number per example."""
-    if output.dim() == 1 or target is None:
-        return output.reshape(len(output)).double()
-    index = target if isinstance(target, tuple) else (target,)
-    return output[(slice(None), *index)].double()
-
-
 def _first_rows(arg: Any, batch: int, count: int) -> Any:
     return arg[:count] if isinstance(arg, Tensor) and arg.dim() and len(arg) == batch else arg
 
@@ -346,7 +377,7 @@ def _on_the_other_strand(
     model: Callable[..., Tensor], x: Tensor, args: tuple, target: Any, spread: float
 ) -> float:
     with torch.no_grad():
-        forward, reverse = (_at(model(s, *args), target) for s in (x, x.flip(1, 2)))
+        forward, reverse = (explained(model(s, *args), target).double() for s in (x, x.flip(1, 2)))
     return _median((forward - reverse).abs() / spread)
 
 
@@ -354,11 +385,16 @@ def _against_mutagenesis(
     model: Callable[..., Tensor], x: Tensor, args: tuple, target: Any, maps: tuple[Tensor, Tensor]
 ) -> tuple[float, float] | None:
     """Rank correlation of each map with what every substitution does to the output, medians."""
-    if not bool(((x == 0) | (x == 1)).all()) or maps[0].shape[2] != x.shape[2]:
+    if not bool(((x == 0) | (x == 1)).all()):
         return None
+    cut = (x.shape[2] - maps[0].shape[2]) // 2  # what flanked windows do not all hold
+    places = range(cut, x.shape[2] - cut)
     rows = range(min(MUTATED, len(x)))
     effects = torch.stack(
-        [_mutated(model, x[i], [_one_row(a, len(x), i) for a in args], target) for i in rows]
+        [
+            _mutated(model, x[i], [_one_row(a, len(x), i) for a in args], target, places)
+            for i in rows
+        ]
     )
     before, after = (
         _median(faithfulness(m[: len(effects)] - m[: len(effects)].mean(1, keepdim=True), effects))
@@ -374,12 +410,14 @@ def _one_row(arg: Any, batch: int, row: int) -> Any:
 
 
 @torch.no_grad()
-def _mutated(model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], target: Any) -> Tensor:
-    """The output with each letter at each position, less the mean over the letters, (4, L)."""
-    letters, length = x.shape
-    effects = torch.empty(letters, length, dtype=torch.double, device=x.device)
+def _mutated(
+    model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], target: Any, places: range
+) -> Tensor:
+    """The output with each letter at each of the places, less the mean over the letters."""
+    letters = len(x)
+    effects = torch.empty(letters, len(places), dtype=torch.double, device=x.device)
     letter = torch.eye(letters, dtype=x.dtype, device=x.device)
-    for position in range(length):
+    for column, position in enumerate(places):
         mutants = x.repeat(letters, 1, 1)
         mutants[..., position] = letter
         rows = [
@@ -388,7 +426,7 @@ def _mutated(model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], targe
             else a
             for a in args
         ]
-        effects[:, position] = _at(model(mutants, *rows), target)
+        effects[:, column] = explained(model(mutants, *rows), target).double()
     return effects - effects.mean(0)
 
 

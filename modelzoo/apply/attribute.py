@@ -21,6 +21,8 @@ from modelzoo.apply import inputs
 from modelzoo.apply.inputs import Named
 from modelzoo.architectures.weights import checksum
 from modelzoo.attribution.methods import METHODS, Method, finished, raw_maps
+from modelzoo.attribution.quality import Quality, sampled, write_quality
+from modelzoo.attribution.quality import quality as quality_of
 from modelzoo.attribution.spread import spread as deviation
 from modelzoo.errors import working
 from modelzoo.files import sha256
@@ -59,6 +61,7 @@ def attribute(
     center: Center | None = None,
     exclude: str | Path | None = None,
     spread: bool = False,
+    quality: bool = True,
     formats: Sequence[str] = ("npz",),
     about: Mapping[str, str] | None = None,
     device: str | torch.device | None = None,
@@ -90,6 +93,8 @@ def attribute(
         center: `"summit"` or `"middle"`; by default the summit where the file has one.
         exclude: A file of regions; windows that overlap one are left out.
         spread: Whether to write the standard deviation over shifts too; only by `"shiftsmooth"`.
+        quality: Whether to write what the run says about itself, `quality.json`, from a sample
+            that takes a tenth of the run's model evaluations at most.
         formats: Names in `modelzoo.tracks.formats.FORMATS`, to write besides.
         about: What is to be said of the run in the files, such as the command.
         device: Where the model runs; where it is, by default.
@@ -182,6 +187,8 @@ def attribute(
                     file.write(start, *explained.of(loaded, codes[start : start + rows]))
             for name in formats:
                 FORMATS[name](file)
+            found_quality = _quality(file, loaded, explained, names, codes) if quality else None
+            write_quality(file.path.parent, found_quality)
             for name in file.not_finite():
                 cause = "has attributions or logits that are not finite numbers"
                 reject(ValueError(f"{name!r} {cause}"))
@@ -241,6 +248,29 @@ class _Explained:
         if self.spread is not None:
             arrays.append(deviation(model, x, self.target, self.spread))
         return [array.cpu().numpy() for array in arrays]
+
+
+def _quality(
+    file: AttributionsFile, model: Any, how: _Explained, names: Sequence[str], codes: np.ndarray
+) -> Quality:
+    """Return what a finished run says about itself."""
+    rows = sampled(len(codes))
+    with h5py.File(file.path) as whole:
+        contributions, outputs = (
+            torch.from_numpy(whole[key][rows]) for key in ("projected", "logits")
+        )
+    return quality_of(
+        model,
+        columns(codes[rows]).to(next(model.parameters()).device),
+        how.target,
+        how.method,
+        run=len(codes),
+        contributions=contributions,
+        outputs=outputs,
+        names=[names[row] for row in rows],
+        tasks=file.tasks,
+        seed=how.seed,
+    )
 
 
 def _part(

@@ -17,6 +17,7 @@ from modelzoo.zoo.adapters import named, task_index
 from shiftsmooth.check import Check
 
 EXAMPLES = 48  # sequences that are looked at, at most
+MOVED = 5  # how far the window moves
 RANDOM_LENGTH = 200  # where neither a file nor the catalog tells
 
 
@@ -32,7 +33,9 @@ def check(
     seed: int = 0,
     reject: Reject = refuse,
 ) -> tuple[Check, nn.Module, Tensor]:
-    """Return what `shiftsmooth.check` finds, the model and the sequences it was asked with.
+    """Return what `shiftsmooth.check` finds, the model and the windows it was asked with.
+
+    Where intervals come with their genome, windows move over what lies there; others are rolled.
 
     Args:
         model: Any model, as for `modelzoo.predict`.
@@ -47,6 +50,10 @@ def check(
     """
     loaded: Any = inputs.module(model, device)
     trained = inputs.trained_width(model)
+    known = width or trained
+    flank = max_shift + MOVED if genome is not None and known is not None else 0
+    if known is not None and flank:
+        width = known + 2 * flank  # a genome has what lies beyond a window
     if sequences is None:
         length = width or trained or RANDOM_LENGTH
         rng = np.random.default_rng(seed)
@@ -58,8 +65,12 @@ def check(
         if len(rows) < 2:
             raise ValueError(f"sequences: expected two of one length at least, got {len(rows)}")
         codes = np.stack(rows)
-    named(loaded, codes.shape[1])
+    named(loaded, codes.shape[1] - 2 * flank)
     place = next((p.device for p in loaded.parameters()), torch.device("cpu"))
     x = columns(codes).to(place)
     target = task_index(loaded.tasks, task)
-    return shiftsmooth.check(loaded, x, target=target, max_shift=max_shift), loaded, x
+    edges = "flanks" if flank else "circular"
+    told = shiftsmooth.check(
+        loaded, x, target=target, max_shift=max_shift, moved=MOVED, edges=edges
+    )
+    return told, loaded, x[..., flank : x.size(2) - flank]

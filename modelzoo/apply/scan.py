@@ -21,6 +21,8 @@ from torch import nn
 
 from modelzoo.apply import inputs
 from modelzoo.architectures.weights import checksum
+from modelzoo.attribution.quality import FILE, Quality, sampled, write_quality
+from modelzoo.attribution.quality import quality as quality_of
 from modelzoo.errors import working
 from modelzoo.files import sha256
 from modelzoo.jobs import CELLS, Where
@@ -118,6 +120,7 @@ def scan(
     regions: str | Path | Iterable[Interval] | None = None,
     task: str | int | None = None,
     strands: int = 2,
+    quality: bool = True,
     device: str | torch.device | None = None,
     where: Where | None = None,
     overwrite: bool = False,
@@ -141,6 +144,8 @@ def scan(
         regions: A file of intervals, or intervals: the bases to scan; all by default.
         task: The name or number of the output; the first by default.
         strands: 2 averages over both strands.
+        quality: Whether to write what single windows say about the scan, `quality.json`, from a
+            sample that takes a tenth of the scan's model evaluations at most.
         device: Where the model runs; where it is, by default.
         where: Where the parts are done, by default in this process. Returns None for a job of many.
         overwrite: Replace the bigWigs that `output` holds.
@@ -162,7 +167,8 @@ def scan(
     """
     folder = Path(output)
     tracks = Tracks(*(folder / f"{name}.bw" for name in _NAMES))
-    if not overwrite and (there := [path for path in tracks if path.exists()]):
+    made = [*tracks, *([folder / FILE] if quality else [])]
+    if not overwrite and (there := [path for path in made if path.exists()]):
         raise FileExistsError(f"output: {there[0]} exists; expected another folder, or overwrite")
     width = width or inputs.trained_width(model)
     if width is None:
@@ -190,8 +196,34 @@ def scan(
         if where.part is not None:
             return None
         merge(parts, intervals, sizes, tracks)
+        write_quality(folder, _quality(loaded, job, intervals) if quality else None)
         shutil.rmtree(folder / CELLS)
     return tracks
+
+
+def _quality(model: nn.Module, job: Scanning, intervals: Sequence[Interval]) -> Quality:
+    """Return what a sample of windows says about their gradients, before these are averaged."""
+    bases = sum(interval.width for interval in intervals)
+    ends = np.cumsum([interval.width for interval in intervals])
+    windows = []
+    with Genome(job.genome) as genome:
+        for base in sampled(bases):
+            number = int(np.searchsorted(ends, base, "right"))
+            held = intervals[number]
+            start = min(held.end - int(ends[number]) + base, genome.size(held.chrom) - job.width)
+            if start >= 0:
+                windows.append(Interval(held.chrom, start, start + job.width))
+        sequences = [genome.sequence(window) for window in windows]
+    codes = encode(sequences) if windows else np.empty((0, job.width), np.uint8)
+    kept = np.flatnonzero((codes != AMBIGUOUS).any(1))
+    return quality_of(
+        model,
+        columns(codes[kept]).to(next((p.device for p in model.parameters()), torch.device("cpu"))),
+        job.target,
+        run=bases // job.width,  # windows share, so that a scan may cost no more than these do
+        names=[str(windows[row]) for row in kept],
+        tasks=model.tasks,  # type: ignore[arg-type]
+    )
 
 
 def chunks(

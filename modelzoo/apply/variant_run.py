@@ -40,6 +40,7 @@ MADE = (
     "effects.vcf.gz",
     CELLS,
     "attributions",
+    "quality.json",
 )
 PART = 1 << 17  # positions of stretches in a part
 NUMBERS = 1 << 22  # outputs of windows in a part, at most
@@ -196,19 +197,23 @@ class VariantRun:
                 cost=len(alleles),
             )
 
-    def merge(self, about: Mapping[str, str]) -> DataFrame:
-        """Write the tables and the VCF file; all parts have to be done.
-
-        Args:
-            about: What is to be said of the run in the Parquet file.
-        """
+    def numbers(self) -> np.ndarray:
+        """Return the statistics of all alleles, (alleles, tasks, 5); all parts have to be done."""
         found = [np.empty((0, len(self.tasks), len(STATISTICS)))]
         for part in self.parts:
             content = part.read()
             if content is None:
                 raise WorkError(f"{part.path}: expected a part that is done; do all of them first")
             found.append(np.load(io.BytesIO(content)))
-        numbers = np.concatenate(found)
+        return np.concatenate(found)
+
+    def merge(self, about: Mapping[str, str]) -> DataFrame:
+        """Write the tables and the VCF file; all parts have to be done.
+
+        Args:
+            about: What is to be said of the run in the Parquet file.
+        """
+        numbers = self.numbers()
         finite = np.asarray(np.isfinite(numbers[..., :4]).all((1, 2)))
         places = [
             (v, a)

@@ -11,7 +11,9 @@ from torch import nn
 
 from modelzoo.apply.inputs import Named
 from modelzoo.apply.variant_maps import write_maps
+from modelzoo.apply.variant_quality import variant_quality
 from modelzoo.apply.variant_run import VariantRun
+from modelzoo.attribution.quality import write_quality
 from modelzoo.errors import working
 from modelzoo.jobs import CELLS, Where
 from modelzoo.sequences import Reject, refuse
@@ -30,6 +32,7 @@ def variants(
     max_shift: int = 5,
     width: int | None = None,
     attributions: bool = False,
+    quality: bool = True,
     about: Mapping[str, str] | None = None,
     device: str | None = None,
     where: Where | None = None,
@@ -68,6 +71,8 @@ def variants(
         max_shift: N: windows have the variant up to N positions off their middle.
         width: Of a window; by default the length that a model of the catalog was trained on.
         attributions: Whether to attribute both alleles too, see `variant_maps.write_maps`.
+        quality: Whether to write what the run says about itself, `quality.json`, from a sample
+            that takes a tenth of the run's model evaluations at most.
         about: What is to be said of the run in the files, such as the command.
         device: Where the model runs; where it is, by default.
         where: Where the parts are done, by default in this process. Returns None for a job of many.
@@ -117,6 +122,12 @@ def variants(
         if where.part is not None:
             return None
         table = run.merge(about or {})
+        write_quality(
+            run.folder,
+            variant_quality(run.scoring, run.alleles, run.numbers(), run.tasks)
+            if quality
+            else None,
+        )
         if attributions:
             write_maps(run, overwrite)
     return table

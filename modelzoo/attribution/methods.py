@@ -51,6 +51,8 @@ class Method:
         finish: Applied to the (corrected) maps and x.
         at_once: How many sequences one call is given; by default as many as fill a batch with
             their copies.
+        baseline: Where corrected contributions sum to the output's difference from a baseline:
+            what the baseline has everywhere.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Method:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     finish: Callable[[Tensor, Tensor], Tensor] = lambda maps, x: maps
     at_once: int | None = None
+    baseline: float | None = None
 
     @property
     def title(self) -> str:
@@ -112,6 +115,7 @@ def register(
     copies: Callable[[Mapping[str, Any]], int] = lambda parameters: 1,
     finish: Callable[[Tensor, Tensor], Tensor] = lambda maps, x: maps,
     at_once: int | None = None,
+    baseline: float | None = None,
 ) -> Callable[[Callable[..., Explain]], Callable[..., Explain]]:
     """Return a decorator that puts a method into `METHODS`.
 
@@ -121,12 +125,13 @@ def register(
         copies: See `Method.cost`.
         finish: See `Method`.
         at_once: See `Method`.
+        baseline: See `Method`.
     """
 
     def decorate(make: Callable[..., Explain]) -> Callable[..., Explain]:
         declared = inspect.signature(make).parameters.values()
         defaults = {p.name: p.default for p in declared if p.kind is p.KEYWORD_ONLY}
-        METHODS[name] = Method(name, title, make, copies, defaults, finish, at_once)
+        METHODS[name] = Method(name, title, make, copies, defaults, finish, at_once, baseline)
         return make
 
     return decorate
@@ -148,7 +153,12 @@ def _smoothgrad(
     return _seeded(partial(method.attribute, target=target, abs=False, **options))
 
 
-@register("integrated-gradients", "Integrated Gradients", copies=lambda p: p["steps"])
+@register(
+    "integrated-gradients",
+    "Integrated Gradients",
+    copies=lambda p: p["steps"],
+    baseline=UNKNOWN,
+)
 def _integrated(model: nn.Module, target: int, *, steps: int = STEPS) -> Explain:
     method = IntegratedGradients(model, multiply_by_inputs=False)
     return unseeded(partial(method.attribute, target=target, baselines=UNKNOWN, n_steps=steps))
@@ -194,6 +204,7 @@ def _shiftsmooth(model: nn.Module, target: int, *, max_shift: int = MAX_SHIFT) -
     "shiftsmooth-ig",
     "ShiftSmooth N={max_shift} over IG",
     copies=lambda p: (2 * p["max_shift"] + 1) * p["steps"],
+    baseline=UNKNOWN,
 )
 def _shiftsmooth_integrated(
     model: nn.Module, target: int, *, max_shift: int = MAX_SHIFT, steps: int = STEPS

@@ -21,6 +21,7 @@ from modelzoo.cli.options import (
     InputOption,
     ModelOption,
     OverwriteOption,
+    QualityOption,
     SeedOption,
     SequencesArgument,
     TrackOption,
@@ -70,6 +71,7 @@ def attribute(
     spread: Annotated[
         bool, typer.Option("--spread", help="Also the standard deviation over shifts.")
     ] = False,
+    quality: QualityOption = True,
     seed: SeedOption = 0,
     top: Annotated[int, typer.Option(help="How many sequences to draw.", min=0)] = 20,
     genome: GenomeOption = None,
@@ -116,6 +118,7 @@ def attribute(
             center=center,
             exclude=exclude,
             spread=spread,
+            quality=quality,
             formats=[name for name in chosen if name != "hits"],
             about={"model": model, "command": shlex.join(["shiftsmooth", *where.command])},
             batch_size=batch_size,

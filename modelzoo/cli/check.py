@@ -47,6 +47,12 @@ def check(
     layout: InputOption = None,
     track: TrackOption = None,
     bins: BinsOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", file_okay=False, help="A folder for a page, index.html, check.json."
+        ),
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(dir_okay=False, help="A file for everything, as JSON.")
     ] = None,
@@ -62,6 +68,8 @@ def check(
     """Tell whether a model needs ShiftSmooth, with which N, and what in the model is the reason."""
     from modelzoo.apply.check import check as run
     from modelzoo.files import write_atomically
+    from modelzoo.reports.check import write_check_page
+    from modelzoo.zoo.adapters import task_index
     from shiftsmooth.plot import plot_shifts
 
     loaded = load(model, device, weights=weights, input=layout, track=track, bins=bins)
@@ -81,8 +89,14 @@ def check(
         console.print(f"  {broken}", soft_wrap=True, markup=False, highlight=False)
     if json is not None:
         write_atomically(json, f"{found.to_json()}\n".encode())
-    if picture is not None:
-        plot_shifts(module, x[0], 0, max_shift=found.max_shift or None).savefig(picture)
+    if picture is not None or output is not None:
+        target = task_index(module.tasks, task)  # type: ignore[arg-type]
+        figure = plot_shifts(module, x[0], target, max_shift=found.max_shift or None)
+        if picture is not None:
+            figure.savefig(picture)
+        if output is not None:
+            page = write_check_page(output, found, figure, model)
+            errors.print(f"see {page}")
     if rejects.count:
         errors.print(f"{rejects}")
     if exit_code and found.needed:

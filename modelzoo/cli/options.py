@@ -273,6 +273,13 @@ BatchOption = Annotated[
     int | None,
     typer.Option(min=1, help="The most sequences at once; by default, what fits their length."),
 ]
+QualityOption = Annotated[
+    bool,
+    typer.Option(
+        "--quality/--no-quality",
+        help="Say in quality.json how far the run can be trusted, at a tenth of its cost.",
+    ),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Start anew where the folder holds another run.")
 ]

@@ -13,6 +13,7 @@ from modelzoo.cli.options import (
     DeviceOption,
     InputOption,
     ModelOption,
+    QualityOption,
     TrackOption,
     WeightsOption,
     argument,
@@ -58,6 +59,7 @@ def scan(
         str | None, typer.Option(help="The output, by name or number; the first by default.")
     ] = None,
     strands: Annotated[int, typer.Option(min=1, max=2, help="2 averages over both strands.")] = 2,
+    quality: QualityOption = True,
     weights: WeightsOption = None,
     layout: InputOption = None,
     track: TrackOption = None,
@@ -85,6 +87,7 @@ def scan(
         regions=regions,
         task=task,
         strands=strands,
+        quality=quality,
         where=where,
         overwrite=overwrite,
         progress=errors.is_terminal,

@@ -14,6 +14,7 @@ from modelzoo.cli.options import (
     InputOption,
     ModelOption,
     OverwriteOption,
+    QualityOption,
     TrackOption,
     WeightsOption,
     argument,
@@ -78,6 +79,7 @@ def variants(
             "--attributions", help="Also maps of REF, of ALT and their difference, for one task."
         ),
     ] = False,
+    quality: QualityOption = True,
     weights: WeightsOption = None,
     layout: InputOption = None,
     track: TrackOption = None,
@@ -105,6 +107,7 @@ def variants(
         max_shift=max_shift,
         width=width,
         attributions=attributions,
+        quality=quality,
         about={"model": model},  # not the command: files are the same whoever did which parts
         where=where,
         progress=errors.is_terminal,

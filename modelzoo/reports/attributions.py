@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelzoo.attribution.quality import read_quality
 from modelzoo.files import write_atomically
 from modelzoo.reports.browser import Shown, add_browser, add_logos
 from modelzoo.reports.figures import svg
 from modelzoo.reports.page import Page
+from modelzoo.reports.quality import add_quality
 from modelzoo.sequences import AMBIGUOUS
 from modelzoo.tracks.h5 import Attributed, AttributionsFile
 from shiftsmooth.plot import plot_logos
@@ -44,6 +46,10 @@ def write_attributions_page(
     page = Page("Attributions")
     told = ("method", "max_shift", "task")
     page.facts({"model": model, **{key: str(file.parameters[key]) for key in told}})
+    quality = read_quality(file.path.parent)
+    if quality is not None:
+        add_quality(page, quality)
+        page.heading("Sequences")
     output = str(file.about.get("output", "logit"))
     shown = []
     for rank, one in enumerate(file.top(top), start=1):

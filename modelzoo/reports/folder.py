@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from modelzoo.files import write_atomically
 from modelzoo.reports import figures
-from modelzoo.reports.page import Page
+from modelzoo.reports.page import QUICK_RUN, Page
 from modelzoo.reports.tables import Table
 
 _DIGITS = 6  # more than any statement needs, fewer than rounding in another order can touch
@@ -22,10 +22,13 @@ class Report(Page):
     Args:
         folder: Folder of the report, created if missing.
         title: Heading of the page.
+        quick: Whether it is of a quick run, which is said on top.
     """
 
-    def __init__(self, folder: Path, title: str) -> None:
+    def __init__(self, folder: Path, title: str, *, quick: bool) -> None:
         super().__init__(title)
+        if quick:
+            self.warning(QUICK_RUN)
         self.folder = folder
         for name in ("tables", "figures"):
             (folder / name).mkdir(parents=True, exist_ok=True)

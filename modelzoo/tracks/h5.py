@@ -29,7 +29,14 @@ from modelzoo.tracks.placed import columns
 from modelzoo.tracks.trial import refuse_damaged
 
 ROWS = 64  # sequences that are copied at once
-MADE = ("attributions.h5", "one_hot.npz", "hypothetical.npz", "index.html", "logos")
+MADE = (
+    "attributions.h5",
+    "one_hot.npz",
+    "hypothetical.npz",
+    "quality.json",
+    "index.html",
+    "logos",
+)
 _SLACK = 1 << 14  # bytes of an HDF5 file besides its data, at most
 _NAME = 48  # bytes that a name takes besides its letters, at most
 

@@ -153,3 +153,64 @@ def test_assert_shift_stable(pooled, strided, x):
 def test_bad_arguments_are_named(pooled, x, kwargs, message):
     with pytest.raises(ValueError, match=message):
         check(pooled, **{"X": x, **kwargs})
+
+
+def test_flanks_are_compared_with_mutagenesis_where_all_windows_are(strided):
+    torch.manual_seed(3)
+    flanked = F.one_hot(torch.randint(4, (6, 60 + 2 * 7)), 4).mT.float()
+    found = check(strided, flanked, max_shift=2, edges="flanks")
+    x = flanked[..., 7:-7]
+    ism = pytest.importorskip("tangermeme.saturation_mutagenesis")
+    from shiftsmooth.metrics import faithfulness
+
+    effects = ism.saturation_mutagenesis(
+        strided, x, target=0, hypothetical=True, device="cpu", fast=False, verbose=False
+    )
+    gradient = ShiftSmooth(strided).attribute(x, 0, max_shift=0)
+    pair = [(m - m.mean(1, keepdim=True))[..., 7:-7] for m in (gradient, effects)]
+    expected = faithfulness(*pair).median()
+    assert found.mutagenesis[0] == pytest.approx(float(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_n_is_half_the_known_stride_at_least(stride, x):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv1d(4, 16, 9, stride=stride), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(),
+        nn.Linear(16, 1),
+    ).eval()  # fmt: skip
+    found = check(model, x, max_shift=8)
+    assert found.total_stride == stride
+    assert found.needed
+    best = max(first for first, _ in found.stability.values())
+    enough = [n for n, (first, _) in found.stability.items() if first > best - 0.01]
+    assert found.max_shift == min(n for n in enough if n >= stride / 2)
+    assert found.stability[found.max_shift][1] > found.stability[0][1] + 0.1
+
+
+def test_an_equivariant_model_has_no_power_that_varies(x):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv1d(4, 8, 5, padding=2, padding_mode="circular"), nn.Softplus(),
+        nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 1),
+    ).eval()  # fmt: skip
+    found = check(model, x, max_shift=3)
+    assert found.varying == pytest.approx(0, abs=1e-6)
+    assert found.predicted == pytest.approx(dict.fromkeys(range(4), 1.0), abs=1e-6)
+
+
+def test_weights_drawn_anew_for_each_position_vary_in_all_their_power(x):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4 * 90, 1)).eval()
+    found = check(model, x, max_shift=3)
+    assert found.varying == pytest.approx(1, abs=0.15)
+    for n, predicted in found.predicted.items():
+        windows = 2 * n + 1
+        expected = sum(max(0, windows - s) for s in (1, 2, 3)) / 3 / windows
+        assert predicted == pytest.approx(expected, abs=0.1)
+
+
+def test_the_gain_is_predicted_from_the_gradients_of_single_windows(of_strided):
+    for n, measured in of_strided.stability.items():
+        assert of_strided.predicted[n] == pytest.approx(sum(measured) / 2, abs=0.05)
+    assert of_strided.predicted[6] > of_strided.predicted[0] + 0.2

@@ -395,3 +395,48 @@ def test_batches_go_to_the_gpu_and_the_result_and_the_model_come_back(model, X):
     torch.testing.assert_close(
         found, shift_smooth(model, X, [covariates(7)], device="cpu"), atol=1e-5, rtol=1e-4
     )
+
+
+def test_quality_comes_last_and_leaves_the_rest_as_it_is():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv1d(4, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+    X = torch.nn.functional.one_hot(torch.randint(4, (300, 20)), 4).mT.char()
+    plain = shift_smooth(model, X, max_shift=2, spread=True, device="cpu")
+    *found, quality = shift_smooth(model, X, max_shift=2, spread=True, quality=True, device="cpu")
+    assert all(a.equal(b) for a, b in zip(plain, found, strict=True))
+    stable = quality["window stability"]
+    assert stable.count >= 3 and -1 < stable.value < 0.999
+    assert quality["mutagenesis"].count > 0
+
+
+def test_quality_takes_a_tenth_of_the_evaluations_at_most():
+    class Counting(nn.Module):
+        count = 0
+
+        def forward(self, x):
+            self.count += len(x) * (3 if torch.is_grad_enabled() else 1)
+            return (x * weight).flatten(1).sum(1, keepdim=True).square()
+
+    torch.manual_seed(0)
+    weight = torch.randn(4, 20)
+    X = torch.nn.functional.one_hot(torch.randint(4, (400, 20)), 4).mT.char()
+    counts = []
+    for on in (False, True):
+        model = Counting()
+        shift_smooth(model, X, max_shift=2, quality=on, device="cpu")
+        counts.append(model.count)
+    assert counts[0] < counts[1] <= 1.1 * counts[0]
+
+
+def test_quality_knows_the_target_and_the_arguments_of_each_row():
+    class Shifted(nn.Module):
+        def forward(self, x, factor):
+            return torch.stack([x[:, 0, 3:5].sum(1), x[:, 1, 7:9].sum(1)], 1) * factor[:, None]
+
+    X = torch.nn.functional.one_hot(torch.randint(4, (300, 20)), 4).mT.char()
+    targets = [i % 2 for i in range(300)]
+    factor = torch.where(torch.arange(300) % 2 == 0, 1.0, -1.0)
+    _, known = shift_smooth(
+        Shifted(), X, [factor], targets, max_shift=0, quality=True, device="cpu"
+    )
+    assert known["mutagenesis"].value == 1

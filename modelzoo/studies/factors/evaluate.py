@@ -22,7 +22,6 @@ from modelzoo.datasets import chipseq
 from modelzoo.datasets.peaks import Peaks
 from modelzoo.files import sha256
 from modelzoo.reports.folder import Report, write_json
-from modelzoo.reports.page import QUICK_RUN
 from modelzoo.reports.tables import Row
 from modelzoo.studies.factors import figures, tables
 from modelzoo.studies.factors.experts import Judged, judge
@@ -103,9 +102,7 @@ def evaluate(
         settings: How much to measure, where neither `quick` nor its opposite fits.
     """
     chosen = settings or (QUICK if quick else Settings())
-    page = Report(Path(out), "ShiftSmooth model zoo: factors")
-    if quick:
-        page.warning(QUICK_RUN)
+    page = Report(Path(out), "ShiftSmooth model zoo: factors", quick=quick)
     page.paragraph(WHAT_IS_DISJOINT)
     sources = list(chipseq.sets("train"))
     sets = [judged_set(name) for name in (*sources, *chipseq.OOD_FACTORS)]

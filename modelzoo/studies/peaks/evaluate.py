@@ -26,7 +26,6 @@ import modelzoo
 from modelzoo.architectures.weights import checksum
 from modelzoo.jobs import CELLS, Where
 from modelzoo.reports.folder import Report, write_json
-from modelzoo.reports.page import QUICK_RUN
 from modelzoo.studies.peaks import report
 from modelzoo.studies.peaks.attributions import Attributions, evaluate_attributions
 from modelzoo.studies.peaks.paper import MIXTURE, is_published, published_name
@@ -102,9 +101,7 @@ def evaluate(
     """
     started = time.monotonic()
     chosen = settings or (QUICK if quick else Settings())
-    page = Report(Path(out), "ShiftSmooth model zoo: evaluation")
-    if quick:
-        page.warning(QUICK_RUN)
+    page = Report(Path(out), "ShiftSmooth model zoo: evaluation", quick=quick)
     zoo = _load(models, device)
     data = list(sets or [])
     if sets is None:

@@ -18,7 +18,6 @@ import torch
 from modelzoo.files import write_atomically
 from modelzoo.jobs import CELLS, Where
 from modelzoo.reports.folder import Report, write_json
-from modelzoo.reports.page import QUICK_RUN
 from modelzoo.studies.planted.measures import MEASURES, measurement
 from modelzoo.studies.planted.networks import KINDS, seeds, training
 from modelzoo.studies.planted.report import show
@@ -50,9 +49,7 @@ def evaluate(
         ValueError: `out` was made with other settings.
     """
     chosen = settings or dataclasses.replace(QUICK if quick else Settings(), seed=seed)
-    page = Report(Path(out), "ARGMINN on planted motifs")
-    if quick:
-        page.warning(QUICK_RUN)
+    page = Report(Path(out), "ARGMINN on planted motifs", quick=quick)
     folder = page.folder
     _claim(folder, chosen)
     trainings = [

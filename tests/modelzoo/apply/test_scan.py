@@ -1,5 +1,7 @@
 """Tracks of a small genome, against a loop over its windows."""
 
+import copy
+
 import numpy as np
 import pyBigWig
 import pytest
@@ -8,6 +10,7 @@ import torch
 from modelzoo.apply import scan as module
 from modelzoo.apply.scan import scan
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.attribution.quality import read_quality
 from modelzoo.errors import WorkError
 from modelzoo.sequences import Interval, one_hot
 from modelzoo.workers import Part
@@ -193,3 +196,17 @@ def test_numbers_that_are_not_finite_are_an_error(model, genome, tmp_path):
 def test_wrong_arguments_are_named(model, genome, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         scan(model, genome, tmp_path / "out", **options)
+
+
+def test_a_scan_says_how_far_it_can_be_trusted(model, genome, tmp_path):
+    model = copy.deepcopy(model).float()
+    for name in ("one", "two"):
+        scan(model, genome, tmp_path / name, step=5, width=WIDTH)
+    found = read_quality(tmp_path / "one")
+    assert 10 < found.sequences <= 200
+    assert found.constant == ()
+    assert found["saturated"].verdict == "good"
+    one, two = ((tmp_path / name / "quality.json").read_bytes() for name in ("one", "two"))
+    assert one == two
+    scan(model, genome, tmp_path / "one", step=5, width=WIDTH, quality=False, overwrite=True)
+    assert not (tmp_path / "one" / "quality.json").exists()

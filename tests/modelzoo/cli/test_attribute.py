@@ -26,6 +26,7 @@ def test_attribute_writes_scores_logos_and_a_page(tiny, shiftsmooth, peaks, tmp_
     logos = sorted(os.listdir(out / "logos"))
     assert len(logos) == 2 and {name[:4] for name in logos} == {"001_", "002_"}
     names = {"attributions.h5", "hypothetical.npz", "index.html", "logos", "one_hot.npz"}
+    names |= {"quality.json"}
     assert set(os.listdir(out)) == names
     page = (out / "index.html").read_text()
     assert page.count("<article ") == 2
@@ -108,7 +109,7 @@ def test_equal_runs_leave_equal_bytes(tiny, shiftsmooth, peaks, tmp_path, monkey
         found.append({str(path): path.read_bytes() for path in files})
         time.sleep(1.1)  # some formats know seconds
     assert found[0] == found[1]
-    assert {Path(name).suffix for name in found[0]} == {".h5", ".npz", ".html", ".svg"}
+    assert {Path(name).suffix for name in found[0]} == {".h5", ".npz", ".html", ".svg", ".json"}
 
 
 @pytest.mark.slow

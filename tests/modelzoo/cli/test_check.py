@@ -1,4 +1,5 @@
 import json
+import random
 
 import pytest
 
@@ -54,3 +55,32 @@ def test_one_sequence_is_too_few(shiftsmooth, mine, tmp_path):
     done = shiftsmooth("check", mine, fasta)
     assert done.code == 2
     assert "sequences: expected two of one length at least, got 1" in done.err
+
+
+def test_the_page_has_verdict_picture_layers_and_mutagenesis(shiftsmooth, mine, tmp_path):
+    done = shiftsmooth("check", mine, "--max-shift", 4, "-o", tmp_path / "out")
+    assert done.code == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    values = json.loads((tmp_path / "out" / "check.json").read_text())
+    assert values["verdict"] in page
+    assert "<svg" in page and "max_pool1d" in page and "Windows are rolled" in page
+    before, after = values["mutagenesis"]
+    assert f"{before:.3f} before, {after:.3f} after" in page
+    assert f"by {values['strands']:.3f} of its spread" in page
+
+
+def test_intervals_are_checked_with_the_flanks_of_their_genome(shiftsmooth, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rng = random.Random(0)
+    genome, bed = tmp_path / "genome.fa", tmp_path / "peaks.bed"
+    genome.write_text(">chr1\n" + "".join(rng.choices("ACGT", k=2000)) + "\n")
+    bed.write_text("".join(f"chr1\t{at}\t{at + 60}\n" for at in range(200, 1800, 200)))
+    given = ["--genome", genome, "--width", 60, "--max-shift", 4]
+    (tmp_path / "mine.py").write_text(STRIDED)
+    model = f"{tmp_path / 'mine.py'}:build"
+    done = shiftsmooth("check", model, bed, *given, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    values = json.loads((tmp_path / "out" / "check.json").read_text())
+    assert values["edges"] == "flanks"
+    assert values["mutagenesis"] is not None
+    assert "real sequence" in (tmp_path / "out" / "index.html").read_text()

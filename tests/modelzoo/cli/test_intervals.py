@@ -95,6 +95,7 @@ def test_tracks_and_fields_of_attributions(desk, shiftsmooth):
     run(shiftsmooth, "attribute", "--task", "1", *formats, "--spread", "-o", "out")
     names = {"attributions.h5", "contributions.bw", "contributions.bedGraph", "spread.bw"}
     names |= {"spread.bedGraph", "finemo.h5", "interpreted_regions.bed", "index.html", "logos"}
+    names |= {"quality.json"}
     assert set(os.listdir("out")) == names
     with h5py.File("out/attributions.h5") as file:
         assert file["chrom"].asstr()[()].tolist() == ["chr1", "chr1", "chr2", "chr1"]

@@ -108,7 +108,7 @@ def test_a_quick_run_says_so_before_anything_else():
 
 
 def test_a_report_keeps_its_tables_and_figures_as_files(tmp_path):
-    report = filled(Report(tmp_path / "report", "Title"))
+    report = filled(Report(tmp_path / "report", "Title", quick=False))
     assert report.finish() == tmp_path / "report" / "index.html"
     names = {p.relative_to(report.folder).as_posix() for p in report.folder.rglob("*.*")}
     assert names == {
@@ -172,3 +172,11 @@ def test_a_page_opens_in_a_browser_without_complaint(size, tmp_path):
     )
     assert "CONSOLE" not in done.stderr
     assert done.stdout.count("<svg") == 4
+
+
+def test_a_quick_report_says_so_on_top_and_another_does_not(tmp_path):
+    quick = Report(tmp_path / "quick", "Title", quick=True)
+    quick.paragraph("First words.")
+    text = Parsed(quick.to_html()).text
+    assert text.index(QUICK_RUN) < text.index("First words.")
+    assert QUICK_RUN not in Report(tmp_path / "full", "Title", quick=False).to_html()

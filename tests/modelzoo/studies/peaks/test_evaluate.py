@@ -8,13 +8,19 @@ import pytest
 
 import modelzoo
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.jobs import Where
 from modelzoo.studies.peaks.evaluate import QUICK, evaluate
 
 FEW = replace(QUICK, peaks=4, resamples=50)
 
 
 def run(out, toy_models, toy_sets, **arguments):
-    arguments = {"quick": True, "settings": FEW, "workers": 1, "progress": False} | arguments
+    arguments = {
+        "quick": True,
+        "settings": FEW,
+        "where": Where(workers=1),
+        "progress": False,
+    } | arguments
     return evaluate(out, models=toy_models, sets=toy_sets, **arguments)
 
 
