@@ -47,6 +47,8 @@ napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = f"ShiftSmooth {release}"
 html_math_renderer = "mathml"
 html_show_sourcelink = False

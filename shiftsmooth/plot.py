@@ -215,6 +215,7 @@ def plot_shifts(
     *,
     max_shift: int | None = None,
     moves: int = 15,
+    motifs: Iterable[Motif] = (),
     first: int = 0,
     title: str = "",
     width: float = 12.0,
@@ -235,6 +236,7 @@ def plot_shifts(
         additional_forward_args: Further arguments of the model that hold no row per example.
         max_shift: As in `ShiftSmooth.attribute`.
         moves: The window moves by up to this many positions to either side.
+        motifs: Stretches to box, as in `plot_logos`.
         first: The number of the first position on the axis.
         title: Written above the figure.
         width: Of the figure, in inches.
@@ -274,12 +276,17 @@ def plot_shifts(
     sheet = _Sheet(width, max(_text_width(name) for name in maps))
     if title:
         sheet.write(title)
-    sheet.skip(0.06)
+    whole, boxes = (first, first + length), _Boxes(motifs)
+    sheet.skip(0.06 + boxes.header(whole, sheet.inner))
+    heats = []
     for name, rows in maps.items():
-        axes = sheet.axes(HEAT, (first, first + length), name)
+        axes = sheet.axes(HEAT, whole, name)
         _draw_heat(axes, rows, moves, first)
+        boxes.draw(axes, whole, alpha=0, edge=0.9, zorder=2)
+        heats.append(axes)
         sheet.skip(GAP)
-    _number(axes, (first, first + length), sheet.inner)
+    boxes.label(heats[0], whole, sheet.inner)
+    _number(axes, whole, sheet.inner)
     axes.set_xlabel("position", size=SIZE, color=INK, labelpad=1)
     sheet.skip(0.65)
     axes = sheet.axes(HEAT, (-moves, moves + 1), "correlation")
@@ -395,12 +402,14 @@ class _Boxes:
     def within(self, span: Span) -> list[Motif]:
         return [m for m in self.motifs if m.start < span[1] and m.stop > span[0]]
 
-    def draw(self, axes: Axes, span: Span, alpha: float, edge: float = 0) -> None:
+    def draw(
+        self, axes: Axes, span: Span, alpha: float, edge: float = 0, zorder: float = 0
+    ) -> None:
         for motif in self.within(span):
             color = self.colors[motif]
             # A box cut by the edge of the axes stays open there.
             start, stop = motif.start - 0.5, motif.stop - 0.5
-            axes.axvspan(start, stop, fc=(color, alpha), ec=(color, 0.7), lw=edge, zorder=0)
+            axes.axvspan(start, stop, fc=(color, alpha), ec=(color, 0.7), lw=edge, zorder=zorder)
 
     def header(self, span: Span, inches: float, unless_in: Span | None = None) -> float:
         """How many inches the labels take above axes that show `span`."""
@@ -547,7 +556,9 @@ def _number(axes: Axes, span: Span, inches: float) -> None:
     room = int(inches / (_text_width(f"{span[1]:,}") + 0.3))
     locator = MaxNLocator(min(11, room), steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda x, _: f"{x:,.0f}".replace("-", "\N{MINUS SIGN}"))
+    )
     axes.tick_params(axis="x", labelsize=SIZE, length=2.5, color=GREY, labelcolor=INK, pad=2)
 
 

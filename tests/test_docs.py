@@ -144,19 +144,21 @@ def pages_with_python():
     """Each page whose Python runs; those that search motifs or train on the way are slow."""
     for page in PAGES:
         if code(page, "python"):
-            slow = [pytest.mark.slow] if page.stem in ("motifs", "recipes") else []
+            slow = [pytest.mark.slow] if page.stem in ("README", "motifs", "recipes") else []
             yield pytest.param(page, id=page.stem, marks=slow)
 
 
 @pytest.mark.parametrize("page", pages_with_python())
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
     names = {"__name__": "page"}
-    if page.name in ("README.md", "sharing.md"):  # there they are the reader's own
+    if page.name == "sharing.md":  # there they are the reader's own
         names |= {"model": convolutions(), "x": torch.rand(3, 4, 20)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for line, text in code(page, "python"):
             exec(compile("\n" * line + text, str(page), "exec"), names)
+    if page.name == "README.md":
+        assert Path("shifts.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
@@ -230,8 +232,12 @@ def test_what_the_pages_install_can_be_installed(words):
 
 @pytest.mark.parametrize("words", commands("python"))
 def test_a_script_of_the_pages_takes_its_arguments(words, monkeypatch):
-    module = importlib.import_module(Path(words[1]).stem)
-    assert Path(module.__file__) == ROOT / words[1]
+    if words[1] == "-m":
+        words = words[1:]
+        module = importlib.import_module(words[1])
+    else:
+        module = importlib.import_module(Path(words[1]).stem)
+        assert Path(module.__file__) == ROOT / words[1]
 
     class Parsed(Exception):
         pass
@@ -452,7 +458,6 @@ def test_the_tables_show_the_numbers_of_the_report(results):
     full = {**results, "settings": {**results["settings"], "quick": False}}
     made = fill.blocks(fill.summary(json.loads(json.dumps(full))), None)
     for row in results["performance"]["scores"]:
-        assert f" {row['roc_auc']:.3f} " in made["performance"]
         assert f"| {row['model']} | {row['roc_auc']:.3f} (" in made["published"]
     shown = [
         row
@@ -487,10 +492,45 @@ def test_a_report_is_taken_over_into_the_pages(results, tmp_path, monkeypatch, c
     run("--report", str(tmp_path))
     score = results["performance"]["scores"][0]["roc_auc"]
     text = page.read_text()
-    assert text.startswith("Before.\n\n<!-- made: performance -->\n| data set |")
+    assert text.startswith("Before.\n\n<!-- made: performance -->\n| model |")
     assert f"{score:.3f}" in text and text.endswith("|\n<!-- /made -->\n\nBehind.\n")
     run("--check")
     assert json.loads(fill.SUMMARY.read_text()) == fill.summary(full)
+
+
+def test_models_are_told_by_what_they_were_trained_on():
+    aucs = {"GATA3": 0.9, "FOXM1": 0.7, "CTCF": 0.6, "STAT3": 0.8}
+    scores = [
+        {
+            "model": "deepbind-gata3",
+            "set": name,
+            "kind": "out of distribution" if name in ("CTCF", "STAT3") else "in distribution",
+            "roc_auc": auc,
+        }
+        for name, auc in aucs.items()
+    ]
+    table = fill.performance_table({"scores": scores})
+    assert table.endswith("| deepbind-gata3 | 0.900 | 0.700 | 0.700 |")
+
+
+def test_the_table_of_families_is_split_and_no_number_is_lost():
+    wide = (fill.TABLES / "families.md").read_text(encoding="utf-8")
+    narrow = fill.family_tables(wide)
+    numbers = re.compile(r"\d+\.\d{3}")
+    assert sorted(numbers.findall(narrow.replace("AUROC 0.703", ""))) == sorted(
+        numbers.findall(wide.replace("AUROC 0.703", ""))
+    )
+    for line in narrow.splitlines():
+        assert line.count("|") <= 9
+    assert "not run: no weights" in narrow.partition("**Inside, AUROC**")[0]
+
+
+def test_the_readme_lists_the_packages_that_the_page_compares():
+    page = (DOCS / "choose.md").read_text(encoding="utf-8")
+    rows = fill.peers_table(page).splitlines()
+    assert len(rows) > 5 and {row.count("|") for row in rows} == {4}
+    assert all(row[:-1] in page for row in rows)
+    assert rows[2].startswith("| Captum") and "**ShiftSmooth**" in rows[-1]
 
 
 @pytest.fixture
@@ -510,7 +550,7 @@ def planted(tmp_path, monkeypatch):
 
 def test_tables_of_other_reports_are_taken_over_as_they_are(planted, monkeypatch, tmp_path):
     (planted / "results.json").write_text('{"settings": {"initialisations": 3}}')
-    (planted / "families.md").write_text("| families |\n")
+    (planted / "families.md").write_text("| model | parameters |\n|---|---|\n| families | 5 |\n")
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- made: planted-gains -->\n<!-- /made -->\n<!-- made: families -->\n<!-- /made -->"
@@ -521,7 +561,7 @@ def test_tables_of_other_reports_are_taken_over_as_they_are(planted, monkeypatch
     monkeypatch.setattr(sys, "argv", options)
     fill.main()
     assert "gains -->\n| gains |\n<!--" in page.read_text()
-    assert "families -->\n| families |\n<!--" in page.read_text()
+    assert "| model | parameters |\n| --- | --- |\n| families | 5 |" in page.read_text()
     assert (fill.IMAGES / "planted-gc.svg").read_text() == "<svg>gc</svg>"
 
 
@@ -567,7 +607,8 @@ def test_times_are_read_as_the_benchmarks_write_them():
     assert (reach, rows[0]["model"], rows[0]["NoiseTunnel / auto"]) == (10, "a CNN", "10.00")
     speed = fill.speed_table(text)
     assert "N = 10" in speed and "Device: cpu" in speed
-    assert "| a CNN | 10 [2] | 600 [8] | 190 [5] | 60 [7] | 3.16 | 10.00 |" in speed
+    assert "| a CNN | 10 | 600 | 60 | 10.00 |" in speed
+    assert "| 1,020 |" in fill.speed_table(text.replace("600 [8]", "1.02e+03 [563]"))
     page = fill.demoted(text)
     assert not page.startswith("# ") and "](../benchmarks/growth-cpu.png)" in page
 
@@ -613,9 +654,20 @@ def site(tmp_path_factory):
 def test_the_site_is_built_without_a_warning_and_links_lead_somewhere(site):
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        for link in re.findall(r'(?:href|src)="([^"#?]+)', text):
+        # inside a tag: code that is shown may hold such words too
+        for link in re.findall(r'<[^<>]*\s(?:href|src)="([^"#?]+)', text):
             if ":" not in link:
                 assert (page.parent / html.unescape(link)).exists(), (page.name, link)
+
+
+@pytest.mark.slow
+def test_every_tutorial_can_be_downloaded(site):
+    page = (site / "tutorials" / "notebooks.html").read_text("utf-8")
+    links = re.findall(r'href="\.\./(_downloads/[^"]+\.ipynb)"', page)
+    tutorials = {path.name for path in (DOCS / "tutorials").glob("*.ipynb")}
+    assert {Path(link).name for link in links} == tutorials
+    for link in links:
+        assert json.loads((site / link).read_text("utf-8"))["cells"]
 
 
 @pytest.mark.slow
@@ -647,7 +699,17 @@ def test_a_page_opens_in_a_browser(site, name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium")
-@pytest.mark.parametrize(("word", "found"), [("seam", "how.html"), ("qwertz", None)])
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("seam", "how.html"),
+        ("bigWig", "tracks.html"),
+        ("variant", "variants.html"),
+        ("GPU", "recipes.html"),
+        ("ECG", "heartbeats.html"),
+        ("qwertz", None),
+    ],
+)
 def test_the_search_works_from_a_file(site, word, found, tmp_path):
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000"]
     flags += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
@@ -663,6 +725,51 @@ def test_the_search_works_from_a_file(site, word, found, tmp_path):
         assert not pages_found and "did not match" in results
     else:
         assert found in [Path(page).name for page in pages_found], results[:1000]
+
+
+UNREACHABLE = """() => {
+  const found = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} wide`);
+  const scrolls = box => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
+  for (const shown of document.querySelectorAll("article :is(pre, table, img, math)")) {
+    const reached = shown.scrollWidth <= shown.clientWidth + 1 || shown.tagName === "math";
+    if (reached && shown.getBoundingClientRect().right <= innerWidth + 1) continue;
+    let box = shown;
+    while (box && !scrolls(box)) box = box.parentElement;
+    if (!box) found.push(`${shown.tagName}: ${shown.textContent.trim().slice(0, 40)}`);
+  }
+  return found;
+}"""
+CUT = (
+    "() => [...document.querySelectorAll('pre')].filter(p => p.scrollWidth > p.clientWidth).length"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_every_page_fits_a_phone_and_a_desk(site, width, scheme):
+    pytest.importorskip("playwright.sync_api")
+    from tests.support.explorer import browser
+
+    found = {}
+    with browser() as chromium:
+        page = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        ).new_page()
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        for path in sorted(site.rglob("*.html")):
+            page.goto(path.as_uri())
+            if problems := page.evaluate(UNREACHABLE) + said:
+                found[str(path.relative_to(site))] = problems
+            said.clear()
+            if path.name == "commands.html" and width == 1400:
+                assert page.evaluate(CUT) == 0
+    assert found == {}
 
 
 def test_nothing_is_left_of_the_place_it_was_written_in():

@@ -2,6 +2,8 @@
 
 images/how.svg    one sequence shifted, explained and shifted back: a gradient that is computed
 images/trunk.svg  how a trunk is shared between shifts
+images/demo.png   attributions in moved windows, as `shiftsmooth demo` draws them; what it prints
+                  goes to tables/demo.md
 images/genome.svg windows along a chromosome, one base in many of them: gradients that are computed
 """
 
@@ -17,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor, nn
 
+from modelzoo.studies.strided import strided
 from shiftsmooth import scan
 
 IMAGES = Path(__file__).parents[1] / "images"
@@ -141,6 +144,14 @@ def trunk() -> None:
     figure.savefig(IMAGES / "trunk.svg", bbox_inches="tight", metadata={"Date": None})
 
 
+def demo() -> None:
+    """Draws images/demo.png, and writes what it shows into tables/demo.md."""
+    network = strided()
+    network.picture().savefig(IMAGES / "demo.png")
+    lines = "".join(f"- {line}\n" for line in network.lines().splitlines())
+    (IMAGES.parent / "tables" / "demo.md").write_text(lines, encoding="utf-8")
+
+
 def along() -> tuple[list[Tensor], Tensor]:
     """Return the contributions in each window along a short chromosome, and their mean."""
     flank = "TCGATTCAGGCTAACTGCAT"
@@ -187,6 +198,7 @@ def main() -> None:
     plt.rcParams.update({"svg.hashsalt": "shiftsmooth", "svg.fonttype": "path", "text.color": INK})
     how()
     trunk()
+    demo()
     genome()
 
 

@@ -19,6 +19,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import house
@@ -39,6 +40,15 @@ PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
 FACTORS = ("experts", "unseen")
 FACTORS_FIGURES = ("specificity_shuffles", "specificity_both")
+FACTORS_INSIDE = ("ARID3A", "FOXM1", "GATA3")  # those that the families were trained on
+FAMILY_TABLES = {
+    "Size and speed": ": seconds are those of a thousand attributions by ShiftSmooth.",
+    "Inside, AUROC": ": the factors of the training; the last column is their mean.",
+    "Inside, AUPRC": ".",
+    "Outside, AUROC": ": six factors that no model was trained on, and their mean.",
+    "Outside, AUPRC": ".",
+    "Filters": ": how many match the right JASPAR motif.",
+}
 NOT_YET = "Not measured yet."
 BLOCK = re.compile(r"(?<=<!-- made: )(?P<name>[\w-]+)( -->\n).*?(?=<!-- /made -->)", re.DOTALL)
 
@@ -89,11 +99,14 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
+    made["peers"] = peers_table((HERE / "choose.md").read_text(encoding="utf-8"))
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
-    for name in ("families", *named):
+    for name in ("demo", "families", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
+    if made["families"] != NOT_YET:
+        made["families"] = family_tables(made["families"])
     return made
 
 
@@ -145,16 +158,21 @@ def filled(text: str, made: dict[str, str]) -> str:
 
 
 def performance_table(performance: dict[str, list[Row]]) -> str:
-    """Returns ROC AUC, a row a data set and a column a model."""
-    scores = performance["scores"]
-    models = list(dict.fromkeys(row["model"] for row in scores))
-    wide: dict[str, Row] = {}
-    for row in scores:
-        entry = wide.setdefault(row["set"], {"set": row["set"], "kind": row["kind"]})
-        entry[row["model"]] = row["roc_auc"]
-    columns = [("data set", plain("set")), ("kind", plain("kind"))]
-    columns += [(model, number(model)) for model in models]
-    return _markdown(columns, list(wide.values()))
+    """Returns each model's mean ROC AUC on its own factors, on the others, on those of no model."""
+    rows: dict[str, Row] = {}
+    for row in performance["scores"]:
+        name = row["model"]
+        inside = row["set"].lower() in name.split("-")
+        kind = "own" if inside else "unseen" if row["kind"] != "in distribution" else "other"
+        rows.setdefault(name, {"model": name}).setdefault(kind, []).append(row["roc_auc"])
+    means = [{k: v if k == "model" else fmean(v) for k, v in row.items()} for row in rows.values()]
+    columns = [
+        ("model", plain("model")),
+        ("its own factors", number("own")),
+        ("the other training factors", number("other")),
+        ("six factors that no model was trained on", number("unseen")),
+    ]
+    return _markdown(columns, [{"own": None, "other": None, "unseen": None, **r} for r in means])
 
 
 def published_table(performance: dict[str, list[Row]]) -> str:
@@ -278,17 +296,60 @@ def speed_table(report: str) -> str:
     """
     device = next(line for line in report.splitlines() if line.startswith("Device: "))
     reach, rows = benchmark_rows(report)[-1]
+    short = [{key: _without_memory(cell) for key, cell in row.items()} for row in rows]
     columns = [
-        ("model", plain("model")),
+        (f"N = {reach}", plain("model")),
         ("one gradient", plain("one gradient")),
         ("NoiseTunnel", plain("NoiseTunnel")),
-        ("ShiftSmooth", plain("ShiftSmooth")),
-        ('`trunk="auto"`', plain("trunk='auto'")),
-        ("NoiseTunnel / ShiftSmooth", plain("NoiseTunnel / ShiftSmooth")),
-        ("NoiseTunnel / auto", plain("NoiseTunnel / auto")),
+        ("ShiftSmooth", plain("trunk='auto'")),
+        ("times faster", plain("NoiseTunnel / auto")),
     ]
-    text = f"N = {reach}: milliseconds a batch, MiB of peak memory in brackets. {device}"
-    return f"{text}\n\n{_markdown(columns, rows)}"
+    return f"{_markdown(columns, short)}\n\n{device}"
+
+
+def family_tables(table: str) -> str:
+    """Returns the one wide table of model families as narrow ones: what a reader compares at once.
+
+    Args:
+        table: Its Markdown, with the models in the first column.
+    """
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    head, _, *body = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+    inside = {*FACTORS_INSIDE, "inside"}
+    groups: dict[str, list[int]] = {title: [0] for title in FAMILY_TABLES}
+    for i, name in enumerate(head[1:], 1):
+        metric, _, what = name.partition(" ")
+        if name == "validation AUROC":
+            groups["Inside, AUROC"].append(i)
+        elif metric in ("AUROC", "AUPRC"):
+            where = "Inside" if what in inside else "Outside"
+            groups[f"{where}, {metric}"].append(i)
+        else:
+            groups["Filters" if name.startswith("filters") else "Size and speed"].append(i)
+    parts = []
+    for title, kept in groups.items():
+        rows = [[row[i] for i in kept] for row in body]
+        rows = [row for row in rows if any(cell != "–" for cell in row[1:])]
+        short = [re.sub("^AU(ROC|PRC) ", "", head[i]) for i in kept]
+        text = ["| " + " | ".join(row) + " |" for row in [short, ["---"] * len(kept), *rows]]
+        parts.append("\n".join([f"**{title}**{FAMILY_TABLES[title]}", "", *text]))
+    return "\n\n".join(parts)
+
+
+def _without_memory(cell: str) -> str:
+    time = re.sub(r" \[.*?\]", "", cell)
+    return f"{float(time):,.0f}" if re.fullmatch(r"[\d.]+e\+\d+", time) else time
+
+
+def peers_table(page: str) -> str:
+    """Returns the table of packages of docs/choose.md without its last column.
+
+    Args:
+        page: Its Markdown.
+    """
+    table = page.partition("## Beside other packages")[2].partition("| package ")
+    lines = (table[1] + table[2]).partition("\n\n")[0].splitlines()
+    return "\n".join(line.rsplit("|", 2)[0] + "|" for line in lines)
 
 
 def benchmark_rows(report: str) -> list[tuple[int, list[Row]]]:
@@ -316,7 +377,10 @@ def demoted(report: str) -> str:
 def command_table() -> str:
     """Returns every command of the command line with the first sentence of its help."""
     rows = [
-        {"command": f"`shiftsmooth {' '.join(words)}`", "what": text}
+        {
+            "command": f"`shiftsmooth {' '.join(words)}`",
+            "what": re.sub(r"(?<![`\w-])--[\w-]+", r"`\g<0>`", text),  # or it becomes a dash
+        }
         for words, text in pages.commands()
         if words != ["train"]
     ]

@@ -52,26 +52,41 @@ def zoo(models: list[catalog.ModelInfo]) -> str:
 
 
 def _table(models: list[catalog.ModelInfo], metric: str) -> list[str]:
-    """Returns a table of models with a line above it, if any."""
+    """Returns what models predict and how well, and how well they do on factors of no model."""
     if not models:
         return []
-    unseen = [name for name in OOD_FACTORS if any(name in info.scores for info in models)]
-    lines = [
-        f"{METRICS[metric]} on the test sets of a model's own factors, their mean where there are"
-        f" several{', and on factors that no model was trained on' if unseen else ''}:\n",
-        "| model | architecture | factors | cell lines | own | " + " | ".join(unseen) + " |",
-        "|---" * (5 + len(unseen)) + "|",
-    ]
+    inside = []
     for info in models:
         own = [info.scores[name][metric] for name in info.sets if name in info.scores]
-        scores = [fmean(own) if own else None]
-        scores += [info.scores.get(name, {}).get(metric) for name in unseen]
-        cells = ["" if score is None else f"{score:.3f}" for score in scores]
-        cells_of = dict.fromkeys(cell for name in info.sets if (cell := cell_line(name)))
-        row = [f"[{info.name}](_made/{info.name}.md)", info.architecture]
-        row += [", ".join(info.sets), ", ".join(cells_of)]
-        lines.append("| " + " | ".join(row + cells) + " |")
-    return [*lines, ""]
+        cells = dict.fromkeys(cell for name in info.sets if (cell := cell_line(name)))
+        facts = [info.architecture, ", ".join(info.sets), ", ".join(cells)]
+        inside.append([_link(info), *facts, _number(fmean(own) if own else None)])
+    lines = [f"{METRICS[metric]} on the test sets of a model's own factors, or their mean:\n"]
+    lines += _rows(["model", "architecture", "factors", "cell lines", "own"], inside)
+    unseen = [name for name in OOD_FACTORS if any(name in info.scores for info in models)]
+    judged = [info for info in models if any(name in info.scores for name in unseen)]
+    if judged:
+        lines += [f"{METRICS[metric]} on factors that no model was trained on:\n"]
+        lines += _rows(
+            ["model", *unseen],
+            [
+                [_link(info), *(_number(info.scores.get(s, {}).get(metric)) for s in unseen)]
+                for info in judged
+            ],
+        )
+    return lines
+
+
+def _rows(head: list[str], rows: list[list[str]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]] + [""]
+
+
+def _link(info: catalog.ModelInfo) -> str:
+    return f"[{info.name}](_made/{info.name}.md)"
+
+
+def _number(score: float | None) -> str:
+    return "" if score is None else f"{score:.3f}"
 
 
 def command_line() -> str:
@@ -96,12 +111,12 @@ def commands() -> Iterator[tuple[list[str], str]]:
 
 
 def help_text(words: list[str]) -> str:
-    """Returns the help of a command, without colours.
+    """Returns the help of a command, as wide as a page of the site has room for, without colours.
 
     Args:
         words: The command, such as `["train", "expert"]`.
     """
-    environment = {"TERMINAL_WIDTH": "96", "COLUMNS": "96", "NO_COLOR": "1", "TERM": "dumb"}
+    environment = {"TERMINAL_WIDTH": "84", "COLUMNS": "84", "NO_COLOR": "1", "TERM": "dumb"}
     result = CliRunner().invoke(
         app, [*words, "--help"], prog_name="shiftsmooth", env=environment, color=False
     )

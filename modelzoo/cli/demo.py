@@ -23,15 +23,19 @@ def demo(
     ] = Path("demo"),
     model: ModelOption = "moe-arid3a-foxm1-gata3",
 ) -> None:
-    """Show predictions, gate weights and logos on sequences with planted GATA motifs.
+    """Show how attributions change when the window moves, and what a model of the zoo finds.
 
-    And which of the zoo's factors they look like.
-
-    Needs no network and less than a minute.
+    First a small CNN with strides is trained, and its attributions are drawn in moved windows. Then
+    come predictions, gate weights and logos of the model, on sequences with planted GATA motifs,
+    and which of the zoo's factors they look like. Needs no network and less than a minute.
     """
     from modelzoo.studies import demo as demonstration
 
     loaded = load(model, "cpu")
+    with errors.status("training a small CNN"):
+        lines, picture = demonstration.moved(output)
+    console.print(lines, soft_wrap=True)
+    console.print(f"Look at {picture}", soft_wrap=True)
     with errors.status("predicting and attributing"):
         done = demonstration.run(loaded, output)
     table = Table(

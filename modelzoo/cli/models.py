@@ -47,7 +47,7 @@ def models(
                 ", ".join(_cells(info)),
                 _own(info),
                 ", ".join(f"{name} {score:.3f}" for name, score in scores.items()),
-                "yes" if info.shipped else "no, on the Hub",
+                "yes" if info.shipped else f"no; {info.elsewhere}",
             ]
         )
 

@@ -19,7 +19,7 @@ def publish(
         typer.Argument(metavar="NAME", help="A model of the catalog.", autocompletion=names),
     ] = None,
     repo_id: Annotated[
-        str | None, typer.Option(metavar="OWNER/REPO", help="Made if there is none.")
+        str | None, typer.Option(metavar="OWNER/REPO", help="Created if missing.")
     ] = None,
     space: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""The zoo in a minute: a model on sequences with planted GATA motifs, where the truth is known.
+"""The method and the zoo in a minute, on sequences with planted motifs, where the truth is known.
 
 Nothing is fetched and nothing is random: sequences come from a seed.
 """
@@ -19,6 +19,7 @@ from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted import SimulatedSet, Simulation
 from modelzoo.reports.page import Page
 from modelzoo.sequences import Record
+from modelzoo.studies.strided import strided
 from modelzoo.zoo.catalog import list_models, model_name
 from shiftsmooth.metrics import auroc
 from shiftsmooth.plot import Motif, plot_logos
@@ -109,6 +110,19 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
         found,
         page.write(folder / "index.html"),
     )
+
+
+def moved(folder: Path) -> tuple[str, Path]:
+    """Draw how attributions change when the window moves; return what is seen, and the picture.
+
+    Args:
+        folder: Where the picture goes; created if missing.
+    """
+    network = strided()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "shifts.png"
+    network.picture().savefig(path)
+    return network.lines(), path
 
 
 def looks_like(records: Sequence[Record]) -> dict[str, float]:

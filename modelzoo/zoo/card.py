@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from modelzoo.datasets.chipseq import SHA256
-from modelzoo.zoo.catalog import SPACE, ModelInfo
+from modelzoo.zoo import catalog
+from modelzoo.zoo.catalog import ModelInfo
 from modelzoo.zoo.downloads import address
 
 PAPER = "https://arxiv.org/abs/2507.09754"
@@ -24,15 +25,7 @@ rows A, C, G, T. Output: one logit per task, here {tasks}. It belongs to the zoo
 
 ## Use
 
-```python
-import modelzoo
-
-model = modelzoo.load("{repo_id}")
-logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
-```
-
-`pip install "shiftsmooth[zoo]"` brings `modelzoo`. In a browser, without Python:
-[the explorer]({explorer}).
+{use}
 
 ## Training
 
@@ -48,6 +41,17 @@ logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
 
 {limits} Not for clinical use.
 """
+
+
+_USE = """\
+```python
+import modelzoo
+
+model = modelzoo.load("{where}")
+logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
+```
+
+The package `shiftsmooth` with its extra `zoo` brings `modelzoo`."""
 
 
 class _Data(NamedTuple):
@@ -87,7 +91,8 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
     Args:
         info: The catalog's entry. Its recipe says how the model was trained.
         repo_id: The repository that the card is for, which readers are told to load; by default
-            the catalog's.
+            the catalog's. Where there is none, they are told the model's name if it is shipped,
+            and the command that trains it if not.
     """
     recipe = info.recipe
     # only the files of peaks have this suffix
@@ -125,14 +130,27 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
         architecture=info.architecture,
         tasks=", ".join(info.tasks),
         paper=PAPER,
-        repo_id=repo_id or info.repo_id,
-        explorer=address(f"spaces/{SPACE}"),
+        use=_use(info, repo_id or info.repo_id),
         training=_training(recipe),
         measured=data.measured,
         scores=_scores(info),
         limits=data.limits.format(negatives=negatives, notes=notes),
     )
     return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}")
+
+
+def _use(info: ModelInfo, repo_id: str | None) -> str:
+    """Return how to get the model: the lines that load it, or the command that trains it."""
+    if repo_id or info.shipped:
+        use = _USE.format(where=repo_id or info.name)
+        if catalog.OWNER is None:
+            return use
+        explorer = address(f"spaces/{catalog.OWNER}/{catalog.SPACE}")
+        return f"{use} In a browser, without Python:\n[the explorer]({explorer})."
+    how = info.elsewhere.partition("train it: ")[2]
+    return (
+        f"Its weights are not shipped and not on the Hub yet. To train it:\n\n```text\n{how}\n```"
+    )
 
 
 def _repository(file: str) -> str:

@@ -16,8 +16,10 @@ from typing import Any
 WEIGHTS = Path(__file__).parent / "weights"
 RECIPES = Path(__file__).parent / "recipes"
 LENGTH = 101  # of the sequences in the ChIP-seq files
-OWNER = "shiftsmooth"  # the Hub organisation that holds the catalog's repositories
-SPACE = f"{OWNER}/explorer"  # where the explorer runs there
+# Who holds the catalog's repositories on the Hub. None: nobody yet, so that nobody is sent there.
+# Set it once `python -m modelzoo.zoo.build publish --owner OWNER` has uploaded them.
+OWNER: str | None = None
+SPACE = "explorer"  # the owner's Space, where the explorer runs
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -81,9 +83,9 @@ class ModelInfo:
         return f"{self.name}.safetensors"
 
     @property
-    def repo_id(self) -> str:
-        """The repository on the Hugging Face Hub with the same file."""
-        return f"{OWNER}/{self.name}"
+    def repo_id(self) -> str | None:
+        """The repository on the Hugging Face Hub with the same file; None while there is none."""
+        return OWNER and f"{OWNER}/{self.name}"
 
     @property
     def revision(self) -> str:
@@ -97,8 +99,15 @@ class ModelInfo:
 
     @property
     def shipped(self) -> bool:
-        """Whether this installation has the weights; otherwise they are on the Hub only."""
+        """Whether this installation has the weights; otherwise `elsewhere` says how to get them."""
         return self.weights.is_file()
+
+    @property
+    def elsewhere(self) -> str:
+        """How to get weights that are not shipped: `"on the Hub"`, or the command that trains."""
+        return (
+            "on the Hub" if OWNER else f"train it: {self.recipe.get('command', 'see its recipe')}"
+        )
 
 
 def model_name(architecture: str, *factors: str) -> str:

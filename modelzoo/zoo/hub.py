@@ -109,23 +109,24 @@ def load(
     return model if torch.device(device).type == "cpu" else model.to(device)
 
 
-def publish(name: str, repo_id: str, *, private: bool = False) -> str:
+def publish(name: str, repo_id: str, *, private: bool = False, weights: Path | None = None) -> str:
     """Upload a catalog model's configuration, weights and card; return the commit's address.
 
     The commit gets the tag that the catalog pins, so that these bytes can be loaded whatever is
     published after them.
 
     Args:
-        name: A name of the catalog, whose weights are shipped with this installation.
+        name: A name of the catalog.
         repo_id: `"owner/repo"`; created if it does not exist.
         private: Whether a repository that is created can be seen by its owner only.
+        weights: The file of weights, if it is not shipped with this installation.
     """
     if not _REPO_ID.fullmatch(repo_id):
         raise ValueError(f"repo_id: expected 'owner/repo', got {repo_id!r}")
     info = catalog.info(name)
     api = HfApi()
     with tempfile.TemporaryDirectory() as folder:
-        export(name, folder, repo_id=repo_id)
+        export(name, folder, repo_id=repo_id, weights=weights)
         try:
             api.create_repo(repo_id, private=private, exist_ok=True)
             commit = api.upload_folder(
@@ -137,21 +138,27 @@ def publish(name: str, repo_id: str, *, private: bool = False) -> str:
     return commit.commit_url
 
 
-def export(name: str, folder: str | Path, *, repo_id: str | None = None) -> None:
+def export(
+    name: str, folder: str | Path, *, repo_id: str | None = None, weights: Path | None = None
+) -> None:
     """Write a catalog model as the Hub keeps it: configuration, weights and card.
 
     Args:
-        name: A name of the catalog, whose weights are shipped with this installation.
+        name: A name of the catalog.
         folder: The folder for the three files; created if it does not exist.
         repo_id: The repository that the card tells readers to load; by default the catalog's.
+        weights: The file of weights, if it is not shipped with this installation.
     """
     info = catalog.info(name)
-    _load_catalog(info, "shipped", None, None)  # checks the weights
+    if weights is None:
+        _load_catalog(info, "shipped", None, None)  # checks the weights
+    else:
+        fill(_catalog_model(info), weights, str(weights), info.sha256)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = {"architecture": info.architecture, **info.config}
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(info.weights, folder / WEIGHTS_FILE)
+    shutil.copyfile(weights or info.weights, folder / WEIGHTS_FILE)
     model_card(info, repo_id).save(folder / CARD_FILE)
 
 
@@ -178,15 +185,17 @@ def _load_catalog(
     revision: str | None,
     cache_dir: str | Path | None,
 ) -> nn.Module:
-    model = _unfilled({"architecture": info.architecture, **info.config}, info.name)
+    model = _catalog_model(info)
     # A revision is something only the Hub has.
     if source == "shipped" or (source == "auto" and revision is None and info.shipped):
         if not info.shipped:
-            raise WeightsError(
-                f"{info.file} is not shipped with this installation; load it with source='hub'"
-            )
+            how = "load it with source='hub'" if info.repo_id else info.elsewhere
+            raise WeightsError(f"{info.file} is not shipped with this installation; {how}")
         fill(model, info.weights, info.file, info.sha256)
         return model.eval()
+    if info.repo_id is None:
+        how = "it is shipped: leave out source and revision" if info.shipped else info.elsewhere
+        raise HubError(f"{info.name} is not on the Hub yet; {how}")
     pin = revision or info.revision
     # The sum makes a cached file as good as the Hub's, so the Hub is not asked whether it changed.
     path = cached(info.repo_id, WEIGHTS_FILE, pin, cache_dir)
@@ -194,6 +203,10 @@ def _load_catalog(
         path = download(info.repo_id, WEIGHTS_FILE, pin, cache_dir, size(model))
     origin = f"{address(info.repo_id)}, revision {pin}"
     return _filled(model, path, origin, info.sha256, cache_dir)
+
+
+def _catalog_model(info: catalog.ModelInfo) -> nn.Module:
+    return _unfilled({"architecture": info.architecture, **info.config}, info.name)
 
 
 def _load_repository(repo_id: str, revision: str | None, cache_dir: str | Path | None) -> nn.Module:

@@ -71,6 +71,7 @@ def hub(monkeypatch, tmp_path):
 def tiny(monkeypatch, tmp_path):
     """A catalog of one small model, `tiny-gata3`, in a folder of its own."""
     root = tmp_path / "zoo"
+    monkeypatch.setattr(catalog, "OWNER", "zoo-keepers")
     weights, recipes = root / "weights", root / "recipes"
     weights.mkdir(parents=True)
     recipes.mkdir()

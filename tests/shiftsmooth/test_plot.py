@@ -325,6 +325,21 @@ def test_plot_shifts_draws_both_attributions_of_every_moved_window():
         assert line.get_xdata().tolist() == list(range(-4, 5))
 
 
+def test_plot_shifts_boxes_motifs_on_both_maps_and_names_them_once():
+    model, x = Frame(), sequence()
+    plain = plot_shifts(model, x, 1, max_shift=2, moves=4, first=100)
+    boxed = plot_shifts(
+        model, x, 1, max_shift=2, moves=4, first=100, motifs=[Motif(103, 107, "GATA")]
+    )
+    for before, after in zip(plain.axes[:2], boxed.axes[:2]):
+        assert not before.patches
+        (box,) = after.patches
+        assert (box.get_x(), box.get_x() + box.get_width()) == (102.5, 106.5)
+        assert box.get_zorder() > after.images[0].get_zorder()
+    assert [text.get_text() for axes in boxed.axes for text in axes.texts].count("GATA") == 1
+    assert boxed.get_figheight() > plain.get_figheight()
+
+
 def test_plot_shifts_takes_a_batch_of_one_and_any_length():
     for length in (24, 2114):
         model = torch.nn.Sequential(torch.nn.Conv1d(4, 1, 3), torch.nn.AdaptiveMaxPool1d(1))

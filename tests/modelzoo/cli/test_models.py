@@ -23,3 +23,11 @@ def test_the_table_fits_a_terminal_of_80_columns_with_whole_names():
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert [line.split()[0] for line in lines[1:]] == catalog.list_models()
+
+
+def test_a_model_that_is_not_shipped_says_how_to_get_it(tiny, shiftsmooth, monkeypatch):
+    tiny.info.weights.unlink()
+    assert shiftsmooth("models").out.splitlines()[1].endswith("\tno; on the Hub")
+    monkeypatch.setattr(catalog, "OWNER", None)
+    train = "\tno; train it: shiftsmooth train expert GATA3 --seed 7"
+    assert shiftsmooth("models").out.splitlines()[1].endswith(train)

@@ -456,12 +456,59 @@ def test_loading_takes_under_a_second(tiny):
     assert time.perf_counter() - started < 1
 
 
+# Before the catalog has an owner on the Hub
+
+
+@pytest.fixture
+def unowned(tiny, hub, monkeypatch):
+    monkeypatch.setattr(catalog, "OWNER", None)
+    return tiny
+
+
+def test_without_an_owner_shipped_models_load_and_nobody_is_asked(unowned, hub):
+    assert same(modelzoo.load("tiny-gata3"), unowned.model)
+    assert unowned.info.repo_id is None and hub.requests == []
+
+
+@pytest.mark.parametrize("options", [{"source": "hub"}, {"revision": "main"}])
+def test_without_an_owner_the_hub_is_refused_with_what_to_do(unowned, hub, options):
+    with pytest.raises(HubError, match="tiny-gata3 is not on the Hub yet; it is shipped"):
+        modelzoo.load("tiny-gata3", **options)
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("source", ["auto", "hub", "shipped"])
+def test_without_an_owner_a_model_that_is_not_shipped_tells_its_command(unowned, hub, source):
+    unowned.info.weights.unlink()
+    with pytest.raises(
+        (HubError, WeightsError), match="train it: shiftsmooth train expert GATA3 --seed 7"
+    ):
+        modelzoo.load("tiny-gata3", source=source)
+    assert hub.requests == []
+
+
+def test_without_an_owner_the_card_tells_what_works(unowned):
+    assert 'modelzoo.load("tiny-gata3")' in model_card(unowned.info).text
+    unowned.info.weights.unlink()
+    card = model_card(unowned.info).text
+    assert "modelzoo.load" not in card
+    assert "```text\nshiftsmooth train expert GATA3 --seed 7\n```" in card
+
+
+def test_the_committed_catalog_sends_nobody_to_a_repository_without_an_owner():
+    for info in catalog.read().values():
+        assert (info.repo_id is None) == (catalog.OWNER is None)
+        assert info.shipped or info.recipe["command"] in info.elsewhere or catalog.OWNER
+
+
 # The card
 
 
-def test_card_links_the_explorer(tiny):
-    link = f"[the explorer]({constants.ENDPOINT}/spaces/shiftsmooth/explorer)"
+def test_card_links_the_explorer_of_the_owner(tiny, monkeypatch):
+    link = f"[the explorer]({constants.ENDPOINT}/spaces/zoo-keepers/explorer)"
     assert link in model_card(tiny.info).text
+    monkeypatch.setattr(catalog, "OWNER", None)
+    assert "explorer" not in model_card(tiny.info).text
 
 
 def test_card_carries_valid_metadata_and_scores(tiny, tmp_path):
