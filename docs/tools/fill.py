@@ -257,11 +257,12 @@ def speed_table(report: str) -> str:
         ("one gradient", plain("one gradient")),
         ("NoiseTunnel", plain("NoiseTunnel")),
         ("ShiftSmooth", plain("ShiftSmooth")),
-        ('`trunk="auto"`', plain("trunk='auto'")),
+        ("without sharing", plain("ShiftSmooth, share=False")),
         ("NoiseTunnel / ShiftSmooth", plain("NoiseTunnel / ShiftSmooth")),
-        ("NoiseTunnel / auto", plain("NoiseTunnel / auto")),
+        ("gradients per call", plain("gradients per call")),
+        ("limit", plain("limit")),
     ]
-    text = f"N = {reach}: milliseconds a batch, MiB of peak memory in brackets. {device}"
+    text = f"N = {reach}: milliseconds per batch, MiB of peak memory in brackets. {device}"
     return f"{text}\n\n{_markdown(columns, rows)}"
 
 
