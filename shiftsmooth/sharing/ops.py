@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from .windows import HALF, NotShareable, Windows, windows_in
+from .moves import HALF, empty, joined, phases
+from .windows import NotShareable, Windows, windows_in
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Operation:
         signature: How they are bound.
         aliases: Whether results may lie in the memory of the input.
         writes: Whether the result is written into the first argument.
+        permutes: Whether it changes the order of dimensions in memory.
     """
 
     run: Callable[..., Any]
     signature: inspect.Signature
     aliases: bool = False
     writes: bool = False
+    permutes: bool = False
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments | None:
         """The arguments by name; None if they are spelled in a way that is not known."""
@@ -66,13 +69,16 @@ def _functions(name: str) -> Iterable[Any]:
             yield found
 
 
-def operation(*names: str, aliases: bool = False, several: bool = False) -> Callable[..., Any]:
+def operation(
+    *names: str, aliases: bool = False, several: bool = False, permutes: bool = False
+) -> Callable[..., Any]:
     """Registers an operation for the torch functions called `names`.
 
     Args:
         names: What they are called.
         aliases: Whether results may lie in the memory of the input.
         several: Whether windows may be anywhere among the arguments, not only the first.
+        permutes: Whether the order of dimensions in memory changes.
     """
 
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,10 +87,11 @@ def operation(*names: str, aliases: bool = False, several: bool = False) -> Call
                 return NotImplemented
             return run(input, *args, **kwargs)
 
-        known = Operation(run if several else alone, inspect.signature(run), aliases)
+        function = run if several else alone
+        known = Operation(function, inspect.signature(run), aliases, permutes=permutes)
         for name in names:
-            for function in _functions(name):
-                OPERATIONS[function] = known
+            for called in _functions(name):
+                OPERATIONS[called] = known
         return run
 
     return register
@@ -328,9 +335,16 @@ def _matmul(input: Any, other: Any) -> Any:
 
 
 def _slide(
-    x: Windows, extent: int, stride: int, function: Callable[[Tensor], Tensor]
+    x: Windows, extent: int, stride: int, function: Callable[[Tensor, int], Tensor]
 ) -> Windows | Any:
-    """`function`, which sees `extent` positions and steps by `stride`, without padding."""
+    """`function`, which sees `extent` positions and steps by a stride, without padding.
+
+    Args:
+        x: The windows.
+        extent: How many positions it sees.
+        stride: By how much it steps.
+        function: Takes a tensor and a stride.
+    """
     width, axis = x.width, x.axis
     if extent > width:
         return NotImplemented
@@ -339,42 +353,57 @@ def _slide(
     new_left = -(-left // stride)
     new_right = new_width - 1 - (width - right - extent) // stride
     maps = sorted({(g, start % stride) for g, start in zip(x.maps, x.starts)})
-    length = x.shared.size(axis)
+    length, count = x.shared.size(axis), max(x.maps) + 1
     if new_left + new_right >= new_width or len(maps) * length >= len(x.starts) * width:
         return NotImplemented
-    shared = x.shared
-    if stride > 1 or len(maps) > 1:
-        # Zeros behind make the maps equally long; no window reaches them.
-        nothing = shared.new_zeros(())
-        shape = list(shared.shape)
-        shape[axis] = stride - 1
-        longer = torch.cat((shared, nothing.expand(shape)), axis)
-        padded = longer.unflatten(0, (max(x.maps) + 1, -1))
-        shared = torch.cat([padded[g].narrow(axis, r, length) for g, r in maps])
     last = (new_width - 1) * stride + extent
+    ranges = []
+    if new_left:
+        ranges.append((0, (new_left - 1) * stride + extent))
+    if new_right:
+        ranges.append(((new_width - new_right) * stride, last))
+    shared, pieces = x.pieces(*ranges)
+    strips = [function(piece, stride) for piece in pieces]
+    if len(maps) == count * stride:  # all positions are some shift's
+        shared = phases(function(shared, 1), count, axis, stride)
+    else:
+        shared = function(_chosen(shared, count, axis, maps, stride), stride)
     return x.like(
-        function(shared),
-        function(x.piece(0, (new_left - 1) * stride + extent)) if new_left else None,
-        function(x.piece((new_width - new_right) * stride, last)) if new_right else None,
+        shared,
+        strips[0] if new_left else None,
+        strips[-1] if new_right else None,
         maps=[maps.index((g, start % stride)) for g, start in zip(x.maps, x.starts)],
         starts=[start // stride for start in x.starts],
         width=new_width,
     )
 
 
+def _chosen(
+    shared: Tensor, count: int, axis: int, maps: list[tuple[int, int]], stride: int
+) -> Tensor:
+    """For each of `maps` and phases the map from this phase on."""
+    # Zeros behind make the maps equally long; no window reaches them.
+    nothing = shared.new_zeros(())
+    shape = list(shared.shape)
+    shape[axis] = stride - 1
+    longer = torch.cat((shared, nothing.expand(shape)), axis)
+    padded, length = longer.unflatten(0, (count, -1)), shared.size(axis)
+    return torch.cat([padded[g].narrow(axis, r, length) for g, r in maps])
+
+
 def _grow(x: Windows, before: Tensor | None, after: Tensor | None) -> Windows:
     """`x` with positions at its ends, one row a window: the strips grow."""
 
-    def joined(*strips: Tensor | None) -> Tensor | None:
+    def grown(*strips: Tensor | None) -> Tensor | None:
         given = [strip for strip in strips if strip is not None]
-        return torch.cat(given, x.axis) if len(given) > 1 else given[0] if given else None
+        return joined(given, x.axis) if given else None
 
     ahead = 0 if before is None else before.size(x.axis)
     behind = 0 if after is None else after.size(x.axis)
     return x.like(
         x.shared,
-        joined(before, x.left),
-        joined(x.right, after),
+        grown(before, x.left),
+        grown(x.right, after),
         starts=[start - ahead for start in x.starts],
         width=x.width + ahead + behind,
     )
@@ -388,7 +417,7 @@ def _pad(x: Windows, before: int, after: int, value: float) -> Windows:
             return None
         shape = list(x.shared.shape)
         shape[0], shape[x.axis] = len(x.starts) * (x.shared.size(0) // (max(x.maps) + 1)), width
-        return x.shared.new_full(shape, value)
+        return empty(shape, x.shared).fill_(value)
 
     return _grow(x, constant(before), constant(after))
 
@@ -438,14 +467,38 @@ def _conv(
     sides[place] = (0, 0)
     if any(before != after for before, after in sides):
         return NotImplemented
-    run = F.conv1d if dims == 1 else F.conv2d
     others = [before for before, _ in sides]
-    return _slide(
-        _pad(input, *here, 0.0),
-        extents[place],
-        strides[place],
-        lambda part: run(part, weight, bias, strides, others, dilations, groups),
-    )
+
+    def run(part: Tensor, step: int) -> Tensor:
+        steps = [step if i == place else stride for i, stride in enumerate(strides)]
+        if not _channels_last(input):
+            plain = F.conv1d if dims == 1 else F.conv2d
+            return plain(part, weight, bias, steps, others, dilations, groups)
+        flat = [1] * (2 - dims)
+        found = F.conv2d(
+            _flat(part),
+            weight if dims == 2 else weight.unsqueeze(2),
+            bias,
+            [*flat, *steps],
+            [0] * len(flat) + others,
+            [*flat, *dilations],
+            groups,
+        )
+        return found if dims == 2 else found.squeeze(2)
+
+    return _slide(_pad(input, *here, 0.0), extents[place], strides[place], run)
+
+
+def _channels_last(x: Windows) -> bool:
+    """Whether the channels may be the last dimension in memory, and a CPU is faster with them."""
+    return x.in_order and x.shared.device.type == "cpu" and x.shared.dim() in (3, 4)
+
+
+def _flat(part: Tensor) -> Tensor:
+    """A map of two dimensions with the channels last in memory; of one, as one row."""
+    if part.dim() == 3:
+        part = part.unsqueeze(2)
+    return part.contiguous(memory_format=torch.channels_last)
 
 
 @operation("conv1d")
@@ -504,12 +557,19 @@ def _pool(
         missing = count * strides[place] + extent - padded.width
         padded = _pad(padded, 0, max(0, missing), -float("inf"))
 
-    def run(part: Tensor) -> Tensor:
+    def run(part: Tensor, step: int) -> Tensor:
+        steps = [step if i == place else stride for i, stride in enumerate(strides)]
+        if dims == 2 or not _channels_last(input):
+            pools = {"max": (F.max_pool1d, F.max_pool2d), "mean": (F.avg_pool1d, F.avg_pool2d)}
+            pool = pools[kind][dims - 1]
+            further = [dilations] if kind == "max" else []
+            return pool(part, kernels, steps, others, *further)
+        flat = _flat(part)
         if kind == "max":
-            pool = F.max_pool1d if dims == 1 else F.max_pool2d
-            return pool(part, kernels, strides, others, dilations)
-        average = F.avg_pool1d if dims == 1 else F.avg_pool2d
-        return average(part, kernels, strides, others)
+            found = F.max_pool2d(flat, (1, *kernels), (1, *steps), (0, *others), (1, *dilations))
+        else:
+            found = F.avg_pool2d(flat, (1, *kernels), (1, *steps), (0, *others))
+        return found.squeeze(2)
 
     return _slide(padded, extent, strides[place], run)
 
@@ -1030,8 +1090,8 @@ def _getitem(input: Windows, indices: Any) -> Any:
         x = _crop(x, low, high)
     if x is not NotImplemented and step > 1:
         at_axis = x.axis
-        every = (slice(None),) * at_axis + (slice(None, None, step),)
-        x = _slide(x, 1, step, lambda part: part[every])
+        every = (slice(None),) * at_axis
+        x = _slide(x, 1, step, lambda part, step: part[(*every, slice(None, None, step))])
     if x is NotImplemented or all(i == slice(None) for i in rest):
         return x
     return x.each(lambda part: part[tuple(rest)], axis=axis)
@@ -1044,7 +1104,7 @@ def _permuted(x: Windows, order: list[int]) -> Any:
     return x.each(lambda part: part.permute(order), axis=order.index(x.axis))
 
 
-@operation("transpose", "swapaxes", "swapdims", aliases=True)
+@operation("transpose", "swapaxes", "swapdims", aliases=True, permutes=True)
 def _transpose(input: Windows, dim0: int, dim1: int) -> Any:
     order = list(range(input.shared.dim()))
     dim0, dim1 = dim0 % len(order), dim1 % len(order)
@@ -1052,19 +1112,19 @@ def _transpose(input: Windows, dim0: int, dim1: int) -> Any:
     return _permuted(input, order)
 
 
-@operation("permute", aliases=True)
+@operation("permute", aliases=True, permutes=True)
 def _permute(input: Windows, *sizes: Any, dims: Any = None) -> Any:
     return _permuted(input, [d % input.shared.dim() for d in _spread(sizes, dims)])
 
 
-@operation("movedim", "moveaxis", aliases=True)
+@operation("movedim", "moveaxis", aliases=True, permutes=True)
 def _movedim(input: Windows, source: Any, destination: Any) -> Any:
     # Torch says which dimension goes where, on a tensor whose sizes name its dimensions.
     named = torch.empty(tuple(range(input.shared.dim())), device="meta")
     return _permuted(input, list(named.movedim(source, destination).shape))
 
 
-@operation("mT", aliases=True)
+@operation("mT", aliases=True, permutes=True)
 def _mT(input: Windows, *owner: Any) -> Any:
     return _transpose(input, -2, -1)
 
@@ -1158,9 +1218,8 @@ def _cut_sequence(x: Windows, shape: tuple, axis: int, stop: int, cut: int) -> A
     return x.each(reshape, axis=axis)
 
 
-def _steps(axis: int, cut: int) -> Callable[[Tensor], Tensor]:
-    def run(part: Tensor) -> Tensor:
-        whole = part.size(axis) // cut
-        return part.narrow(axis, 0, whole * cut).unflatten(axis, (whole, cut))
+def _steps(axis: int, cut: int) -> Callable[[Tensor, int], Tensor]:
+    def run(part: Tensor, step: int) -> Tensor:
+        return part.unfold(axis, cut, step).movedim(-1, axis + 1)
 
     return run

@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
-HALF = (torch.float16, torch.bfloat16)
+from .moves import cut, in_order, joined
 
 
 class NotShareable(Exception):
@@ -97,6 +97,8 @@ class Windows(Tensor):
         width: The length W of a window.
         ordinary: The tensor that these windows have become, or None.
         aliases: Which other windows lie in the same memory in the ordinary model.
+        in_order: Whether dimensions of the ordinary model's tensor are in memory in the order that
+            they have. Where they are, the parts need not be, and operations choose what is fast.
     """
 
     run: Run
@@ -109,6 +111,7 @@ class Windows(Tensor):
     width: int
     ordinary: Tensor | None
     aliases: Aliases
+    in_order: bool
 
     @staticmethod
     def __new__(
@@ -133,7 +136,7 @@ class Windows(Tensor):
             )
             self.run, self.shared, self.left, self.right = run, shared, left, right
             self.maps, self.starts, self.axis, self.width = maps, starts, axis, width
-            self.ordinary = None
+            self.ordinary, self.in_order = None, in_order(shared)
             Aliases().join(self)
             return self
 
@@ -202,29 +205,55 @@ class Windows(Tensor):
         self.shared, self.left, self.right = other.shared, other.left, other.right
         self.maps, self.starts = other.maps, other.starts
 
-    def piece(self, low: int, high: int) -> Tensor:
-        """Positions `low` to `high` of every window, written out."""
+    def settle(self) -> None:
+        """Bring the parts into the order in memory that the ordinary model's tensor has."""
+        if self.in_order:
+            self.shared = self.shared.contiguous()
+            self.left = None if self.left is None else self.left.contiguous()
+            self.right = None if self.right is None else self.right.contiguous()
+
+    def pieces(self, *ranges: tuple[int, int]) -> tuple[Tensor, list[Tensor]]:
+        """The maps, for further use, and positions `low` to `high` of every window, written out."""
         left, right = self.ends
         inner = self.width - right
-        parts = []
-        if self.left is not None and low < left:
-            parts.append(self.left.narrow(self.axis, low, min(high, left) - low))
-        if max(low, left) < min(high, inner):
-            parts.append(self._core(max(low, left), min(high, inner)))
-        if self.right is not None and high > inner:
-            start = max(low, inner) - inner
-            parts.append(self.right.narrow(self.axis, start, high - inner - start))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, self.axis)
+        spans = [(max(low, left), min(high, inner)) for low, high in ranges]
+        places = list(zip(self.maps, self.starts))
+        wanted = [
+            (tuple((g, start + low) for g, start in places), high - low)
+            for low, high in spans
+            if low < high
+        ]
+        shared, found = cut(self.shared, max(self.maps) + 1, self.axis, wanted)
+        cores = iter(found)
+        pieces = []
+        for (low, high), span in zip(ranges, spans):
+            parts = []
+            if self.left is not None and low < left:
+                parts.append(self.left.narrow(self.axis, low, min(high, left) - low))
+            if span[0] < span[1]:
+                parts.append(next(cores))
+            if self.right is not None and high > inner:
+                start = max(low, inner) - inner
+                parts.append(self.right.narrow(self.axis, start, high - inner - start))
+            pieces.append(joined(parts, self.axis))
+        return shared, pieces
+
+    def piece(self, low: int, high: int) -> Tensor:
+        """Positions `low` to `high` of every window, written out."""
+        return self.pieces((low, high))[1][0]
 
     def write_out(self) -> Tensor:
         """The ordinary tensor of all windows, which these windows are from now on."""
         if self.ordinary is None:
             written = self.piece(0, self.width)
-            # Strides in the order of the ordinary model's, so that a view there is a view here.
-            strides = self.shared.stride()
-            order = sorted(range(len(strides)), key=lambda d: (-strides[d], d))
-            back = sorted(range(len(strides)), key=order.__getitem__)
-            self.ordinary = written.permute(order).contiguous().permute(back)
+            if self.in_order:
+                self.ordinary = written.contiguous()
+            else:
+                # Strides in the order of the ordinary model's, so that a view there is a view here.
+                strides = self.shared.stride()
+                order = sorted(range(len(strides)), key=lambda d: (-strides[d], d))
+                back = sorted(range(len(strides)), key=order.__getitem__)
+                self.ordinary = written.permute(order).contiguous().permute(back)
             self.aliases.write_out(self.ordinary)
         return self.ordinary
 
@@ -232,26 +261,6 @@ class Windows(Tensor):
         """Each of the maps (B, ..., M, ...), and which shifts have their window on it."""
         maps = self.shared.unflatten(0, (max(self.maps) + 1, -1)).unbind()
         return [(m, [s for s, i in enumerate(self.maps) if i == g]) for g, m in enumerate(maps)]
-
-    def _core(self, low: int, high: int) -> Tensor:
-        rows: list[Tensor] = []
-        order: list[int] = []
-        for one_map, members in self.by_map():
-            starts = [self.starts[s] for s in members]
-            first = min(starts)
-            region = one_map.narrow(self.axis, first + low, max(starts) - first + high - low)
-            # In float32 at least, since here the gradients of all shifts are summed.
-            if region.dtype in HALF:
-                region = region.float()
-            # (starts, B, ..., high - low, ...), without a copy
-            windows = region.unfold(self.axis, high - low, 1)
-            windows = windows.movedim((self.axis, -1), (0, self.axis + 1))
-            rows.append(windows[[start - first for start in starts]])
-            order += members
-        stacked = rows[0] if len(rows) == 1 else torch.cat(rows)
-        if order != sorted(order):
-            stacked = stacked[sorted(range(len(order)), key=order.__getitem__)]
-        return stacked.flatten(0, 1).to(self.shared.dtype)
 
     @classmethod
     def __torch_function__(
