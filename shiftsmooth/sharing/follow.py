@@ -182,7 +182,8 @@ class Following(TorchFunctionMode):
         if not ordered:
             for x in windows:
                 x.settle()
-        result = operation.run(*args, **kwargs)
+        with _torch.unseen():  # these are functions of the parts
+            result = operation.run(*args, **kwargs)
         if ordered:
             for x in windows_in(result):
                 x.in_order = True

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from .moves import HALF, empty, joined, phases
+from .moves import HALF, cropped, empty, joined, phases, regions
 from .windows import NotShareable, Windows, windows_in
 
 
@@ -159,7 +159,7 @@ def _align(tensors: list[Windows]) -> list[Windows] | None:
         return tensors
     return [
         x.like(
-            x.shared.narrow(axis, place - low, length),
+            cropped(x.shared, axis, place - low, length),
             x.piece(0, left) if left else None,
             x.piece(width - right, width) if right else None,
             starts=[start - (place - low) for start in x.starts],
@@ -335,36 +335,51 @@ def _matmul(input: Any, other: Any) -> Any:
 
 
 def _slide(
-    x: Windows, extent: int, stride: int, function: Callable[[Tensor, int], Tensor]
+    x: Windows,
+    extent: int,
+    stride: int,
+    function: Callable[..., Tensor],
+    sides: tuple[int, int] = (0, 0),
+    value: float = 0.0,
+    same: bool = False,
 ) -> Windows | Any:
-    """`function`, which sees `extent` positions and steps by a stride, without padding.
+    """`function`, which sees `extent` positions and steps by a stride.
 
     Args:
         x: The windows.
         extent: How many positions it sees.
         stride: By how much it steps.
-        function: Takes a tensor and a stride.
+        function: Takes a tensor and a stride; where `same` holds it may take a padding.
+        sides: How many positions the windows get before and behind.
+        value: What is there.
+        same: Whether `function` pads by itself, by `sides`. Maps then stay as long as they are, so
+            that sums with what was there before need no cropping.
     """
-    width, axis = x.width, x.axis
+    before, after = sides
+    width, axis = x.width + before + after, x.axis
     if extent > width:
         return NotImplemented
-    left, right = x.ends
+    left, right = (n + side for n, side in zip(x.ends, sides))
     new_width = (width - extent) // stride + 1
     new_left = -(-left // stride)
     new_right = new_width - 1 - (width - right - extent) // stride
-    maps = sorted({(g, start % stride) for g, start in zip(x.maps, x.starts)})
+    starts = [start - before for start in x.starts]
+    maps = sorted({(g, start % stride) for g, start in zip(x.maps, starts)})
     length, count = x.shared.size(axis), max(x.maps) + 1
-    if new_left + new_right >= new_width or len(maps) * length >= len(x.starts) * width:
+    if new_left + new_right >= new_width or len(maps) * length >= len(starts) * width:
         return NotImplemented
-    last = (new_width - 1) * stride + extent
     ranges = []
     if new_left:
-        ranges.append((0, (new_left - 1) * stride + extent))
+        ranges.append((-before, (new_left - 1) * stride + extent - before))
     if new_right:
-        ranges.append(((new_width - new_right) * stride, last))
-    shared, pieces = x.pieces(*ranges)
+        last = (new_width - 1) * stride + extent - before
+        ranges.append(((new_width - new_right) * stride - before, last))
+    shared, pieces = x.pieces(*ranges, value=value)
     strips = [function(piece, stride) for piece in pieces]
-    if len(maps) == count * stride:  # all positions are some shift's
+    same = same and stride == 1 and before == after and before + after == extent - 1
+    if same:
+        shared = function(shared, 1, before)
+    elif len(maps) == count * stride:  # all positions are some shift's
         shared = phases(function(shared, 1), count, axis, stride)
     else:
         shared = function(_chosen(shared, count, axis, maps, stride), stride)
@@ -372,8 +387,8 @@ def _slide(
         shared,
         strips[0] if new_left else None,
         strips[-1] if new_right else None,
-        maps=[maps.index((g, start % stride)) for g, start in zip(x.maps, x.starts)],
-        starts=[start // stride for start in x.starts],
+        maps=[maps.index((g, start % stride)) for g, start in zip(x.maps, starts)],
+        starts=[start // stride + (before if same else 0) for start in starts],
         width=new_width,
     )
 
@@ -430,8 +445,8 @@ def _crop(x: Windows, low: int, high: int) -> Windows | Any:
         return NotImplemented
     return x.like(
         x.shared,
-        x.left.narrow(x.axis, low, new_left) if x.left is not None and new_left else None,
-        x.right.narrow(x.axis, 0, new_right) if x.right is not None and new_right else None,
+        cropped(x.left, x.axis, low, new_left) if x.left is not None and new_left else None,
+        cropped(x.right, x.axis, 0, new_right) if x.right is not None and new_right else None,
         starts=[start + low for start in x.starts],
         width=high - low,
     )
@@ -467,9 +482,9 @@ def _conv(
     sides[place] = (0, 0)
     if any(before != after for before, after in sides):
         return NotImplemented
-    others = [before for before, _ in sides]
 
-    def run(part: Tensor, step: int) -> Tensor:
+    def run(part: Tensor, step: int, padding: int = 0) -> Tensor:
+        others = [padding if i == place else before for i, (before, _) in enumerate(sides)]
         steps = [step if i == place else stride for i, stride in enumerate(strides)]
         if not _channels_last(input):
             plain = F.conv1d if dims == 1 else F.conv2d
@@ -480,13 +495,13 @@ def _conv(
             weight if dims == 2 else weight.unsqueeze(2),
             bias,
             [*flat, *steps],
-            [0] * len(flat) + others,
+            [0 for _ in flat] + others,
             [*flat, *dilations],
             groups,
         )
         return found if dims == 2 else found.squeeze(2)
 
-    return _slide(_pad(input, *here, 0.0), extents[place], strides[place], run)
+    return _slide(input, extents[place], strides[place], run, here, same=True)
 
 
 def _channels_last(x: Windows) -> bool:
@@ -545,17 +560,18 @@ def _pool(
     extent = dilations[place] * (kernels[place] - 1) + 1
     here, others = widths[place], [*widths]
     others[place] = 0
-    padded = _pad(input, here, here, -float("inf") if kind == "max" else 0.0)
-    if kernels[place] == padded.width and not here and prod(kernels) == kernels[place]:
+    value = -float("inf") if kind == "max" else 0.0
+    if kernels[place] == input.width and not here and prod(kernels) == kernels[place]:
         return _reduce(input, kind, True)
+    sides = (here, here)
     if ceil_mode:
         if kind != "max" or any(n > 1 for i, n in enumerate(kernels) if i != place):
             return NotImplemented
-        count = -(-(padded.width - extent) // strides[place])
+        width = input.width + 2 * here
+        count = -(-(width - extent) // strides[place])
         # A window that would start behind the right padding is left out.
         count -= count * strides[place] >= input.width + here
-        missing = count * strides[place] + extent - padded.width
-        padded = _pad(padded, 0, max(0, missing), -float("inf"))
+        sides = (here, here + max(0, count * strides[place] + extent - width))
 
     def run(part: Tensor, step: int) -> Tensor:
         steps = [step if i == place else stride for i, stride in enumerate(strides)]
@@ -571,7 +587,7 @@ def _pool(
             found = F.avg_pool2d(flat, (1, *kernels), (1, *steps), (0, *others))
         return found.squeeze(2)
 
-    return _slide(padded, extent, strides[place], run)
+    return _slide(input, extent, strides[place], run, sides, value)
 
 
 @operation("max_pool1d")
@@ -859,40 +875,48 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
     order: list[int] = []
     pieces: list[tuple[Tensor, ...]] = []
     for one_map, members in x.by_map():
-        one_map = one_map.movedim(axis, -1)
         starts = [x.starts[s] for s in members]
         first, last = min(starts), max(starts)
-        low, high = last + left, first + x.width - right
-        if low >= high:
+        inner = first + x.width - right - last - left
+        if inner <= 0:
             return NotImplemented
         order += members
         steps = [start - first for start in starts]
-        before, after = one_map[..., first + left : low].flip(-1), one_map[..., high:]
-        core = _pool_all(one_map[..., low:high], kind)
+        ahead = {"mean": "sum", "amax": "none"}.get(kind, kind)
+        core, before, after = regions(one_map, axis, first + left, last - first, inner, ahead)
+        before, after = before.movedim(axis, -1).flip(-1), after.movedim(axis, -1)
+        pools = (core,) if kind != "amax" else _pool_all(core.movedim(axis, -1), kind)
         counts = [last - first - step for step in steps]
         pieces.append(
             (
                 *_leading(before, counts, kind, prefer_last=True),
-                *(pool.expand(len(members), *pool.shape) for pool in core),
-                *_leading(after[..., : last - first], steps, kind),
+                *(pool.expand(len(members), *pool.shape) for pool in pools),
+                *_leading(after, steps, kind),
             )
         )
-    inner = [torch.cat(piece) for piece in zip(*pieces)]
+    shared = [torch.cat(piece) for piece in zip(*pieces)]
     if order != sorted(order):
         back = sorted(range(len(order)), key=order.__getitem__)
-        inner = [piece[back] for piece in inner]
-    inner = [piece.flatten(0, 1) for piece in inner]
+        shared = [piece[back] for piece in shared]
+    shared = [piece.flatten(0, 1) for piece in shared]
     strips = [
-        [] if end is None else list(_pool_all(end.movedim(axis, -1), kind))
-        for end in (x.left, x.right)
+        [] if end is None else _pool_strip(end, axis, kind) for end in (x.left, x.right)
     ]
-    pools = strips[0] + inner + strips[1]
+    found = strips[0] + shared + strips[1]
     step = 2 if kind == "amax" else 1
-    result = _combine(pools[::step], pools[1::step], kind)
+    result = _combine(found[::step], found[1::step], kind)
     if kind == "mean":
         result = result / x.width
     result = result.to(dtype)
     return result.unsqueeze(axis) if keepdim else result
+
+
+def _pool_strip(strip: Tensor, axis: int, kind: str) -> list[Tensor]:
+    """The pool over the positions of strips; for "amax" also how many reach it."""
+    if kind == "max":
+        pool, _, _ = regions(strip, axis, 0, 0, strip.size(axis), kind)
+        return [pool]
+    return list(_pool_all(strip.movedim(axis, -1), kind))
 
 
 def _pool_all(region: Tensor, kind: str) -> tuple[Tensor, ...]:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from .moves import cut, in_order, joined
+from .moves import Piece, cut, in_order
 
 
 class NotShareable(Exception):
@@ -212,31 +212,36 @@ class Windows(Tensor):
             self.left = None if self.left is None else self.left.contiguous()
             self.right = None if self.right is None else self.right.contiguous()
 
-    def pieces(self, *ranges: tuple[int, int]) -> tuple[Tensor, list[Tensor]]:
-        """The maps, for further use, and positions `low` to `high` of every window, written out."""
+    def pieces(
+        self, *ranges: tuple[int, int], value: float = 0.0
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The maps, for further use, and positions `low` to `high` of every window, written out.
+
+        Positions before and behind the windows have a value of their own.
+        """
         left, right = self.ends
         inner = self.width - right
-        spans = [(max(low, left), min(high, inner)) for low, high in ranges]
-        places = list(zip(self.maps, self.starts))
-        wanted = [
-            (tuple((g, start + low) for g, start in places), high - low)
-            for low, high in spans
-            if low < high
-        ]
-        shared, found = cut(self.shared, max(self.maps) + 1, self.axis, wanted)
-        cores = iter(found)
+
+        def within(low: int, high: int, start: int, stop: int) -> tuple[int, int]:
+            first = min(max(low, start), stop)
+            return first - start, max(first, min(high, stop)) - start
+
         pieces = []
-        for (low, high), span in zip(ranges, spans):
-            parts = []
-            if self.left is not None and low < left:
-                parts.append(self.left.narrow(self.axis, low, min(high, left) - low))
-            if span[0] < span[1]:
-                parts.append(next(cores))
-            if self.right is not None and high > inner:
-                start = max(low, inner) - inner
-                parts.append(self.right.narrow(self.axis, start, high - inner - start))
-            pieces.append(joined(parts, self.axis))
-        return shared, pieces
+        for low, high in ranges:
+            first, last = within(low, high, left, inner)
+            pieces.append(
+                Piece(
+                    max(0, min(high, 0) - low),
+                    within(low, high, 0, left),
+                    tuple((g, s + left + first) for g, s in zip(self.maps, self.starts)),
+                    last - first,
+                    within(low, high, inner, self.width),
+                    max(0, high - max(low, self.width)),
+                    value,
+                )
+            )
+        count = max(self.maps) + 1
+        return cut(self.shared, self.left, self.right, count, self.axis, pieces)
 
     def piece(self, low: int, high: int) -> Tensor:
         """Positions `low` to `high` of every window, written out."""
