@@ -163,10 +163,8 @@ class _Cut(torch.autograd.Function):
         maps, left, right = ctx.like
         # In float32 at least, since here the gradients of all shifts are summed.
         wide = torch.float32 if maps.dtype in HALF else maps.dtype
-        if gradient is None:
-            total = zeros(maps.shape, maps, wide)
-        else:
-            total = gradient.to(wide, copy=True)
+        fresh = gradient is None
+        total = zeros(maps.shape, maps, wide) if fresh else gradient.to(wide, copy=True)
         rows = total.unflatten(0, (count, -1)).unbind()
         strips = {
             kind: zeros(x.shape, x, x.dtype)
@@ -184,6 +182,25 @@ class _Cut(torch.autograd.Function):
                     for block, (g, start) in zip(part.chunk(len(piece.places)), piece.places):
                         rows[g].narrow(axis, start, n).add_(block)
         return total.to(maps.dtype), strips.get("left"), strips.get("right"), None, None, None
+
+
+def apart(x: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Each of `count` maps, (B, ...)."""
+    return (x,) if count == 1 else _Apart.apply(x, count)
+
+
+class _Apart(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, count: int) -> Any:
+        ctx.count, ctx.like = count, x.detach()
+        return tuple(part.clone() for part in x.chunk(count))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        total = empty(ctx.like.shape, ctx.like)
+        for part, gradient in zip(total.chunk(ctx.count), gradients):
+            part.copy_(gradient)
+        return total, None
 
 
 def cropped(x: Tensor, axis: int, start: int, length: int) -> Tensor:

@@ -158,14 +158,22 @@ def _align(tensors: list[Windows]) -> list[Windows] | None:
     ):
         return tensors
     return [
-        x.like(
-            cropped(x.shared, axis, place - low, length),
-            x.piece(0, left) if left else None,
-            x.piece(width - right, width) if right else None,
-            starts=[start - (place - low) for start in x.starts],
-        )
-        for x, place in zip(tensors, places)
+        _aligned(x, left, right, place - low, length) for x, place in zip(tensors, places)
     ]
+
+
+def _aligned(x: Windows, left: int, right: int, start: int, length: int) -> Windows:
+    """`x` with strips that are so long, on maps that are cropped."""
+    if x.ends == (left, right):
+        shared, strips = x.shared, [x.left, x.right]
+    else:
+        shared, strips = x.pieces((0, left), (x.width - right, x.width))
+    return x.like(
+        cropped(shared, x.axis, start, length),
+        strips[0] if left else None,
+        strips[1] if right else None,
+        starts=[s - start for s in x.starts],
+    )
 
 
 # fmt: off

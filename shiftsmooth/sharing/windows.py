@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from .moves import Piece, cut, in_order
+from .moves import Piece, apart, cut, in_order
 
 
 class NotShareable(Exception):
@@ -264,7 +264,7 @@ class Windows(Tensor):
 
     def by_map(self) -> list[tuple[Tensor, list[int]]]:
         """Each of the maps (B, ..., M, ...), and which shifts have their window on it."""
-        maps = self.shared.unflatten(0, (max(self.maps) + 1, -1)).unbind()
+        maps = apart(self.shared, max(self.maps) + 1)
         return [(m, [s for s, i in enumerate(self.maps) if i == g]) for g, m in enumerate(maps)]
 
     @classmethod
