@@ -266,9 +266,19 @@ def _batch_norm(
         raise NotShareable("batch norm in training mode looks at the whole batch at once")
     if input.axis == 1:
         return NotImplemented
-    return input.each(
-        lambda part: F.batch_norm(part, running_mean, running_var, weight, bias, False, 0.0, eps)
-    )
+    if running_var is None or input.shared.dtype in HALF or input.axis != 2:
+        return input.each(
+            lambda part: F.batch_norm(
+                part, running_mean, running_var, weight, bias, False, 0.0, eps
+            )
+        )
+    # As torch computes it, but whatever the layout is.
+    scale = (running_var + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    offset = -running_mean * scale if bias is None else bias - running_mean * scale
+    shape = (-1, *[1] * (input.shared.dim() - 2))
+    scale, offset = scale.view(shape), offset.view(shape)
+    return input.each(lambda part: torch.addcmul(offset, part, scale))
 
 
 @operation("layer_norm")

@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from .moves import Piece, apart, cut, in_order
+from .moves import Piece, apart, cropped, cut, in_order
 
 
 class NotShareable(Exception):
@@ -112,6 +112,7 @@ class Windows(Tensor):
     ordinary: Tensor | None
     aliases: Aliases
     in_order: bool
+    _cut: list[tuple[int, int, Tensor]]
 
     @staticmethod
     def __new__(
@@ -137,6 +138,7 @@ class Windows(Tensor):
             self.run, self.shared, self.left, self.right = run, shared, left, right
             self.maps, self.starts, self.axis, self.width = maps, starts, axis, width
             self.ordinary, self.in_order = None, in_order(shared)
+            self._cut = []
             Aliases().join(self)
             return self
 
@@ -204,10 +206,12 @@ class Windows(Tensor):
             raise NotShareable("the model writes what has a gradient into what has none")
         self.shared, self.left, self.right = other.shared, other.left, other.right
         self.maps, self.starts = other.maps, other.starts
+        self._cut = []
 
     def settle(self) -> None:
         """Bring the parts into the order in memory that the ordinary model's tensor has."""
         if self.in_order:
+            self._cut = []
             self.shared = self.shared.contiguous()
             self.left = None if self.left is None else self.left.contiguous()
             self.right = None if self.right is None else self.right.contiguous()
@@ -219,6 +223,9 @@ class Windows(Tensor):
 
         Positions before and behind the windows have a value of their own.
         """
+        known = [self._known(low, high) for low, high in ranges]
+        if all(piece is not None for piece in known):
+            return self.shared, known  # type: ignore[return-value]
         left, right = self.ends
         inner = self.width - right
 
@@ -241,7 +248,17 @@ class Windows(Tensor):
                 )
             )
         count = max(self.maps) + 1
-        return cut(self.shared, self.left, self.right, count, self.axis, pieces)
+        # From now on these maps are used, so that all gradients of maps meet in one place.
+        self.shared, found = cut(self.shared, self.left, self.right, count, self.axis, pieces)
+        self._cut += [(low, high, piece) for (low, high), piece in zip(ranges, found)]
+        return self.shared, found
+
+    def _known(self, low: int, high: int) -> Tensor | None:
+        """These positions, if they are a part of what was written out before."""
+        for first, last, piece in self._cut:
+            if max(first, 0) <= low and high <= min(last, self.width):
+                return cropped(piece, self.axis, low - first, high - low)
+        return None
 
     def piece(self, low: int, high: int) -> Tensor:
         """Positions `low` to `high` of every window, written out."""
@@ -250,6 +267,7 @@ class Windows(Tensor):
     def write_out(self) -> Tensor:
         """The ordinary tensor of all windows, which these windows are from now on."""
         if self.ordinary is None:
+            self._cut = []  # the model may write into what it gets
             written = self.piece(0, self.width)
             if self.in_order:
                 self.ordinary = written.contiguous()
