@@ -63,8 +63,8 @@ def in_order(x: Tensor) -> bool:
 
 def empty(shape: Any, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A tensor of `shape` whose dimensions are in memory in the order of those of `like`."""
-    order = _order(like)
-    strides, step = [0] * len(order), 1
+    order, step = _order(like), 1
+    strides = [0] * len(order)
     for d in reversed(order):
         strides[d], step = step, step * shape[d]
     return torch.empty_strided(shape, strides, dtype=dtype or like.dtype, device=like.device)
@@ -92,7 +92,8 @@ def joined(tensors: list[Tensor], dim: int) -> Tensor:
 
 def _order(x: Tensor) -> list[int]:
     """The dimensions of `x`, as they are in memory."""
-    return sorted(range(x.dim()), key=lambda d: (-x.stride(d), d))
+    strides = x.stride()
+    return sorted(range(x.dim()), key=lambda d: (-strides[d], d))
 
 
 def cut(
@@ -163,9 +164,10 @@ class _Cut(torch.autograd.Function):
         maps, left, right = ctx.like
         # In float32 at least, since here the gradients of all shifts are summed.
         wide = torch.float32 if maps.dtype in HALF else maps.dtype
-        fresh = gradient is None
-        total = zeros(maps.shape, maps, wide) if fresh else gradient.to(wide, copy=True)
-        rows = total.unflatten(0, (count, -1)).unbind()
+        if gradient is None:
+            gradient = zeros(maps.shape, maps, wide)
+        total = gradient.to(wide, copy=True)
+        batch = maps.size(0) // count
         strips = {
             kind: zeros(x.shape, x, x.dtype)
             for kind, x in (("left", left), ("right", right))
@@ -180,7 +182,7 @@ class _Cut(torch.autograd.Function):
                     strips[kind].narrow(axis, getattr(piece, kind)[0], n).add_(part)
                 elif kind == "inner":
                     for block, (g, start) in zip(part.chunk(len(piece.places)), piece.places):
-                        rows[g].narrow(axis, start, n).add_(block)
+                        total.narrow(0, g * batch, batch).narrow(axis, start, n).add_(block)
         return total.to(maps.dtype), strips.get("left"), strips.get("right"), None, None, None
 
 
@@ -198,8 +200,8 @@ class _Apart(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         total = empty(ctx.like.shape, ctx.like)
-        for part, gradient in zip(total.chunk(ctx.count), gradients):
-            part.copy_(gradient)
+        for g, gradient in enumerate(gradients):
+            total.narrow(0, g * len(gradient), len(gradient)).copy_(gradient)
         return total, None
 
 

@@ -164,14 +164,13 @@ def _align(tensors: list[Windows]) -> list[Windows] | None:
 
 def _aligned(x: Windows, left: int, right: int, start: int, length: int) -> Windows:
     """`x` with strips that are so long, on maps that are cropped."""
-    if x.ends == (left, right):
-        shared, strips = x.shared, [x.left, x.right]
-    else:
-        shared, strips = x.pieces((0, left), (x.width - right, x.width))
+    shared, ahead, behind = x.shared, x.left, x.right
+    if x.ends != (left, right):
+        shared, (ahead, behind) = x.pieces((0, left), (x.width - right, x.width))
     return x.like(
         cropped(shared, x.axis, start, length),
-        strips[0] if left else None,
-        strips[1] if right else None,
+        ahead if left else None,
+        behind if right else None,
         starts=[s - start for s in x.starts],
     )
 
@@ -594,10 +593,11 @@ def _pool(
     def run(part: Tensor, step: int) -> Tensor:
         steps = [step if i == place else stride for i, stride in enumerate(strides)]
         if dims == 2 or not _channels_last(input):
-            pools = {"max": (F.max_pool1d, F.max_pool2d), "mean": (F.avg_pool1d, F.avg_pool2d)}
-            pool = pools[kind][dims - 1]
-            further = [dilations] if kind == "max" else []
-            return pool(part, kernels, steps, others, *further)
+            if kind == "max":
+                pool = F.max_pool1d if dims == 1 else F.max_pool2d
+                return pool(part, kernels, steps, others, dilations)
+            average = F.avg_pool1d if dims == 1 else F.avg_pool2d
+            return average(part, kernels, steps, others)
         flat = _flat(part)
         if kind == "max":
             found = F.max_pool2d(flat, (1, *kernels), (1, *steps), (0, *others), (1, *dilations))
