@@ -55,7 +55,5 @@ def slid(ids: Ids, kernel: int, stride: int, padding: int, dilation: int) -> Ids
 
 def _geometry(module: nn.Module) -> list[int]:
     """The kernel, stride, padding and dilation of a layer."""
-    values = [
-        getattr(module, name, 1) for name in ("kernel_size", "stride", "padding", "dilation")
-    ]
+    values = [getattr(module, name, 1) for name in ("kernel_size", "stride", "padding", "dilation")]
     return [value if isinstance(value, int) else value[0] for value in values]

@@ -265,9 +265,7 @@ class _Regions(torch.autograd.Function):
         return pool, *(x.narrow(axis, at, reach).clone() for at in (before, after))
 
     @staticmethod
-    def backward(
-        ctx: Any, pool: Tensor | None, before: Tensor | None, after: Tensor | None
-    ) -> Any:
+    def backward(ctx: Any, pool: Tensor | None, before: Tensor | None, after: Tensor | None) -> Any:
         axis, start, reach, inner, kind = ctx.regions
         total = zeros(ctx.like.shape, ctx.like, ctx.like.dtype)
         core = total.narrow(axis, start + reach, inner)

@@ -157,9 +157,7 @@ def _align(tensors: list[Windows]) -> list[Windows] | None:
         for x, place in zip(tensors, places)
     ):
         return tensors
-    return [
-        _aligned(x, left, right, place - low, length) for x, place in zip(tensors, places)
-    ]
+    return [_aligned(x, left, right, place - low, length) for x, place in zip(tensors, places)]
 
 
 def _aligned(x: Windows, left: int, right: int, start: int, length: int) -> Windows:
@@ -917,9 +915,7 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
         back = sorted(range(len(order)), key=order.__getitem__)
         shared = [piece[back] for piece in shared]
     shared = [piece.flatten(0, 1) for piece in shared]
-    strips = [
-        [] if end is None else _pool_strip(end, axis, kind) for end in (x.left, x.right)
-    ]
+    strips = [[] if end is None else _pool_strip(end, axis, kind) for end in (x.left, x.right)]
     found = strips[0] + shared + strips[1]
     step = 2 if kind == "amax" else 1
     result = _combine(found[::step], found[1::step], kind)

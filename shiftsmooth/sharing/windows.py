@@ -216,9 +216,7 @@ class Windows(Tensor):
             self.left = None if self.left is None else self.left.contiguous()
             self.right = None if self.right is None else self.right.contiguous()
 
-    def pieces(
-        self, *ranges: tuple[int, int], value: float = 0.0
-    ) -> tuple[Tensor, list[Tensor]]:
+    def pieces(self, *ranges: tuple[int, int], value: float = 0.0) -> tuple[Tensor, list[Tensor]]:
         """The maps, for further use, and positions `low` to `high` of every window, written out.
 
         Positions before and behind the windows have a value of their own.

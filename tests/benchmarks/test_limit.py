@@ -24,7 +24,9 @@ def test_a_stride_makes_a_map_per_phase():
 
 def test_a_dense_layer_runs_once_per_shift():
     # 9 columns, since the sequence is a circle, of 8 multiplications; and 3 rows of 10.
-    model = nn.Sequential(nn.Conv1d(4, 2, 1), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(2, 5))
+    model = nn.Sequential(
+        nn.Conv1d(4, 2, 1), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(2, 5)
+    )
     found = limit(model, torch.zeros(1, 4, 9), [-1, 0, 1])
     assert found == (9 * 8 + 3 * 10) / (9 * 8 + 10)
 
