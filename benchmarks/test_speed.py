@@ -19,7 +19,7 @@ ROUNDS = 5
 
 
 def timed(benchmark, device: str, runs: dict[str, Run], rounds: int = ROUNDS, **info) -> None:
-    """Times `runs` in turns, and keeps their times with `info`; with a limit the peak memory too."""
+    """Times `runs` in turns and keeps their times with `info`, in tables of N their memory too."""
     memory = {}
     if "limit" in info:
         memory = {name: timing.peak_memory(run, device) for name, run in runs.items()}

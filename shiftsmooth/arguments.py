@@ -50,9 +50,8 @@ class Arguments:
     def of(
         cls,
         inputs: Tensor | Tensors,
-        target: Any = None,
-        additional_forward_args: object = None,
-        *,
+        target: Any,
+        additional_forward_args: object,
         shifts: Shifts,
         dim: Any = -1,
         roll_args: Iterable[int] | None = None,

@@ -214,15 +214,9 @@ class ShiftSmooth(GradientAttribution):
             >>> ig = ShiftSmooth(IntegratedGradients(model))
             >>> attribution, delta = ig.attribute(x, target=0, return_convergence_delta=True)
         """
+        moved = Shifts.of(max_shift, shifts, edges, region)
         call = Arguments.of(
-            inputs,
-            target,
-            additional_forward_args,
-            shifts=Shifts.of(max_shift, shifts, edges, region),
-            dim=dim,
-            roll_args=roll_args,
-            shifts_per_eval=shifts_per_eval,
-            strands=strands,
+            inputs, target, additional_forward_args, moved, dim, roll_args, shifts_per_eval, strands
         )
         _check_names(kwargs, self.attribution_method)
         # The caller may be inside no_grad (NoiseTunnel is) or inference_mode.
@@ -359,14 +353,8 @@ class ShiftSmooth(GradientAttribution):
         Returns:
             One delta per example, shape (B,).
         """
-        call = Arguments.of(
-            end_point,
-            target,
-            additional_forward_args,
-            shifts=Shifts.of(max_shift, shifts, "circular", region),
-            dim=dim,
-            roll_args=roll_args,
-        )
+        moved = Shifts.of(max_shift, shifts, "circular", region)
+        call = Arguments.of(end_point, target, additional_forward_args, moved, dim, roll_args)
         return self._delta(call, attributions, start_point, end_point, target)
 
     def attribute_future(self) -> None:

@@ -75,7 +75,7 @@ class ShiftAveraged(Module):
         if not len(x):
             return self.model(x, *args)
         shifts = Shifts.of(self.max_shift, None, "circular", None)
-        call = Arguments.of(x, None, args, shifts=shifts, roll_args=(), strands=self.strands)
+        call = Arguments.of(x, None, args, shifts, roll_args=(), strands=self.strands)
         if self.strands == 1:
             return self._mean(call)
         other = flipped((*call.inputs, *call.args), call.flips())

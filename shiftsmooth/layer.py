@@ -106,29 +106,15 @@ class LayerShiftSmooth(LayerAttribution):
             ...     ids, target=1, additional_forward_args=mask, roll_args=(0,), region=(1, L - 1)
             ... )
         """
+        moved = Shifts.of(max_shift, shifts, edges, region)
         call = Arguments.of(
-            inputs,
-            target,
-            additional_forward_args,
-            shifts=Shifts.of(max_shift, shifts, edges, region),
-            dim=dim,
-            roll_args=roll_args,
-            shifts_per_eval=shifts_per_eval,
+            inputs, target, additional_forward_args, moved, dim, roll_args, shifts_per_eval
         )
         reduced = reduction_of(reduction, call.shifts)
         with torch.inference_mode(False), torch.enable_grad():
             plain = reduced.linear and not abs and not attribute_to_layer_input
             step = self._embedded(call, layer_dim) if plain else None
-            if step is None:
-                step = LayerGradient(
-                    call,
-                    self.forward_func,
-                    self.layer,
-                    layer_dim,
-                    to_layer_input=attribute_to_layer_input,
-                    device_ids=self.device_ids,
-                    abs=abs,
-                )
+            step = step or self._gradient(call, layer_dim, attribute_to_layer_input, abs)
             self.chunks.run(step, reduced.add, show_progress)
         result = reduced.result(step.dims)
         return step.formatted(result) if isinstance(step, LayerGradient) else result[0]
@@ -137,6 +123,20 @@ class LayerShiftSmooth(LayerAttribution):
     def sharing(self) -> Sharing | None:
         """What became of sharing in the last call; None before the first."""
         return self._gradients.sharing
+
+    def _gradient(
+        self, call: Arguments, layer_dim: Any, to_layer_input: bool, abs: bool
+    ) -> LayerGradient:
+        """The step of any layer, whose shifts share nothing."""
+        return LayerGradient(
+            call,
+            self.forward_func,
+            self.layer,
+            layer_dim,
+            to_layer_input=to_layer_input,
+            device_ids=self.device_ids,
+            abs=abs,
+        )
 
     def _embedded(self, call: Arguments, layer_dim: Any) -> Step | None:
         """The step of an embedding layer whose shifts share work; None where they cannot.

@@ -1,5 +1,6 @@
 """Imports point one way: between rooms, and between files."""
 
+import re
 from graphlib import CycleError, TopologicalSorter
 
 import house
@@ -80,3 +81,12 @@ def test_the_page_for_maintainers_shows_the_house():
     page = (house.ROOT / "docs" / "maintainers.md").read_text(encoding="utf-8")
     assert house.tree() in page
     assert house.plan() in page
+
+
+@pytest.mark.parametrize("page", ["docs/maintainers.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_page_names_exists(page):
+    text = (house.ROOT / page).read_text(encoding="utf-8")
+    rooms = "shiftsmooth|modelzoo|tests|docs|benchmarks"
+    named = set(re.findall(rf"`((?:{rooms})/[\w./]*(?:\.\w+|/))`", text))
+    assert named
+    assert {name for name in named if not (house.ROOT / name).exists()} == set()

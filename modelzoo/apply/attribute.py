@@ -1,4 +1,4 @@
-"""Attributions of many sequences, by one call that goes on where a killed one stopped."""
+"""Attributions of many sequences, in one call that resumes after a kill."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def attribute(
     """Attribute a model's prediction to the letters of sequences of one length; return the file.
 
     Writes `attributions.h5`, and by default `one_hot.npz` and `hypothetical.npz` for `modisco
-    motifs -s -a`. Called again after a kill, it goes on where it was.
+    motifs -s -a`. Called again after a kill, it resumes.
 
     Args:
         model: Any model (see `modelzoo.wrap`), or what names one: of the catalog, a folder,
             `"owner/repo"`, `"module:callable"` or `"file.py:callable"`.
         sequences: A file of sequences or of intervals, see `modelzoo.sequences.read_sequences`;
             or the sequences themselves, as strings or records.
-        output: The folder to write; made if need be.
+        output: The folder to write; created if missing.
         method: A name in `modelzoo.attribution.methods.METHODS`.
         max_shift: N of the methods that shift; the others do not use it.
         task: The name or number of the output that is explained; the first by default.

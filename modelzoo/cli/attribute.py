@@ -42,7 +42,7 @@ app = typer.Typer()
 @app.command(**example("shiftsmooth attribute peaks.fa -m deepbind-gata3 --max-shift 10 -o out"))
 def attribute(
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
     ],
     model: ModelOption,
     sequences: SequencesArgument = None,

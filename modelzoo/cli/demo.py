@@ -19,7 +19,7 @@ app = typer.Typer()
 @app.command(**example("shiftsmooth demo -o demo"))
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
     ] = Path("demo"),
     model: ModelOption = "moe-arid3a-foxm1-gata3",
 ) -> None:

@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+    Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
 ]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Processes; one per core by default.")

@@ -20,7 +20,7 @@ class Report(Page):
     """A page whose tables and figures are also files in `tables/` and `figures/`.
 
     Args:
-        folder: Folder of the report, made if need be.
+        folder: Folder of the report, created if missing.
         title: Heading of the page.
     """
 

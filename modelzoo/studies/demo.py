@@ -60,7 +60,7 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
 
     Args:
         model: In eval mode, on the CPU.
-        folder: Where the page goes; made if need be.
+        folder: Where the page goes; created if missing.
         count: How many sequences, half of them with motifs.
         logos: How many of those to draw.
         seed: Of the sequences.

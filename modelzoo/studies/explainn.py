@@ -50,7 +50,7 @@ def describe(
         model: In eval mode.
         codes: (n, L) sequences, of which those that are predicted correctly are looked at.
         labels: (n, tasks), NaN where nobody knows.
-        out: The folder; made if need be.
+        out: The folder; created if missing.
         database: Of motifs with names; JASPAR's vertebrates by default.
 
     Raises:

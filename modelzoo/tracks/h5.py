@@ -76,7 +76,7 @@ class AttributionsFile:
     are the run's parameters, and what else is known about it.
 
     Args:
-        folder: Where the file is, or is to be; made if need be.
+        folder: Where the file is, or is to be; created if missing.
         parameters: Everything that the results depend on; None where it was left to the default.
         names: The sequences' names.
         codes: The sequences, (n, L), as of `modelzoo.sequences.encode`.

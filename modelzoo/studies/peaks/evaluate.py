@@ -76,7 +76,7 @@ def evaluate(
 ) -> Path:
     """Evaluate models and their attributions, and write the report.
 
-    Interrupted and called again with the same arguments, it goes on where it was.
+    Interrupted and called again with the same arguments, it resumes.
 
     Args:
         out: Folder of the report, created if it does not exist.

@@ -33,14 +33,16 @@ THREE = """
     f"[[positives]]\nshare = {share}\nmotifs = ['{name}']\n"
     for name, share in (("REST", 0.34), ("SPI1", 0.33), ("CTCF", 0.33))
 )
-QUICK = MultiTaskParams(learning_rate=0.01, epochs=8)
-SMALL = {"units": 16, "params": QUICK, "release": "JASPAR2020", "progress": False}
+# Enough that every seed tried learns all of a motif. From less, CTCF's unit may learn CCACCTGGTGG,
+# which is its own reverse complement and has no strand.
+QUICK = MultiTaskParams(learning_rate=0.01, epochs=12)
+SMALL = {"units": 24, "params": QUICK, "release": "JASPAR2020", "progress": False}
 
 
 @pytest.fixture(scope="module")
 def three():
-    """1,000 sequences that hold REST's, SPI1's or CTCF's motif."""
-    return Simulation.from_toml(THREE).sample(1000, seed=0, positives=1000)
+    """2,000 sequences that hold REST's, SPI1's or CTCF's motif."""
+    return Simulation.from_toml(THREE).sample(2000, seed=0, positives=2000)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,7 @@ def test_planted_motifs_are_discovered(discovered, three):
         matches.setdefault(row["Query_ID"], []).append(row)
     instances = read_tsv(discovered / "instances.tsv")
     truth = {(row, name): (a, b, strand) for row, name, a, b, strand in three.instances()}
-    # A part of CTCF's motif, CCACCTGGTGG, is its own reverse complement.
-    for name, least in (("REST", 0.95), ("SPI1", 0.95), ("CTCF", 0.7)):
+    for name in ("REST", "SPI1", "CTCF"):
         units = {
             unit: row
             for unit, rows in matches.items()
@@ -84,7 +85,7 @@ def test_planted_motifs_are_discovered(discovered, three):
             and planted[0] < int(row["stop"])
         ]
         assert len(right) > 20
-        assert np.mean(right) > least
+        assert np.mean(right) > 0.95
 
 
 @pytest.mark.slow
