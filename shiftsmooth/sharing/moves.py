@@ -152,9 +152,8 @@ class _Cut(torch.autograd.Function):
                 elif strip is not None:
                     part.copy_(strip.narrow(axis, getattr(piece, kind)[0], n))
                 else:
-                    blocks = part.unflatten(0, (len(piece.places), -1)).unbind()
-                    for block, (g, start) in zip(blocks, piece.places):
-                        block.copy_(rows[g].narrow(axis, start, n))
+                    blocks = [rows[g].narrow(axis, start, n) for g, start in piece.places]
+                    torch.cat(blocks, out=part)
             found.append(whole)
         return maps, *found
 
@@ -181,9 +180,21 @@ class _Cut(torch.autograd.Function):
                 if kind in strips:
                     strips[kind].narrow(axis, getattr(piece, kind)[0], n).add_(part)
                 elif kind == "inner":
-                    for block, (g, start) in zip(part.chunk(len(piece.places)), piece.places):
-                        total.narrow(0, g * batch, batch).narrow(axis, start, n).add_(block)
+                    views = [
+                        total.narrow(0, g * batch, batch).narrow(axis, start, n)
+                        for g, start in piece.places
+                    ]
+                    _add(views, part.chunk(len(views)))
         return total.to(maps.dtype), strips.get("left"), strips.get("right"), None, None, None
+
+
+def _add(views: list[Tensor], parts: tuple[Tensor, ...]) -> None:
+    """Adds `parts` to `views`, one after the other, since the views overlap."""
+    if views[0].device.type == "cpu" and not torch.is_grad_enabled():
+        torch._foreach_add_(views, parts)
+        return
+    for view, part in zip(views, parts):
+        view.add_(part)
 
 
 def apart(x: Tensor, count: int) -> tuple[Tensor, ...]:
