@@ -5,7 +5,7 @@ DEVICE ?= cpu
 REPORT = benchmarks/REPORT$(if $(filter cuda,$(DEVICE)),-cuda)
 BIN = .venv/bin
 
-.PHONY: demo test test-all lint bench docs dist
+.PHONY: demo test test-all lint bench fuzz docs dist
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -29,6 +29,9 @@ bench: .venv/ready
 	  --benchmark-json .venv/bench-$(DEVICE).json --benchmark-columns min,median --benchmark-sort name
 	$(BIN)/python benchmarks/report.py .venv/bench-$(DEVICE).json $(REPORT).md
 	$(BIN)/python benchmarks/costs.py --device $(DEVICE)
+
+fuzz: .venv/ready
+	FUZZ_SECONDS=3600 $(PYTEST) tests/hostile/test_fuzz.py
 
 dist: .venv/ready
 	rm -rf dist

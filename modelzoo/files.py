@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield the path to write to, which becomes `path` once it is whole; a link is followed."""
+    """Yield the path to write to, which becomes `path` once it is whole; a link is followed.
+
+    A pipe or a device is not replaced: what was written is copied into it.
+    """
+    if is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder) / path.name)
+            with open(temporary, "rb") as whole, open(path, "wb") as stream:
+                shutil.copyfileobj(whole, stream)
+        return
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -53,6 +65,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` so that a reader, or a killed run, finds all of it or none."""
     with replacing(path) as part:
         part.write_bytes(content)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what a TOML text holds; brackets that are nested too deeply are an error as any."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("brackets are nested too deeply") from error
 
 
 def sha256(data: bytes) -> str:

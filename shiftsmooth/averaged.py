@@ -42,6 +42,7 @@ class ShiftAveraged(Module):
         max_shift: int | None = 5,
         strands: int = 1,
         share: Share = "auto",
+        edges: str = "circular",
     ) -> None:
         """Wrap a model.
 
@@ -50,13 +51,15 @@ class ShiftAveraged(Module):
             max_shift: N: the shifts are -N..N. None takes 5, or less where sequences are shorter.
             strands: 2 averages over both strands of DNA, (B, 4, L) in the order of A, C, G, T.
             share: Whether shifts share what they have in common, as for ShiftSmooth.
+            edges: "circular"; or "flanks" where sequences carry N more positions on each side, and
+                shift n is the window that starts n positions earlier.
         """
         super().__init__()
         check_model("model", model)
         self.model = model
         self.max_shift, self.strands = max_shift, strands
         self._sharer = Sharer(partial(_score, model), share, Chunks())
-        Shifts.of(max_shift, None, "circular", None)
+        self._shifts = Shifts.of(max_shift, None, edges, None)
         if strands not in (1, 2):
             raise ValueError(f"strands: expected 1 or 2, got {strands!r}")
 
@@ -74,25 +77,37 @@ class ShiftAveraged(Module):
         """
         if not len(x):
             return self.model(x, *args)
-        shifts = Shifts.of(self.max_shift, None, "circular", None)
-        call = Arguments.of(x, None, args, shifts, roll_args=(), strands=self.strands)
-        if self.strands == 1:
-            return self._mean(call)
-        other = flipped((*call.inputs, *call.args), call.flips())
-        return (self._mean(call) + self._mean(replace(call, inputs=other[:1], args=other[1:]))) / 2
+        return self.outputs(x, *args).mean(0)
 
-    def _mean(self, call: Arguments) -> Tensor:
-        """The mean of the outputs over the shifts, (B, ...)."""
+    def outputs(self, x: Tensor, *args: Any) -> Tensor:
+        """The model's outputs in every window, shift after shift: (S, B, ...).
+
+        With both strands these are 2 S windows: after those of the strand given, those of the
+        other strand, in the same order of places.
+
+        Args:
+            x: Sequences, (B, C, L), one at least.
+            *args: Further arguments of the model; tensors with a row per example are repeated.
+        """
+        call = Arguments.of(x, None, args, self._shifts, roll_args=(), strands=self.strands)
+        if self.strands == 1:
+            return self._each(call)
+        other = flipped((*call.inputs, *call.args), call.flips())
+        turned = replace(call, inputs=other[:1], args=other[1:])
+        return torch.cat([self._each(call), self._each(turned).flip(0)])
+
+    def _each(self, call: Arguments) -> Tensor:
+        """The outputs at each of the shifts, (S, B, ...)."""
         shared = self._sharer.outputs(call, self.model)
         if shared is not None:
-            return torch.cat([chunk.unflatten(0, (-1, call.batch)) for chunk in shared]).mean(0)
+            return torch.cat([chunk.unflatten(0, (-1, call.batch)) for chunk in shared])
         shifts = call.shifts.values
         # DeepLIFT's hooks keep what a module saw last, so it must see everything in one call.
         together = torch.is_grad_enabled() or _hooked(self.model)
         at_once = len(shifts) if together else max(1, _ROWS // call.batch)
         chunks = [shifts[i : i + at_once] for i in range(0, len(shifts), at_once)]
-        sums = [_by_example(self.model, Copies(call, chunk)).sum(1) for chunk in chunks]
-        return torch.stack(sums).sum(0) / len(shifts)
+        found = [_by_example(self.model, Copies(call, chunk)).transpose(0, 1) for chunk in chunks]
+        return torch.cat(found)
 
 
 def _by_example(model: Callable[..., Tensor], copies: Copies) -> Tensor:

@@ -6,6 +6,7 @@ to the left again (Eqs. 15 and 16 of arXiv 2507.09754). All of it is pure functi
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from operator import index
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 Dims = tuple[int, ...]
+MOST = 1_000_000  # the largest shift that is looked at: a tuple of all shifts has to be made
 DEFAULT = 5  # the largest shift, where it is not given and the sequence is long enough
 
 
@@ -58,8 +60,10 @@ class Shifts:
             bound = DEFAULT if max_shift is None else integer("max_shift", max_shift)
             if bound < 0:
                 raise ValueError(f"max_shift: expected 0 or more, got {bound}")
+            if bound > MOST:
+                raise ValueError(f"max_shift: expected {MOST} at most, got {bound}")
             return cls(_around(bound), edges, region, free=max_shift is None)
-        values = integers("shifts", shifts)
+        values = integers("shifts", shifts, 2 * MOST + 1)
         if not values:
             raise ValueError("shifts: expected at least one shift, or None, got an empty sequence")
         if len(set(values)) < len(values):
@@ -236,8 +240,11 @@ def integer(name: str, value: Any) -> int:
         raise TypeError(f"{name}: expected an integer, got {value!r}") from None
 
 
-def integers(name: str, values: Iterable[Any]) -> tuple[int, ...]:
-    """`values` as ints; a TypeError calls them `name`."""
+def integers(name: str, values: Iterable[Any], most: int | None = None) -> tuple[int, ...]:
+    """`values` as ints, `most` of them at most; an error calls them `name`."""
     if not isinstance(values, Iterable) or isinstance(values, str):
         raise TypeError(f"{name}: expected integers, got {values!r}")
-    return tuple(integer(name, value) for value in values)
+    found = tuple(integer(name, value) for value in islice(values, most and most + 1))
+    if most is not None and len(found) > most:
+        raise ValueError(f"{name}: expected {most} integers at most, got more")
+    return found

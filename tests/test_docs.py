@@ -118,9 +118,14 @@ def desk(monkeypatch, tmp_path, zoo):
     for seed, name in enumerate(("peaks", "other")):
         records = [f">{name}{i}\n{text}\n" for i, text in enumerate(letters(120, 60, seed))]
         Path(f"{name}.fa").write_text("".join(records))
-    Path("genome.fa").write_text(f">chr1\n{letters(1, 500)[0]}\n")
-    Path("peaks.bed").write_text("chr1\t10\t111\nchr1\t200\t301\n")
-    Path("blacklist.bed").write_text("chr1\t400\t450\n")
+    genome = letters(1, 5000)[0]
+    Path("genome.fa").write_text(f">chr1\n{genome}\n")
+    spans = [(start, start + 101) for start in range(10, 4000, 100)]
+    Path("peaks.bed").write_text("".join(f"chr1\t{a}\t{b}\n" for a, b in spans))
+    Path("blacklist.bed").write_text("chr1\t4800\t4850\n")
+    columns = "\t".join(["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"])
+    call = "\t".join(["chr1", "250", ".", genome[249], "A,C,G,T", ".", ".", "."])
+    Path("calls.vcf").write_text(f"##fileformat=VCFv4.2\n{columns}\n{call}\n")
     Path("mine.py").write_text(OWN_MODEL)
     recipe = Recipe(ExpertParams(epochs=1), {"filters": [8], "widths": [9]})
     for name in ("mine", "other"):
@@ -178,6 +183,12 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
         run = Path(words[words.index("--from-attributions") + 1])
         run.parent.mkdir(exist_ok=True)
         run.touch()
+    if words[1] == "figure":  # the same
+        with monkeypatch.context() as patched:
+            made = ["attribute", "peaks.bed", "--genome", "genome.fa", "-m", "deepbind-gata3"]
+            patched.setattr(sys, "argv", ["shiftsmooth", *made, "--top", "1", "-o", words[2]])
+            with pytest.raises(SystemExit):
+                cli.main()
     if words[1:3] == ["train", "expert"]:
         shutil.rmtree("runs/mine")
     monkeypatch.setattr(sys, "argv", words)

@@ -91,6 +91,8 @@ def attribute(
         ...     file.done
         2
     """
+    inputs.at_least("batch_size", batch_size, 1)
+    inputs.at_least("seed", seed, 0)
     loaded: Any = inputs.module(model, device)
     found = inputs.records(
         sequences,

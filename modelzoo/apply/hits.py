@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 BASES = 1 << 16  # positions that are attributed at once
+FDR = 0.1  # of seqlets
 SHUFFLED = 1000  # sequences whose shuffles are attributed, at most: a rate needs no more
 
 
@@ -28,7 +29,7 @@ def write_run_hits(
     run: AttributionsFile,
     model: nn.Module,
     *,
-    fdr: float = 0.1,
+    fdr: float = FDR,
     release: str = RELEASE,
     group: str | None = GROUP,
 ) -> DataFrame:

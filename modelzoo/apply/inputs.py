@@ -11,7 +11,7 @@ from torch import nn
 
 from modelzoo.sequences import Record, Regions, Reject, read_fasta, read_intervals, read_sequences
 from modelzoo.sequences.intervals import Center, holds_intervals
-from modelzoo.sequences.records import Excluded, checked
+from modelzoo.sequences.records import checked, outside
 from modelzoo.zoo import catalog
 from modelzoo.zoo.adapters import load_any, wrap
 
@@ -19,6 +19,18 @@ TRIED = 1 << 11  # positions that a model is tried on to name its tasks, if ther
 LONGEST = 100_000  # positions; what the models keep of one sequence grows with its length
 
 Sequences = str | Path | Iterable[str | Record]
+
+
+def at_least(name: str, value: int | None, least: int) -> None:
+    """Raise a ValueError where an argument is given and smaller than it may be.
+
+    Args:
+        name: What the caller calls it.
+        value: What is given.
+        least: The smallest value.
+    """
+    if value is not None and value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
 
 
 def module(model: str | Path | nn.Module, device: str | torch.device | None) -> nn.Module:
@@ -86,18 +98,8 @@ def records(
     else:
         given = _given(sequences, reject)
     if exclude is not None:
-        given = _outside(given, Regions(read_intervals(exclude)), reject)
+        given = outside(given, Regions(read_intervals(exclude)), reject)
     return _short(given, reject)
-
-
-def _outside(given: Iterable[Record], regions: Regions, reject: Reject) -> Iterator[Record]:
-    for record in given:
-        if record.interval is None:
-            raise ValueError(f"exclude: expected records with intervals, got {record.name!r}")
-        if regions.overlap(record.interval):
-            reject(Excluded(f"{record.name!r} at {record.interval} is excluded"))
-        else:
-            yield record
 
 
 def _given(sequences: Iterable[str | Record], reject: Reject) -> Iterator[Record]:

@@ -111,6 +111,7 @@ def predict(
         >>> bound.logits > shuffled.logits
         True
     """
+    inputs.at_least("batch_size", batch_size, 1)
     loaded: Any = inputs.module(model, device)
     found = inputs.records(
         sequences,

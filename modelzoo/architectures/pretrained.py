@@ -10,14 +10,16 @@ A class registers itself where it is defined, and `registered` tells which there
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub.errors import RemoteEntryNotFoundError
 from torch import nn
 
 from modelzoo.architectures.arguments import checked
-from modelzoo.architectures.weights import CONFIG_FILE, fill
+from modelzoo.architectures.weights import CONFIG_FILE, WEIGHTS_FILE, fill, without_numbers
 
 
 class Pretrained(nn.Module, PyTorchModelHubMixin):
@@ -38,14 +40,42 @@ class Pretrained(nn.Module, PyTorchModelHubMixin):
         (save_directory / CONFIG_FILE).write_text(text, encoding="utf-8")
 
     @classmethod
-    def _load_as_safetensor(cls, model: Any, model_file: str, device: str, strict: bool) -> Any:
-        fill(model, Path(model_file), model_file)
-        return model.to(device).eval()
-
-    @classmethod
-    def _load_as_pickle(cls, model: Any, model_file: str, *args: Any, **kwargs: Any) -> Any:
-        # The mixin falls back to a pickle where a repository has no safetensors.
-        raise ValueError(f"{model_file} is a pickle; only model.safetensors is ever loaded")
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        map_location: str = "cpu",
+        strict: bool = True,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        **arguments: Any,
+    ) -> Any:
+        # The mixin builds a model with its numbers before it looks at the file, and where there is
+        # no file it reads a pickle.
+        with without_numbers():
+            model = cls(**arguments)
+        if os.path.isdir(model_id):
+            path = os.path.join(model_id, WEIGHTS_FILE)
+        else:
+            try:
+                path = hf_hub_download(
+                    model_id,
+                    WEIGHTS_FILE,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    token=token,
+                )
+            except RemoteEntryNotFoundError as error:
+                raise ValueError(
+                    f"{model_id} has no {WEIGHTS_FILE}; a pickle is never loaded"
+                ) from error
+        fill(model, Path(path), path)
+        return model.to(map_location).eval()
 
 
 Model = TypeVar("Model", bound=Pretrained)

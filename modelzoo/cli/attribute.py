@@ -87,8 +87,9 @@ def attribute(
     logos of the sequences with the highest outputs, and index.html to look through them, in a
     genome browser if they are intervals. After a kill, the same command resumes.
     """
-    from modelzoo.apply.hits import write_run_hits
+    from modelzoo.apply.hits import FDR, write_run_hits
     from modelzoo.reports.attributions import write_attributions_page
+    from modelzoo.tracks.hits import SEQLET
 
     loaded = load(model, device, weights=weights, input=layout, track=track, bins=bins)
     chosen = formats or ["npz"]
@@ -117,8 +118,11 @@ def attribute(
             reject=rejects,
             track=_counted,
         )
-        hits = write_run_hits(file, loaded) if "hits" in chosen else None
-        page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
+        with errors.status("writing hits and logos"):
+            hits = write_run_hits(file, loaded) if "hits" in chosen else None
+            page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
+        if hits is not None and not (hits["name"] == SEQLET).any():
+            errors.print(f"no seqlet at a false discovery rate of {FDR:g} against shuffles")
         errors.print(f"{file.done} attributed, {rejects}; see {page}")
         skipped += rejects.count
     if skipped:
@@ -128,4 +132,4 @@ def attribute(
 def _counted(starts: range) -> Iterable[int]:
     if starts.start:
         errors.print(f"resuming after {starts.start} of {starts.stop}")
-    return progress(starts, "attributing")
+    return progress(starts, "attributing", starts.stop - starts.start, starts.step)

@@ -19,6 +19,7 @@ from modelzoo.cli.options import (
     example,
     load,
     names,
+    window,
 )
 from modelzoo.cli.terminal import Rejects, console, errors
 
@@ -72,7 +73,7 @@ def check(
         task=task,
         max_shift=max_shift,
         genome=genome,
-        width=width,
+        width=width if sequences is None else window(width, model, sequences),
         reject=rejects,
     )
     console.print(found.verdict, soft_wrap=True, markup=False, highlight=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from modelzoo.cli.options import DeviceOption, SeedOption, chosen, example, names
+from modelzoo.cli.options import DeviceOption, SeedOption, WorkersOption, chosen, example, names
 from modelzoo.cli.terminal import console, errors
 from modelzoo.zoo import catalog
 
@@ -32,9 +32,6 @@ app = typer.Typer(
 
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
-]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes; one per core by default.")
 ]
 
 

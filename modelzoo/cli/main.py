@@ -6,6 +6,7 @@ Torch and the zoo are imported inside the commands, so that help and completion 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib.metadata import version
@@ -21,11 +22,13 @@ try:
         check,
         demo,
         evaluate,
+        figure,
         models,
         motifs,
         predict,
         publish,
         train,
+        variants,
     )
     from modelzoo.cli.terminal import console, errors
 except ImportError as error:
@@ -36,12 +39,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-for command in (models, predict, attribute, check, motifs, evaluate, demo, publish, train):
+for command in (
+    models,
+    predict,
+    attribute,
+    variants,
+    figure,
+    check,
+    motifs,
+    evaluate,
+    demo,
+    publish,
+    train,
+):
     app.add_typer(command.app)
 
 
 def main() -> None:
     """Run the command line, and end the process with one of its exit codes."""
+    _keep_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     # Wherever in the line --debug stands, it is about the run and not about the command.
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -64,6 +80,13 @@ def main() -> None:
     if code == 130:  # what typer makes of an interrupt
         _fail("interrupted", 130)
     sys.exit(code)
+
+
+def _keep_streams() -> None:
+    """Fill the places of standard streams that are closed, so that no file is opened there."""
+    while (null := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(null)
 
 
 def _fail(message: str, code: int) -> NoReturn:

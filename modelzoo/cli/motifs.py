@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument, example
+from modelzoo.cli.options import (
+    CenterOption,
+    DeviceOption,
+    ExcludeOption,
+    GenomeOption,
+    PeakWidthOption,
+    RunOption,
+    SeedOption,
+    argument,
+    chosen,
+    example,
+    peaks,
+)
 from modelzoo.cli.terminal import console, errors
 
 app = typer.Typer()
@@ -19,7 +31,8 @@ def motifs(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="SEQS", help="FASTA or .seq file of one length; or one of {factors}."
+            metavar="SEQS",
+            help="FASTA or .seq file of one length; intervals with --genome; or one of {factors}.",
         ),
     ] = None,
     from_attributions: Annotated[
@@ -39,12 +52,16 @@ def motifs(
         str, typer.Option(help="Taxonomic group of it, such as vertebrates or plants; or all.")
     ] = "vertebrates",
     seed: SeedOption = 0,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Find motifs and name them: in sequences against their shuffles, or in attributions.
 
     Writes motifs (MEME, TSV), logos, JASPAR matches, instances, syntax, and index.html to look
-    through them. After a kill, the same command resumes the
-    training on sequences.
+    through them. After a kill, the same command resumes the training on sequences.
     """
     options: dict[str, Any] = {
         "release": release,
@@ -54,7 +71,9 @@ def motifs(
     if source is not None and from_attributions is None:
         from modelzoo.discovery.from_sequences import discover
 
-        page = argument(discover, source, output, units=units or 100, seed=seed, **options)
+        found = peaks([source], genome, width, center, exclude)[0]
+        options |= {"units": units or 100, "seed": seed, "device": chosen(device)}
+        page = argument(discover, found, output, **options)
     elif source is None and from_attributions is not None:
         from modelzoo.discovery.from_attributions import motifs_of_attributions
 

@@ -18,6 +18,7 @@ from typer.core import TyperCommand
 from modelzoo.zoo import catalog
 
 if TYPE_CHECKING:
+    from modelzoo.datasets.peaks import Source
     from modelzoo.training.multitask import MultiTaskParams
 
 P = ParamSpec("P")
@@ -191,6 +192,12 @@ WidthOption = Annotated[
         "was trained on.",
     ),
 ]
+PeakWidthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--width", min=1, help="Of the windows around intervals; by default, all of an interval."
+    ),
+]
 CenterOption = Annotated[
     Literal["summit", "middle"] | None,
     typer.Option(help="Of a window; by default the summit where the file has one."),
@@ -253,6 +260,9 @@ BatchOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Start anew where the folder holds another run.")
 ]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes; one per core by default.")
+]
 GenomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -263,12 +273,15 @@ GenomeOption = Annotated[
 ]
 SourceArgument = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help="One of {factors}; or a FASTA or .seq file of peaks."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="One of {factors}; or a FASTA, .seq, BED or narrowPeak file of peaks.",
+    ),
 ]
 RunOption = Annotated[
     Path, typer.Option("--output", "-o", file_okay=False, help="The folder to write.")
 ]
-SeedOption = Annotated[int, typer.Option(help="The same seed gives the same result.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: CUDA if there is.")]
 DataOption = Annotated[
     list[str] | None,
@@ -276,7 +289,8 @@ DataOption = Annotated[
         "--data",
         metavar="SOURCE",
         help="A TSV or CSV table of id, sequence and one label per task; or factors or files of "
-        "peaks, with one --data for each. {factors} by default.",
+        "peaks, with one --data for each. With --genome, tables are of chrom, start and end. "
+        "{factors} by default.",
     ),
 ]
 EpochsOption = Annotated[
@@ -346,6 +360,40 @@ def runs(
         raise typer.BadParameter(f"expected names that differ, got {twice[0]!r} again")
     output.mkdir(parents=True, exist_ok=True)
     return [(path, output / f"{stem}{suffix}") for path, stem in zip(paths, stems)]
+
+
+def peaks(
+    sources: Iterable[str | Path],
+    genome: Path | None,
+    width: int | None,
+    center: Any,
+    exclude: Path | None,
+) -> list[Source]:
+    """Return sources of peaks; those that are files of intervals, with their genome.
+
+    Args:
+        sources: Data sets and files.
+        genome: What `--genome` is given.
+        width: What `--width` is given.
+        center: What `--center` is given.
+        exclude: What `--exclude` is given.
+    """
+    from modelzoo.datasets.peaks import Windows
+    from modelzoo.sequences.intervals import holds_intervals
+
+    given = {"genome": genome, "width": width, "center": center, "exclude": exclude}
+    listed = list(sources)
+    intervals = [path for path in listed if holds_intervals(path)]
+    for name, value in given.items():
+        if value is not None and (not intervals or genome is None):
+            wanted = "a file of intervals, and its --genome"
+            raise typer.BadParameter(f"expected {wanted}, got none", param_hint=f"--{name}")
+    if genome is None:
+        return [*listed]
+    return [
+        Windows(path, genome, width, center, exclude) if path in intervals else path
+        for path in listed
+    ]
 
 
 def window(width: int | None, model: str, sequences: Path) -> int | None:

@@ -13,18 +13,33 @@ console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
-    """Return the items, counted on standard error if that is a terminal."""
-    from rich.progress import track
+def progress(
+    items: Iterable[T], description: str, total: int | None = None, each: int = 1
+) -> Iterable[T]:
+    """Yield the items, counted on standard error if that is a terminal.
 
-    return track(
-        items,
-        description,
-        total=total,
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal,
-    )
+    An item counts when the next one is asked for, which is when the work with it is done. No time
+    is foretold: the bar tells what is done, of how many, and since when.
+
+    Args:
+        items: What is worked on.
+        description: What is done.
+        total: How many there are, if that is known.
+        each: For how many an item counts; the last one counts for what is left of the total.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    numbers = "{task.completed:,}" if total is None else "{task.completed:,}/{task.total:,}"
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn(numbers)
+    hidden = not errors.is_terminal
+    with Progress(
+        *columns, TimeElapsedColumn(), console=errors, transient=True, disable=hidden
+    ) as bar:
+        task, done = bar.add_task(description, total=total), 0
+        for item in items:
+            yield item
+            done = done + each if total is None else min(done + each, total)
+            bar.update(task, completed=done)
 
 
 class Rejects:

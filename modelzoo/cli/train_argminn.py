@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument, example
+from modelzoo.cli.options import (
+    CenterOption,
+    DeviceOption,
+    ExcludeOption,
+    GenomeOption,
+    PeakWidthOption,
+    RunOption,
+    SeedOption,
+    argument,
+    chosen,
+    example,
+    peaks,
+)
 from modelzoo.cli.terminal import errors
 
 app = typer.Typer()
@@ -19,7 +31,7 @@ def argminn(
         typer.Argument(
             metavar="SOURCE",
             help="A simulation ({simulations}, or a .toml file of one); a factor ({factors}); or a "
-            "FASTA or .seq file of peaks.",
+            "FASTA, .seq, BED or narrowPeak file of peaks.",
         ),
     ],
     output: RunOption,
@@ -27,6 +39,11 @@ def argminn(
     initialisations: Annotated[
         int, typer.Option(min=1, help="How many to train; validation chooses one.")
     ] = 3,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train ARGMINN, whose filters are motifs, on planted motifs or on peaks.
 
@@ -36,10 +53,11 @@ def argminn(
 
     argument(
         train_argminn,
-        source,
+        peaks([source], genome, width, center, exclude)[0],
         out=output,
         seed=seed,
         initialisations=initialisations,
+        device=chosen(device),
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")

@@ -7,14 +7,21 @@ from typing import Annotated
 import typer
 
 from modelzoo.cli.options import (
+    CenterOption,
     DataOption,
+    DeviceOption,
     EpochsOption,
+    ExcludeOption,
+    GenomeOption,
     LossOption,
+    PeakWidthOption,
     RunOption,
     SeedOption,
     argument,
+    chosen,
     example,
     one_of,
+    peaks,
     recipe,
     sources,
 )
@@ -38,6 +45,11 @@ def baseline(
     loss: LossOption = "binary",
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train a baseline: one of the ExplaiNN paper's networks, or DNABERT.
 
@@ -48,11 +60,12 @@ def baseline(
     argument(
         train_baseline,
         name,
-        sources(data),
+        peaks(sources(data), genome, width, center, exclude),
         out=output,
         bert=bert,
         params=recipe(name, loss, epochs),
         seed=seed,
+        device=chosen(device),
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")

@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, SourceArgument, argument, example, one_of
+from modelzoo.cli.options import (
+    CenterOption,
+    DeviceOption,
+    ExcludeOption,
+    GenomeOption,
+    PeakWidthOption,
+    RunOption,
+    SeedOption,
+    SourceArgument,
+    argument,
+    chosen,
+    example,
+    one_of,
+    peaks,
+)
 from modelzoo.cli.terminal import errors
 
 app = typer.Typer()
@@ -41,6 +55,11 @@ def expert(
             min=1, help="Stop after this many epochs without a better score; 5 by default."
         ),
     ] = None,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train one expert on peaks against their dinucleotide shuffles.
 
@@ -57,11 +76,12 @@ def expert(
         recipe = recipe._replace(params=replace(recipe.params, patience=patience))
     argument(
         train_expert,
-        source,
+        peaks([source], genome, width, center, exclude)[0],
         out=output,
         architecture=architecture,
         recipe=recipe,
         seed=seed,
+        device=chosen(device),
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")

@@ -10,14 +10,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from modelzoo.cli.options import (
+    CenterOption,
     DataOption,
+    DeviceOption,
     EpochsOption,
+    ExcludeOption,
+    GenomeOption,
     LossOption,
+    PeakWidthOption,
     RunOption,
     SeedOption,
     argument,
+    chosen,
     example,
     names,
+    peaks,
     recipe,
     sources,
 )
@@ -50,6 +57,11 @@ def explainn(
     loss: LossOption = "binary",
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train an ExplaiNN: a linear model over small networks of one motif each.
 
@@ -68,6 +80,12 @@ def explainn(
         arguments = {"units": units, "filters": filters, "params": params}
         trainer = train_explainn
     argument(
-        trainer, sources(data), out=output, seed=seed, progress=errors.is_terminal, **arguments
+        trainer,
+        peaks(sources(data), genome, width, center, exclude),
+        out=output,
+        seed=seed,
+        device=chosen(device),
+        progress=errors.is_terminal,
+        **arguments,
     )
     errors.print(f"trained; try it with --model {output}")

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from modelzoo.cli.options import RunOption, SeedOption, argument, example, names
+from modelzoo.cli.options import (
+    CenterOption,
+    DeviceOption,
+    ExcludeOption,
+    GenomeOption,
+    PeakWidthOption,
+    RunOption,
+    SeedOption,
+    argument,
+    chosen,
+    example,
+    names,
+    peaks,
+)
 from modelzoo.cli.terminal import errors
 
 if TYPE_CHECKING:
@@ -27,9 +40,10 @@ def moe(
         ),
     ],
     output: RunOption,
-    peaks: Annotated[
+    files: Annotated[
         list[Path] | None,
         typer.Option(
+            "--peaks",
             exists=True,
             dir_okay=False,
             help="A file of peaks to train on, with one --peaks for each; those of the experts' "
@@ -42,6 +56,11 @@ def moe(
         typer.Option(help="Of the experts while the gate is trained; bfloat16 can halve the time."),
     ] = "float32",
     epochs: Annotated[int, typer.Option(min=1, help="The most epochs.")] = 500,
+    genome: GenomeOption = None,
+    width: PeakWidthOption = None,
+    center: CenterOption = None,
+    exclude: ExcludeOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the gate of a mixture over frozen experts.
 
@@ -62,9 +81,10 @@ def moe(
         train_moe,
         named(loaded),
         out=output,
-        sources=peaks,
+        sources=peaks(files or (), genome, width, center, exclude) or None,
         params=GateParams(precision=precision, epochs=epochs),
         seed=seed,
+        device=chosen(device),
         progress=errors.is_terminal,
     )
     errors.print(f"trained; try it with --model {output}")

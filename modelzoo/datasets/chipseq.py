@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import os
+import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from modelzoo.files import sha256
@@ -25,7 +28,11 @@ HOMES = {
 
 SHA256: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
-_CHUNK = 4096  # bytes; the last, broken one of a cut download is lost
+LIMIT = 1 << 24  # bytes of a file
+SECONDS = 300.0  # for a file
+IDLE = 30.0  # seconds without a byte
+
+_CHUNK = 1 << 16
 
 
 def sets(split: str) -> dict[str, str]:
@@ -99,7 +106,8 @@ def _download(url: str, output_file: str, pooch: object) -> None:
     partial = Path(output_file).with_name(f"{name}.part")
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, stream=True, timeout=30) as response:
+    until = time.monotonic() + SECONDS
+    with requests.get(url, headers=headers, stream=True, timeout=IDLE) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             # The partial file is already as long as the real one, so it is something else.
             partial.unlink()
@@ -112,10 +120,28 @@ def _download(url: str, output_file: str, pooch: object) -> None:
             open(partial, "ab" if resumed else "wb") as file,
             tqdm(desc=name, initial=start, total=size, unit="B", unit_scale=True) as bar,
         ):
-            for chunk in response.iter_content(_CHUNK):
+            # As bytes arrive, and not when there are enough: a server may send one by one.
+            for chunk in _arriving(response.raw):
                 file.write(chunk)
                 bar.update(len(chunk))
+                if file.tell() > LIMIT:
+                    partial.unlink()
+                    raise OSError(f"expected at most {LIMIT} bytes, got more")
+                if time.monotonic() > until:
+                    raise TimeoutError(f"it took longer than {SECONDS:.0f} s")
+            if file.tell() < size:
+                raise OSError(f"the connection broke after {file.tell()} of {size} bytes")
     os.replace(partial, output_file)  # pooch checks its checksum
+
+
+def _arriving(body: Any) -> Iterator[bytes]:
+    from urllib3.exceptions import HTTPError
+
+    try:
+        while chunk := body.read1(_CHUNK, decode_content=False):
+            yield chunk
+    except HTTPError as error:
+        raise OSError(str(error)) from error
 
 
 def _checked(path: Path, expected: str) -> Path:

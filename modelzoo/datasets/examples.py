@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modelzoo.datasets.peaks import VALIDATION_SEED, Peaks
+from modelzoo.datasets.peaks import VALIDATION_SEED, Peaks, Source, Windows
 from modelzoo.datasets.planted import SimulatedSet, Simulation, simulations
 from modelzoo.datasets.tables import ENDINGS, Table
 
@@ -62,12 +62,12 @@ class Simulated:
         return _labelled(self.simulation.sample(self.size, seed=own))
 
 
-def is_simulation(source: str | Path) -> bool:
+def is_simulation(source: Source) -> bool:
     """Return whether a source is a simulation: its name, or a `.toml` file."""
     return str(source) in simulations() or Path(source).suffix == ".toml"
 
 
-def examples(data: Sequence[str | Path], loss: str = "binary") -> Examples:
+def examples(data: Sequence[Source], loss: str = "binary") -> Examples:
     """Return what to train on: one table, or peaks.
 
     Args:
@@ -75,14 +75,15 @@ def examples(data: Sequence[str | Path], loss: str = "binary") -> Examples:
             files of peaks, each of which is a task.
         loss: A key of `modelzoo.training.losses.LOSSES`.
     """
-    tables = [d for d in data if Path(d).name.removesuffix(".gz").lower().endswith(ENDINGS)]
+    plain = [d for d in data if not isinstance(d, Windows)]
+    tables = [d for d in plain if Path(d).name.removesuffix(".gz").lower().endswith(ENDINGS)]
     if not tables:
         if loss != "binary":
             raise ValueError(f"loss: peaks against shuffles are 'binary', got {loss!r}")
         return Peaks(data)
     if len(data) > 1:
         raise ValueError(f"data: expected one table and nothing else, got {len(data)} entries")
-    return Table(data[0], loss)
+    return Table(tables[0], loss)
 
 
 def _labelled(drawn: SimulatedSet) -> tuple[np.ndarray, Tensor]:

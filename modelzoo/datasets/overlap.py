@@ -7,16 +7,15 @@ seen a good part of in training, under another name, says little about how the m
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
-from modelzoo.datasets.peaks import read_peaks
+from modelzoo.datasets.peaks import Source, read_peaks
 
 BASES = 40
 
 
-def overlapping(codes: np.ndarray, sources: Iterable[str | Path], bases: int = BASES) -> np.ndarray:
+def overlapping(codes: np.ndarray, sources: Iterable[Source], bases: int = BASES) -> np.ndarray:
     """Return which sequences share a stretch with a peak of any of the sources, (N,) bool.
 
     Args:

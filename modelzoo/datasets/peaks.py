@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +17,70 @@ from torch import Tensor
 from modelzoo.datasets.chipseq import file, sets
 from modelzoo.files import sha256
 from modelzoo.sequences import (
+    Record,
+    Regions,
     columns,
     encode,
     from_columns,
+    read_intervals,
     read_sequences,
+    refuse,
     reverse_complement_codes,
 )
+from modelzoo.sequences.intervals import Center
+from modelzoo.sequences.records import outside
 
 VALIDATION_FRACTION = 0.1
 
 # Apart from every (seed, epoch): all seeds and all trials are judged on the same negatives.
 VALIDATION_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class Windows(os.PathLike[str]):
+    """A file of intervals as a source of peaks: the windows around their centers.
+
+    Attributes:
+        path: BED, narrowPeak, broadPeak, or a `.tsv` or `.csv` with chrom, start and end.
+        genome: The genome they lie in, FASTA or 2bit.
+        width: Of the windows; None keeps the intervals as they are.
+        center: `"summit"` or `"middle"`; by default the summit where the file has one.
+        exclude: A file of regions; windows that overlap one are left out.
+    """
+
+    path: str | Path
+    genome: str | Path
+    width: int | None = None
+    center: Center | None = None
+    exclude: str | Path | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def options(self) -> str:
+        """How a command line tells what the file itself does not."""
+        names = ("genome", "width", "center", "exclude")
+        given = ((name, getattr(self, name)) for name in names)
+        return "".join(f" --{name} {shlex.quote(str(v))}" for name, v in given if v is not None)
+
+    def records(self) -> Iterator[Record]:
+        """Return the windows' sequences.
+
+        Raises:
+            ValueError: An interval is wrong.
+        """
+        options = {"width": self.width, "center": self.center}
+        found = read_sequences(self.path, self.genome, **options)  # type: ignore[arg-type]
+        if self.exclude is None:
+            return found
+        return outside(found, Regions(read_intervals(self.exclude)), refuse)
+
+
+Source = str | Path | Windows  # of peaks: a data set's name, a file of sequences, or of intervals
 
 
 class Peaks:
@@ -44,7 +100,7 @@ class Peaks:
 
     def __init__(
         self,
-        sources: Sequence[str | Path] | Mapping[str, np.ndarray],
+        sources: Sequence[Source] | Mapping[str, np.ndarray],
         size: int | None = None,
     ) -> None:
         self.sources: dict[Path, str] = {}
@@ -111,18 +167,24 @@ class Peaks:
                 labels.append(rows)
         return np.concatenate(codes), torch.cat(labels)
 
-    def _read(self, source: str | Path) -> np.ndarray:
+    def _read(self, source: Source) -> np.ndarray:
         path = source_file(source)
         self.sources[path] = sha256(path.read_bytes())
         return read_peaks(source)
 
 
-def task_of(source: str | Path) -> str:
+def options(sources: Iterable[Source]) -> str:
+    """Return how a command line tells the genome and the windows of sources, once."""
+    given = dict.fromkeys(source.options for source in sources if isinstance(source, Windows))
+    return "".join(given)
+
+
+def task_of(source: Source) -> str:
     """Return the name of the task that peaks are of: the data set's, or the file's."""
     return str(source) if str(source) in sets("train") else Path(source).name.partition(".")[0]
 
 
-def source_file(source: str | Path) -> Path:
+def source_file(source: Source) -> Path:
     """Return the file that peaks are read from: a data set's training file, or the file itself."""
     known = sets("train")
     path = file("train", str(source)) if str(source) in known else Path(source)
@@ -133,18 +195,28 @@ def source_file(source: str | Path) -> Path:
     return path
 
 
-def read_peaks(source: str | Path) -> np.ndarray:
-    """Return the (N, L) codes of the peaks to train on.
+def peak_records(source: Source) -> list[Record]:
+    """Return the peaks to train on, which have one length; records labelled 0 are left out.
 
     Args:
-        source: A data set of `modelzoo.datasets.chipseq.sets("train")`, or a file of peaks of one
-            length: `.seq` or FASTA, with or without `.gz`. Records labelled 0 are left out.
+        source: A data set of `modelzoo.datasets.chipseq.sets("train")`; a file of sequences of one
+            length, `.seq` or FASTA, with or without `.gz`; or a file of intervals.
     """
     path = source_file(source)
-    codes = encode([r.sequence for r in read_sequences(path) if r.label != 0])
-    if len(codes) == 0:
+    found = source.records() if isinstance(source, Windows) else read_sequences(path)
+    records = [record for record in found if record.label != 0]
+    if not records:
         raise ValueError(f"{path}: expected at least one peak, got none")
-    return codes
+    lengths = {len(record.sequence) for record in records}
+    if isinstance(source, Windows) and len(lengths) > 1:
+        got = f"{min(lengths)} to {max(lengths)} positions"
+        raise ValueError(f"width: expected one, for the intervals of {path} have {got}")
+    return records
+
+
+def read_peaks(source: Source) -> np.ndarray:
+    """Return the (N, L) codes of the peaks to train on, see `peak_records`."""
+    return encode([record.sequence for record in peak_records(source)])
 
 
 def split_peaks(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

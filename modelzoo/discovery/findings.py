@@ -21,6 +21,8 @@ from modelzoo.motifs import (
     write_meme,
 )
 from modelzoo.motifs.files import write_table
+from modelzoo.sequences import Interval
+from modelzoo.tracks.hits import placed, write_bed
 from shiftsmooth.plot import plot_logos
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Findings:
         instances: The instances of the shown ones, the table that `find_instances` returns.
         pairs: Their arrangements and spacings, the table that `syntax` returns.
         names: The names of the sequences that the instances are in.
+        intervals: Where each of them lies in a genome, if it does.
     """
 
     all: Sequence[Finding]
@@ -81,6 +84,7 @@ class Findings:
     instances: DataFrame
     pairs: DataFrame
     names: Sequence[str]
+    intervals: Sequence[Interval | None]
 
     @classmethod
     def of(
@@ -89,6 +93,7 @@ class Findings:
         shown: Sequence[Finding],
         codes: np.ndarray,
         names: Sequence[str],
+        intervals: Sequence[Interval | None] = (),
     ) -> Findings:
         """Return findings with the instances and the syntax of those shown.
 
@@ -97,13 +102,16 @@ class Findings:
             shown: Those for the page.
             codes: The sequences to look for them in, (n, L).
             names: The names of the sequences.
+            intervals: Where each of them lies in a genome.
         """
         instances = find_instances([finding.motif.trimmed() for finding in shown], codes)
         pairs = syntax(instances, [finding.motif.name for finding in shown])
-        return cls(findings, shown, instances, pairs, names)
+        return cls(findings, shown, instances, pairs, names, intervals)
 
     def write(self, folder: Path) -> None:
         """Write `motifs.meme`, `motifs.tsv`, `matches.tsv`, `instances.tsv` and `syntax.tsv`.
+
+        Instances in sequences from a genome are also in `instances.bed`, where they lie in it.
 
         Args:
             folder: An existing folder.
@@ -117,6 +125,11 @@ class Findings:
         for name, table in tables.items():
             rows = table.itertuples(index=False)
             write_table(folder / f"{name}.tsv", list(table.columns), rows)
+        intervals = [interval for interval in self.intervals if interval is not None]
+        if intervals and len(intervals) == len(self.names):
+            score = -np.log10(self.instances["p_value"].astype(float))
+            located = placed(self.instances, intervals).assign(score=score.to_numpy())
+            write_bed(located, folder / "instances.bed")
 
 
 def _placed(motif: Motif, left: int, width: int) -> torch.Tensor:

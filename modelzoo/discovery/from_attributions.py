@@ -14,7 +14,9 @@ from modelzoo.discovery.report import write_report
 from modelzoo.motifs import annotate, jaspar, modisco
 from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.motifs.modisco import SEQLETS
-from modelzoo.sequences import from_columns
+from modelzoo.sequences import Interval, from_columns
+from modelzoo.tracks.h5 import read_placed
+from modelzoo.tracks.trial import refuse_damaged
 from modelzoo.training.run_folder import partial
 
 
@@ -28,6 +30,8 @@ def motifs_of_attributions(
     progress: bool = True,
 ) -> Path:
     """Write the motifs of attributions, their matches, instances and syntax; return the page.
+
+    TF-MoDISco's own file is kept as `modisco.h5`.
 
     Args:
         attributions: The file `attributions.h5` of `shiftsmooth attribute`, or any with its
@@ -46,10 +50,11 @@ def motifs_of_attributions(
     out = Path(out)
     folder = partial(out)
     database = jaspar(release, group)
-    one_hot, hypothetical, names, facts = _read(Path(attributions))
+    one_hot, hypothetical, names, intervals, facts = _read(Path(attributions))
     with tqdm(total=4, disable=not progress) as bar:
         bar.set_description("TF-MoDISco")
-        patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets)
+        results = folder / "modisco.h5"
+        patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets, results=results)
         if not patterns:
             raise RuntimeError(
                 f"no motif found in {attributions}: TF-MoDISco needs 100 stretches of high"
@@ -61,7 +66,7 @@ def motifs_of_attributions(
         findings = list(map(Finding, motifs, annotate(motifs, database)))
         bar.update()
         bar.set_description("FIMO")
-        found = Findings.of(findings, findings, from_columns(one_hot), names)
+        found = Findings.of(findings, findings, from_columns(one_hot), names, intervals)
         bar.update()
         bar.set_description("logos and page")
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,17 +78,27 @@ def motifs_of_attributions(
     return out / "index.html"
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]]:
-    """Return one-hot sequences, hypothetical attributions, names, and facts for the page."""
-    try:
-        file = h5py.File(path)
-    except OSError as error:
-        raise ValueError(f"{path}: expected an HDF5 file of attributions ({error})") from error
-    with file:
+def _read(
+    path: Path,
+) -> tuple[np.ndarray, np.ndarray, list[str], list[Interval], dict[str, str]]:
+    """Return one-hot sequences, hypothetical attributions, names, intervals, and facts."""
+    refuse_damaged(path, "run `shiftsmooth attribute` again")
+    with h5py.File(path) as file:
         if missing := [key for key in ("one_hot", "hypothetical", "ids") if key not in file]:
             raise ValueError(f"{path}: expected one_hot, hypothetical and ids, got no {missing[0]}")
-        count = len(file["ids"])
-        if "done" in file and (done := int(file["done"][()])) < count:
+        keys = "one_hot", "hypothetical"
+        shapes = [tuple(getattr(file[key], "shape", None) or ()) for key in keys]
+        if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][1] != 4:
+            raise ValueError(f"{path}: expected one_hot and hypothetical (n, 4, L), got {shapes}")
+        count = shapes[0][0]
+        try:
+            done = int(file["done"][()]) if "done" in file else count
+            names = file["ids"].asstr()[()].tolist()
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path}: expected texts in ids, a number in done: {error}") from error
+        if not isinstance(names, list) or len(names) != count:
+            raise ValueError(f"{path}: expected {count} ids, one per sequence, got others")
+        if done < count:
             raise ValueError(
                 f"{path}: expected all of {count} sequences to be attributed, got {done}; run"
                 " `shiftsmooth attribute` again"
@@ -93,5 +108,5 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, str]
             for key in ("method", "max_shift", "task")
             if key in file.attrs
         }
-        names = file["ids"].asstr()[()].tolist()
-        return file["one_hot"][()], file["hypothetical"][()], names, facts
+        intervals = read_placed(file) or []
+        return file["one_hot"][()], file["hypothetical"][()], names, intervals, facts

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from tqdm.auto import tqdm
 
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.explainn_units import importances
-from modelzoo.datasets.peaks import Peaks, source_file
+from modelzoo.datasets.peaks import Peaks, Source, peak_records
 from modelzoo.discovery.figures import rank_figure
 from modelzoo.discovery.findings import Finding, Findings
 from modelzoo.discovery.report import write_report
@@ -28,10 +29,10 @@ from modelzoo.errors import working
 from modelzoo.files import write_atomically
 from modelzoo.motifs import Motif, annotate, best_hits, correctly_predicted, filter_motifs, jaspar
 from modelzoo.motifs.jaspar import GROUP, RELEASE
-from modelzoo.sequences import encode, read_sequences
+from modelzoo.sequences import encode
 from modelzoo.training.checkpoints import refuse_other
 from modelzoo.training.multitask import MultiTaskParams, train_explainn
-from modelzoo.training.run_folder import partial
+from modelzoo.training.run_folder import partial, read_json
 from modelzoo.zoo.hub import load
 
 Q_VALUE = 0.05
@@ -63,7 +64,7 @@ class UnitMotif(NamedTuple):
 
 
 def discover(
-    source: str | Path,
+    source: Source,
     out: str | Path,
     *,
     units: int = 100,
@@ -71,6 +72,7 @@ def discover(
     params: MultiTaskParams | None = None,
     release: str = RELEASE,
     group: str | None = GROUP,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Path:
     """Write the motifs that tell sequences from their dinucleotide shuffles; return the page.
@@ -80,14 +82,15 @@ def discover(
     stopped resumes when it is called again with the same arguments.
 
     Args:
-        source: One of `modelzoo.datasets.chipseq.FACTORS`, or a FASTA or `.seq` file of sequences
-            of one length.
+        source: One of `modelzoo.datasets.chipseq.FACTORS`, a FASTA or `.seq` file of sequences of
+            one length, or `modelzoo.datasets.peaks.Windows` of a genome.
         out: The folder to make.
         units: The largest number of motifs to look for.
         seed: The seed of the training.
         params: Hyper-parameters of the training; the recipe's by default.
         release: The release of JASPAR.
         group: A taxonomic group of it; None is all.
+        device: Where the ExplaiNN is trained.
         progress: Show bars.
 
     Raises:
@@ -105,11 +108,12 @@ def discover(
     _begin(folder, {"sources": sums, "units": units, "seed": seed, **dataclasses.asdict(params)})
     if not (folder / "model").exists():
         options: dict[str, Any] = {"params": params, "seed": seed, "progress": progress}
-        train_explainn([source], out=folder / "model", units=units, **options)
+        options |= {"out": folder / "model", "units": units, "device": device}
+        train_explainn([source], **options)
     with working(), tqdm(total=4, disable=not progress) as bar:
         bar.set_description("filters")
         model: Any = load(folder / "model")
-        auc = json.loads((folder / "model" / "training.json").read_text())["validation_auc"]
+        auc = read_json(folder / "model" / "training.json")["validation_auc"]
         every = unit_motifs(model, peaks, seed)
         if not any(unit.found for unit in every):
             raise RuntimeError(
@@ -121,9 +125,9 @@ def discover(
         findings, shown = _named([unit for unit in every if unit.found], database)
         bar.update()
         bar.set_description("FIMO")
-        records = [r for r in read_sequences(source_file(source)) if r.label != 0]
+        records = peak_records(source)
         codes, names = encode([r.sequence for r in records]), [r.name for r in records]
-        found = Findings.of(findings, shown, codes, names)
+        found = Findings.of(findings, shown, codes, names, [r.interval for r in records])
         bar.update()
         bar.set_description("logos and page")
         found.write(folder)
@@ -226,6 +230,6 @@ def _begin(folder: Path, identity: dict[str, Any]) -> None:
     """Make the folder of a run and write down its identity; refuse to resume another run."""
     note = folder / "run.json"
     if note.exists():
-        refuse_other(folder, json.loads(note.read_text()), identity)
+        refuse_other(folder, read_json(note), identity)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(note, json.dumps(identity).encode())

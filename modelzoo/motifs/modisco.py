@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from modelzoo.errors import working
+from modelzoo.files import replacing
 from modelzoo.motifs.motif import Motif
 
 SEQLETS = 2000  # at most, of either sign
@@ -35,7 +37,11 @@ class Pattern:
 
 
 def modisco(
-    one_hot: np.ndarray, hypothetical: np.ndarray, *, max_seqlets: int = SEQLETS
+    one_hot: np.ndarray,
+    hypothetical: np.ndarray,
+    *,
+    max_seqlets: int = SEQLETS,
+    results: Path | None = None,
 ) -> list[Pattern]:
     """Return the motifs of attributions, trimmed to the positions that contribute; maybe none.
 
@@ -46,7 +52,10 @@ def modisco(
         hypothetical: The contribution that each letter has or would have, (n, 4, L), of any model
             by any method.
         max_seqlets: The largest number of seqlets of either sign.
+        results: Where TF-MoDISco's own HDF5 file is written if there is a motif, in a folder that
+            is made if need be; `modisco report` and Fi-NeMo read it.
     """
+    from modiscolite.io import save_hdf5
     from modiscolite.tfmodisco import TFMoDISco
 
     if one_hot.shape != hypothetical.shape or one_hot.ndim != 3 or one_hot.shape[1] != 4:
@@ -64,6 +73,10 @@ def modisco(
             max_seqlets_per_metacluster=max_seqlets,
             **SETTINGS,
         )
+        if results is not None and any(found):
+            results.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(results) as part:
+                save_hdf5(part, *found, window_size=one_hot.shape[2])
     return [
         _pattern(f"{sign}-{rank}", pattern)
         for sign, patterns in zip(("pos", "neg"), found)

@@ -3,35 +3,49 @@ async function unpacked(id) {
   const packed = Uint8Array.from(atob(document.getElementById(id).textContent.trim()),
     character => character.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return await new Response(stream).text();
+  return new Response(stream);
 }
 
-function bases({ chrom, start, packed, largest }) {
-  const values = Int8Array.from(atob(packed), character => character.charCodeAt(0));
-  return Array.from(values, (value, i) => ({
-    chr: chrom, start: start + i, end: start + i + 1, value: (value * largest) / 127,
-  }));
+// The features of each track: the numbers of one stretch follow those of the one before, and each
+// block of them has the largest of its own.
+function bases({ runs, steps, block }, numbers) {
+  const tracks = { contribution: [], spread: [] };
+  let used = 0;
+  for (const run of runs)
+    for (const [name, features] of Object.entries(tracks)) {
+      if (!(name in run)) continue;
+      for (let i = 0; i < run.letters.length; i++) {
+        const start = run.start + i, largest = run[name][Math.floor(i / block)];
+        const value = (numbers[used++] * largest) / steps[name];
+        features.push({ chr: run.chrom, start, end: start + 1, value });
+      }
+    }
+  return tracks;
 }
 
 function track(name, type, features, options) {
-  return { name, type, features, order: 0, ...options };
+  return { name, type, features, ...options };
 }
+
+// igv.js is white in any theme, but takes the colour of its text from the page's theme.
+const LIGHT = `
+  .igv-container { color-scheme: light; }
+  @media (max-width: 500px) { .igv-windowsize-panel-container { display: none !important; } }`;
 
 async function open(shown) {
   const script = document.createElement("script");
-  script.textContent = await unpacked("igv");
+  script.textContent = await (await unpacked("igv")).text();
   document.head.append(script);
   const slices = shown.runs.map(({ chrom, start, letters }) =>
     `>${chrom}:${start + 1}-${start + letters.length} @len=${shown.sizes[chrom]}\n${letters}\n`);
-  const values = key => shown.runs.filter(run => run[key]).flatMap(run =>
-    bases({ ...run, packed: run[key], largest: run[`${key}_largest`] }));
+  const numbers = new Int8Array(await (await unpacked("numbers")).arrayBuffer());
+  const { contribution, spread } = bases(shown, numbers);
   const tracks = [
-    track(shown.unit, "wig", values("contribution"),
+    track(shown.unit.split(",")[0], "wig", contribution,
       { graphType: "dynseq", height: 160, autoscale: true }),
     track("peaks", "annotation", shown.peaks.map(({ chrom, start, end, name, strand }) =>
       ({ chr: chrom, start, end, name, strand })), { displayMode: "SQUISHED", height: 40 }),
   ];
-  const spread = values("spread");
   if (spread.length)
     tracks.splice(1, 0, track("spread over shifts", "wig", spread,
       { graphType: "bar", color: "rgb(120,120,120)", height: 60, autoscale: true }));
@@ -39,7 +53,8 @@ async function open(shown) {
     tracks.push(track("hits", "annotation", shown.hits.map(([chrom, start, end, name, strand, sum]) =>
       ({ chr: chrom, start, end, name, strand, color: sum < 0 ? "#d62839" : "#255c99",
         attribution: sum })), { displayMode: "EXPANDED", height: 80 }));
-  return await igv.createBrowser(document.getElementById("browser"), {
+  const place = document.getElementById("browser");
+  const browser = await igv.createBrowser(place, {
     reference: {
       id: "shown", name: "shown regions", indexed: false, wholeGenomeView: false,
       fastaURL: `data:text/plain;base64,${btoa(slices.join(""))}`,
@@ -47,8 +62,12 @@ async function open(shown) {
     loadDefaultGenomes: false,
     locus: locus(shown.peaks[0]),
     showCenterGuide: false,
-    tracks,
+    tracks: tracks.map((one, order) => ({ ...one, order })),
   });
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(LIGHT);
+  place.shadowRoot.adoptedStyleSheets.push(sheet);
+  return browser;
 }
 
 function locus({ chrom, start, end }) {
@@ -78,7 +97,7 @@ function list(shown, browser) {
   go(0);
 }
 
-unpacked("shown").then(JSON.parse).then(async shown => {
+unpacked("shown").then(response => response.json()).then(async shown => {
   list(shown, await open(shown));
   document.getElementById("browser").dataset.ready = "yes";
 });

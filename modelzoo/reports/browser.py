@@ -1,8 +1,8 @@
 """Attributions to look through: in a genome browser where they have coordinates, else as logos.
 
 The page holds numbers, from which the reader's browser draws letters: a drawing per peak would make
-it ten times as large. A number is kept to a 127th of the largest beside it; the exact ones are in
-the run's files.
+it ten times as large. A contribution is kept to a 127th of the largest beside it, a spread to a
+31st; the exact numbers are in the run's files.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ import numpy as np
 
 from modelzoo.reports.page import Page
 from modelzoo.sequences import Interval, decode
+from modelzoo.tracks.hits import SEQLET, notable
 from modelzoo.tracks.placed import averaged
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+STEPS = {"contribution": 127, "spread": 31}  # from 0 to the largest; of a pixel or so each
+BLOCK = 250  # positions whose numbers are in steps of one size
 
 _HERE = Path(__file__).parent
 # the npm package igv 3.8.10: dist/igv.min.js, with its licence (MIT) beside it
@@ -66,11 +70,13 @@ def add_logos(page: Page, shown: Sequence[Shown], *, unit: str, total: int) -> N
     )
     logos = []
     for number, one in enumerate(shown):
-        packed, largest = _packed(one.contributions)
+        steps, largest = _in_steps(one.contributions, STEPS["contribution"])
+        packed = base64.b64encode(steps).decode()
         logos.append([decode(one.codes[None])[0], packed, largest, 1])
         drawing = f'<canvas data-logo="{number}"></canvas>'
         page.card(f"rank-{number + 1}", one.name, one.facts, drawing)
-    page.embed(_data("logos", json.dumps(logos)), script=(_HERE / "logos.js").read_text("utf-8"))
+    content = {"unit": unit.split(",")[0], "logos": logos}
+    page.embed(_data("logos", json.dumps(content)), script=(_HERE / "logos.js").read_text("utf-8"))
 
 
 def add_browser(
@@ -90,7 +96,8 @@ def add_browser(
         sizes: The length of every chromosome.
         unit: Of the contributions.
         total: How many peaks there are, also those that are not shown.
-        hits: As of `modelzoo.tracks.hits.placed_hits`.
+        hits: As of `modelzoo.tracks.hits.placed_hits`; of each peak, the seqlets and the notable
+            motifs are shown.
     """
     peaks = [
         {
@@ -103,27 +110,56 @@ def add_browser(
         for one in shown
         if one.interval is not None
     ]
-    columns = ["chrom", "start", "end", "name", "strand", "attribution"]
+    runs, numbers = _runs(shown, sizes)
     content = {
         "unit": unit,
         "total": total,
         "sizes": {one.interval.chrom: sizes[one.interval.chrom] for one in shown if one.interval},
         "peaks": peaks,
-        "runs": _runs(shown, sizes),
-        "hits": [] if hits is None else json.loads(hits[columns].to_json(orient="values")),
+        "steps": STEPS,
+        "block": BLOCK,
+        "runs": runs,
+        "hits": [] if hits is None else _hits(hits, shown),
     }
-    page.paragraph(f"{len(shown)} of {total} peaks are shown. Height of a letter: {unit}.")
+    told = f"{len(shown)} of {total} peaks are shown. Height of a letter: {unit}."
+    if hits is not None:
+        told += (
+            " Hits: seqlets, and the motifs that contribute most per position, without overlaps."
+        )
+    page.paragraph(told)
     page.embed(
         _BROWSER.format(rows="\n".join(map(_row, shown)))
-        + _data("igv", _gzipped(_IGV.read_text("utf-8")))
-        + _data("shown", _gzipped(json.dumps(content, separators=(",", ":")))),
+        + _data("igv", _gzipped(_IGV.read_bytes()))
+        + _data("shown", _gzipped(json.dumps(content, separators=(",", ":")).encode()))
+        + _data("numbers", _gzipped(numbers)),
         style=_STYLE,
         script=(_HERE / "browser.js").read_text("utf-8"),
     )
 
 
-def _runs(shown: Sequence[Shown], sizes: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return what the browser draws, a stretch without gaps at a time."""
+def _hits(hits: DataFrame, shown: Sequence[Shown]) -> list[list[Any]]:
+    """Return the hits that are shown, each once."""
+    import pandas
+
+    parts = [hits[:0]]
+    by_start = {chrom: rows.sort_values("start") for chrom, rows in hits.groupby("chrom")}
+    for window in (one.interval for one in shown):
+        if window is not None and window.chrom in by_start:
+            rows = by_start[window.chrom]
+            first, last = np.searchsorted(rows["start"], [window.start, window.end])
+            inside = rows[first:last]
+            parts += [notable(inside, window), inside[inside["name"] == SEQLET]]
+    found = pandas.concat(parts)[["chrom", "start", "end", "name", "strand", "attribution"]]
+    once = found.drop_duplicates().sort_values(["chrom", "start", "end", "name"])
+    return json.loads(once.to_json(orient="values", double_precision=3))
+
+
+def _runs(shown: Sequence[Shown], sizes: Mapping[str, int]) -> tuple[list[dict[str, Any]], bytes]:
+    """Return what the browser draws, a stretch without gaps at a time, and its numbers in steps.
+
+    For each name of `STEPS`, a stretch has the largest number of each `BLOCK` of its positions, if
+    it has any: then as many bytes as it has letters follow those of the stretch before.
+    """
     values: dict[str, dict[Interval, Any]] = {
         "codes": {one.interval: _codes(one) for one in shown if one.interval},
         "contribution": {one.interval: one.contributions for one in shown if one.interval},
@@ -134,14 +170,19 @@ def _runs(shown: Sequence[Shown], sizes: Mapping[str, int]) -> list[dict[str, An
     found = {
         name: _stretches(list(rows), list(rows.values()), sizes) for name, rows in values.items()
     }
-    runs = []
+    runs, numbers = [], bytearray()
     for (chrom, start), codes in found["codes"].items():
-        run = {"chrom": chrom, "start": start, "letters": decode(codes.astype(np.uint8)[None])[0]}
-        for name in ("contribution", "spread"):
+        letters = decode(codes.astype(np.uint8)[None])[0]
+        run: dict[str, Any] = {"chrom": chrom, "start": start, "letters": letters}
+        for name, count in STEPS.items():
             if (chrom, start) in found[name]:
-                run[name], run[f"{name}_largest"] = _packed(found[name][chrom, start])
+                line, run[name] = found[name][chrom, start], []
+                for block in np.split(line, range(BLOCK, len(line), BLOCK)):
+                    steps, largest = _in_steps(block, count)
+                    numbers += steps
+                    run[name].append(largest)
         runs.append(run)
-    return runs
+    return runs, bytes(numbers)
 
 
 def _codes(one: Shown) -> np.ndarray:
@@ -170,15 +211,15 @@ def _stretches(
     return stretches
 
 
-def _packed(values: np.ndarray) -> tuple[str, float]:
-    """Return 8-bit numbers as text, and what 127 of them stands for."""
+def _in_steps(values: np.ndarray, count: int) -> tuple[bytes, float]:
+    """Return signed 8-bit numbers of steps, and what `count` of them stand for."""
     largest = float(np.abs(values).max(initial=0))
-    steps = np.round(values * (127 / largest if largest else 0)).astype(np.int8)
-    return base64.b64encode(steps.tobytes()).decode(), float(f"{largest:.6g}")
+    steps = np.round(values * (count / largest if largest else 0)).astype(np.int8)
+    return steps.tobytes(), float(f"{largest:.4g}")
 
 
-def _gzipped(text: str) -> str:
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+def _gzipped(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data, mtime=0)).decode()
 
 
 def _data(name: str, text: str) -> str:
@@ -189,10 +230,10 @@ def _data(name: str, text: str) -> str:
 
 def _row(one: Shown) -> str:
     facts = " · ".join(f"{name} {value}" for name, value in one.facts.items())
-    place = html.escape(str(one.interval))
+    place = "" if one.name == str(one.interval) else f"{one.interval} "
     return (
-        f"<li><button type=button><b>{html.escape(one.name)}</b> <small>{place}"
-        f" {html.escape(facts)}</small></button></li>"
+        f"<li><button type=button><b>{html.escape(one.name)}</b>"
+        f" <small>{html.escape(place + facts)}</small></button></li>"
     )
 
 

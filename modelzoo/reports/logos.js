@@ -2,7 +2,7 @@
 const COLOURS = { A: "#109648", C: "#255c99", G: "#f7b32b", T: "#d62839" };
 const BASE = 9; // pixels per position
 const HEIGHT = 110;
-const LEFT = 46; // room for the axis
+const LEFT = 58; // room for the axis
 
 function numbers(text) {
   return Int8Array.from(atob(text), character => character.charCodeAt(0));
@@ -28,6 +28,11 @@ function draw(canvas, [letters, packed, largest, first]) {
     context.fillText(value.toPrecision(2), LEFT - 6, y(value) + 3);
   context.fillText("0", LEFT - 6, y(0) + 3);
   context.textAlign = "center";
+  context.save();
+  context.translate(11, 8 + room / 2);
+  context.rotate(-Math.PI / 2);
+  for (const [row, words] of lines(unit).entries()) context.fillText(words, 0, 11 * row);
+  context.restore();
   for (let i = 0; i < letters.length; i++)
     if ((first + i) % 10 === 0) context.fillText(first + i, LEFT + BASE * (i + 0.5), HEIGHT - 6);
   context.fillRect(LEFT, y(0), BASE * letters.length, 0.5);
@@ -46,7 +51,13 @@ function draw(canvas, [letters, packed, largest, first]) {
   canvas.setAttribute("aria-label", `logo of ${letters}`);
 }
 
-const logos = JSON.parse(document.getElementById("logos").textContent);
+// A unit in two lines, since a logo is not high.
+function lines(text) {
+  const cut = text.indexOf(" ");
+  return cut < 0 ? [text] : [text.slice(0, cut), text.slice(cut + 1)];
+}
+
+const { unit, logos } = JSON.parse(document.getElementById("logos").textContent);
 const seen = new IntersectionObserver(entries => {
   for (const entry of entries)
     if (entry.isIntersecting) {

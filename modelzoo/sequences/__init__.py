@@ -20,6 +20,7 @@ from modelzoo.sequences.intervals import Interval, Regions, read_intervals
 from modelzoo.sequences.read import read_sequences
 from modelzoo.sequences.records import Record, Reject, refuse
 from modelzoo.sequences.seq import read_seq
+from modelzoo.sequences.vcf import Variant, read_vcf
 
 __all__ = [
     "ALPHABET",
@@ -30,6 +31,7 @@ __all__ = [
     "Record",
     "Regions",
     "Reject",
+    "Variant",
     "columns",
     "decode",
     "encode",
@@ -41,6 +43,7 @@ __all__ = [
     "read_intervals",
     "read_seq",
     "read_sequences",
+    "read_vcf",
     "refuse",
     "reverse_complement",
     "reverse_complement_codes",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modelzoo.sequences.records import Record, Reject, parsed, refuse
-from modelzoo.sequences.text import at, lines
+from modelzoo.sequences.text import ENDLESS, LONGEST, at, lines
 
 
 def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
@@ -34,16 +34,21 @@ def _record(text: str) -> Record:
 
 def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
     """Yield (line of the header, name, newline and the whole sequence) of each record."""
-    name, start, parts = "", 0, list[str]()
+    name, start, parts, letters = "", 0, list[str](), 0
     for line, text in lines(path, "surrogateescape"):
         if text.startswith(">"):
             if start:
                 yield start, f"{name}\n{''.join(parts)}"
-            name, start, parts = "".join(text[1:].split(maxsplit=1)[:1]), line, []
+            name, start = "".join(text[1:].split(maxsplit=1)[:1]), line
+            parts, letters = [], 0
         elif text.strip():
             if not start:
                 cause = f"expected a record to begin with '>', got {text[:20]!r}"
                 raise at(path, line, cause)
-            parts.append(text.strip())
+            if letters <= LONGEST:  # `parsed` refuses what is longer
+                parts.append(text.strip())
+            letters += len(text.strip())
+            if letters > ENDLESS:
+                raise at(path, start, f"expected a record to end within {ENDLESS:,} letters")
     if start:
         yield start, f"{name}\n{''.join(parts)}"

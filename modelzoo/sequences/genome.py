@@ -87,7 +87,7 @@ class Genome:
         if other in self.sizes:
             # One line will do for a whole file, so this is not one of the errors of a record.
             raise LookupError(
-                f"intervals: expected the chromosome names of {self.path}, got {chrom!r} for its"
+                f"chromosomes: expected the names of {self.path}, got {chrom!r} for its"
                 f" {other!r}; rename the chromosomes in one of the two files"
             )
         raise ValueError(f"no chromosome {chrom!r} in {self.path}")

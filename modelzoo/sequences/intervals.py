@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from modelzoo.sequences.text import at, lines
+from modelzoo.sequences.text import at, lines, whole
 
 Center = Literal["summit", "middle"]
 
@@ -116,7 +116,7 @@ def read_intervals(path: str | Path) -> Iterator[Interval]:
     rows, parse = interval_rows(path)
     for line, text in rows:
         try:
-            yield parse(text)
+            yield parse(whole(text))
         except ValueError as error:
             raise at(path, line, error) from None
 
@@ -155,10 +155,12 @@ def interval_rows(
 def _is_comment(text: str) -> bool:
     """Return whether a line of a BED file holds no interval.
 
-    A chromosome may be called `track`: such a line has columns, one for a browser has none.
+    A chromosome may be called `track`: such a line has start and end, one for a browser has none.
     """
-    header = text.startswith(("track", "browser")) and text.count("\t") < 2
-    return not text.strip() or text.startswith("#") or header
+    first, *columns = text.split(maxsplit=3) or [""]
+    placed = text.count("\t") > 1 or (len(columns) > 1 and all(map(_is_number, columns[:2])))
+    header = first in ("track", "browser") and not placed
+    return not first or first.startswith("#") or header
 
 
 def _of_bed(text: str) -> Interval:

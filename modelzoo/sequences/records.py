@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modelzoo.sequences.encoding import LETTERS
-from modelzoo.sequences.intervals import Interval
-from modelzoo.sequences.text import at
+from modelzoo.sequences.intervals import Interval, Regions
+from modelzoo.sequences.text import at, whole
 
 Reject = Callable[[ValueError], None]
 
@@ -34,6 +34,23 @@ def refuse(error: ValueError) -> None:
     """Raise the error of a wrong record. Readers do this unless they are told otherwise."""
     if not isinstance(error, Excluded):
         raise error
+
+
+def outside(records: Iterable[Record], regions: Regions, reject: Reject) -> Iterator[Record]:
+    """Yield the records that overlap no region.
+
+    Args:
+        records: Each has an interval.
+        regions: What to keep away from.
+        reject: Called with an `Excluded` for each other record.
+    """
+    for record in records:
+        if record.interval is None:
+            raise ValueError(f"exclude: expected records with intervals, got {record.name!r}")
+        if regions.overlap(record.interval):
+            reject(Excluded(f"{record.name!r} at {record.interval} is excluded"))
+        else:
+            yield record
 
 
 def parsed(
@@ -80,4 +97,4 @@ def _encodable(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("expected UTF-8 text") from None
-    return text
+    return whole(text)

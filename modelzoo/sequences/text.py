@@ -6,10 +6,17 @@ import gzip
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from io import BufferedReader
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import IO, cast
+
+LONGEST = 1 << 22  # characters of a record
+ENDLESS = 1 << 28  # characters after which it is not skipped, but ends the reading
+
+
+class _EndlessLineError(Exception):
+    """A line is longer than `ENDLESS`."""
 
 
 def at(path: str | Path, line: int, cause: object) -> ValueError:
@@ -17,34 +24,71 @@ def at(path: str | Path, line: int, cause: object) -> ValueError:
     return ValueError(f"{path}, line {line}: {cause}")
 
 
+def whole(text: str) -> str:
+    """Return a line or a record, after checking that it is not too long."""
+    if len(text) > LONGEST:
+        raise ValueError(f"expected at most {LONGEST:,} characters, got more in {text[:20]!r}...")
+    return text
+
+
 def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
-    """Yield (number of the line from 1, text without its end).
+    """Yield (number of the line from 1, text without its end, which is LF, CR LF or CR).
+
+    A line that is longer than `LONGEST` is cut after one letter more, so that a small file which
+    unpacks to a large one takes no memory; who reads it must look at its length.
 
     Args:
         path: The file; `-` is the standard input.
         errors: With `"surrogateescape"`, bytes that are not UTF-8 do not end the file; the text
             with them cannot be encoded.
+
+    Raises:
+        ValueError: A line is too long, is no text, or the gzip file is damaged.
     """
     line = 0
-    with _open(path) as file:
+    with _open(path) as binary:
+        file = TextIOWrapper(binary, "utf-8", "surrogateescape")
         try:
-            for line, raw in enumerate(file, start=1):
-                yield line, raw.decode("utf-8", errors).rstrip("\r\n")
-        except UnicodeDecodeError:
+            for line, text in enumerate(_cut(file), start=1):
+                if errors == "strict":
+                    text.encode()
+                yield line, text
+        except UnicodeEncodeError:
             raise at(path, line, "expected UTF-8 text") from None
+        except _EndlessLineError:
+            cause = f"expected a line to end within {ENDLESS:,} characters"
+            raise at(path, line + 1, cause) from None
         except EOFError:
             raise at(path, line + 1, "the gzip file is truncated") from None
         except (gzip.BadGzipFile, zlib.error) as error:
             raise at(path, line + 1, f"the gzip file is damaged ({error})") from None
+        finally:
+            file.detach()  # closing it would close the standard input
+
+
+def _cut(file: IO[str]) -> Iterator[str]:
+    while text := file.readline(LONGEST + 2):
+        rest, length = text, len(text)
+        while len(rest) > LONGEST + 1 and not rest.endswith("\n"):
+            rest = file.readline(LONGEST + 2)
+            length += len(rest)
+            if length > ENDLESS:
+                raise _EndlessLineError
+        yield text.removesuffix("\n")[: LONGEST + 1]
 
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[IO[bytes]]:
     # The content tells whether a file is gzipped: a browser may have unpacked one named `.gz`.
-    standard_input = nullcontext(cast(BufferedReader, sys.stdin.buffer))
-    with standard_input if str(path) == "-" else open(path, "rb") as file:
+    with _standard_input() if str(path) == "-" else open(path, "rb") as file:
         if file.peek(2)[:2] != b"\x1f\x8b":
             yield file
             return
         with gzip.open(file) as unpacked:
             yield cast(IO[bytes], unpacked)
+
+
+def _standard_input() -> AbstractContextManager[BufferedReader]:
+    if sys.stdin is None:
+        raise ValueError("path: expected a file, got -, and the standard input is closed")
+    return nullcontext(cast(BufferedReader, sys.stdin.buffer))

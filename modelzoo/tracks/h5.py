@@ -26,6 +26,7 @@ from modelzoo.sequences import Interval
 from modelzoo.sequences import columns as one_hot_columns
 from modelzoo.tracks.npz import save_npz
 from modelzoo.tracks.placed import columns
+from modelzoo.tracks.trial import refuse_damaged
 
 ROWS = 64  # sequences that are copied at once
 MADE = ("attributions.h5", "one_hot.npz", "hypothetical.npz", "index.html", "logos")
@@ -119,19 +120,23 @@ class AttributionsFile:
             known = {"tasks": list(tasks), "parameters": sorted(given)}
             attributes = {**(about or {}), **given, **known}
             _lay_out(self.path, attributes, names, codes, len(tasks), intervals, sizes or {})
-            self._take_up()
+            self._take_up(made_here=True)
 
-    def _take_up(self) -> None:
+    def _take_up(self, *, made_here: bool = False) -> None:
         """Find the datasets of the file, which must be that of this run."""
         if not self.path.exists():
             raise FileNotFoundError(self.path)
         hint = "write elsewhere, or start anew with --overwrite"
+        if not made_here:
+            refuse_damaged(self.path, hint)
         try:
             with h5py.File(self.path) as file:
                 found = {key: file.attrs[key] for key in file.attrs["parameters"]}
                 shapes = [*_SHAPES, *(["spread"] if "spread" in file else [])]
                 self._places = {name: _place(file[name]) for name in shapes}
-        except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+                if not made_here:
+                    self._refuse_other_shapes(file)
+        except Exception as error:  # h5py has no common base for what is wrong with a file
             raise ValueError(
                 f"{self.path}: expected a file of attributions ({error}); {hint}"
             ) from None
@@ -146,6 +151,27 @@ class AttributionsFile:
         ]
         if differences:
             raise ValueError(f"{self.path} is of another run ({'; '.join(differences)}); {hint}")
+
+    def _refuse_other_shapes(self, file: h5py.File) -> None:
+        """Raise an error unless what is read later can be, and fits together."""
+        ids, (count, _, length) = file["ids"], file["hypothetical"].shape
+        ids.asstr()[:1]
+        shapes = {
+            "one_hot": (count, 4, length),
+            "hypothetical": (count, 4, length),
+            "projected": (count, length),
+            "spread": (count, length),
+            "logits": (count, len(self.tasks)),
+            "done": (),
+        }
+        for name, place in self._places.items():
+            expected = {"one_hot": "int8", "done": "int64"}.get(name, "float32")
+            if place.shape != shapes[name] or place.dtype != expected:
+                raise ValueError(f"{name} is {place.dtype} {place.shape}")
+        listed = self.intervals
+        if len(ids) != count or (listed is not None and len(listed) != count):
+            raise ValueError("ids and intervals are not one per sequence")
+        self.sizes  # noqa: B018  # can be read
 
     @property
     def done(self) -> int:
@@ -162,12 +188,7 @@ class AttributionsFile:
     def intervals(self) -> list[Interval] | None:
         """Where the sequences lie in the genome; None if they are from none."""
         with h5py.File(self.path) as file:
-            if "chrom" not in file:
-                return None
-            text = [file[name].asstr()[()].tolist() for name in ("chrom", "strand", "ids")]
-            start, end = file["start"][()].tolist(), file["end"][()].tolist()
-        chrom, strand, names = text
-        return list(map(Interval, chrom, start, end, strand, names))
+            return read_placed(file)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -229,18 +250,10 @@ class AttributionsFile:
         Args:
             count: How many at most, the highest first.
         """
-        intervals = self.intervals
         with h5py.File(self.path) as file:
-            logits = file["logits"][:, self.target]
+            intervals, logits = read_placed(file), file["logits"][:, self.target]
             for row in np.argsort(-logits, kind="stable")[:count].tolist():
-                yield Attributed(
-                    file["ids"].asstr()[row],
-                    float(logits[row]),
-                    torch.from_numpy(file["one_hot"][row]).float(),
-                    torch.from_numpy(file["hypothetical"][row]),
-                    file["spread"][row] if "spread" in file else None,
-                    None if intervals is None else intervals[row],
-                )
+                yield _attributed(file, row, float(logits[row]), intervals)
 
     def _broken(self, start: int, stop: int) -> np.ndarray:
         parts = (self._read(name, start, stop) for name in ("hypothetical", "logits"))
@@ -257,6 +270,63 @@ class AttributionsFile:
     def _put(self, file: int, name: str, start: int, values: np.ndarray) -> None:
         place = self._places[name]
         _put(file, place.row(start), np.ascontiguousarray(values, place.dtype).tobytes())
+
+
+def read_one(path: Path, wanted: str | None = None) -> tuple[Attributed, dict[str, Any]]:
+    """Return a sequence of a finished run, and the attributes of the run's file.
+
+    Args:
+        path: The file.
+        wanted: The sequence's name, or `chrom:start-end` of its window; by default the sequence
+            with the highest output.
+
+    Raises:
+        ValueError: The file is of no finished run, or has no such sequence, or several.
+    """
+    try:
+        file = h5py.File(path)
+    except OSError as error:
+        raise ValueError(f"{path}: expected a file of attributions ({error})") from error
+    with file:
+        if missing := {"ids", "done", "one_hot", "hypothetical", "logits"} - set(file):
+            raise ValueError(f"{path}: expected a file of attributions, got no {min(missing)}")
+        about = dict(file.attrs)
+        names, intervals = file["ids"].asstr()[()].tolist(), read_placed(file)
+        if (done := int(file["done"][()])) < len(names):
+            raise ValueError(f"{path}: expected all of {len(names)} sequences, got {done}")
+        outputs = file["logits"][:, list(about["tasks"]).index(about["task"])]
+        if wanted is None:
+            rows = [int(np.argmax(outputs))]
+        else:
+            places = map(str, intervals or names)
+            rows = [row for row, told in enumerate(zip(names, places)) if wanted in told]
+        if len(rows) != 1:
+            got = "none" if not rows else f"{len(rows)}, of which chrom:start-end tells one"
+            raise ValueError(f"peak: expected one called {wanted!r}, got {got}")
+        return _attributed(file, rows[0], float(outputs[rows[0]]), intervals), about
+
+
+def _attributed(
+    file: h5py.File, row: int, output: float, intervals: list[Interval] | None
+) -> Attributed:
+    return Attributed(
+        file["ids"].asstr()[row],
+        output,
+        torch.from_numpy(file["one_hot"][row]).float(),
+        torch.from_numpy(file["hypothetical"][row]),
+        file["spread"][row] if "spread" in file else None,
+        None if intervals is None else intervals[row],
+    )
+
+
+def read_placed(file: h5py.File) -> list[Interval] | None:
+    """Return where the sequences of a file lie in the genome; None if they are from none."""
+    if "chrom" not in file:
+        return None
+    chrom, strand, names = (file[n].asstr()[()].tolist() for n in ("chrom", "strand", "ids"))
+    return list(
+        map(Interval, chrom, file["start"][()].tolist(), file["end"][()].tolist(), strand, names)
+    )
 
 
 _SHAPES = ("one_hot", "hypothetical", "projected", "logits", "done")

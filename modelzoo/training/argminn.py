@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from modelzoo.architectures.argminn import ARGMINN, MemoryAttention
 from modelzoo.datasets.examples import Examples, Simulated, is_simulation
-from modelzoo.datasets.peaks import Peaks
+from modelzoo.datasets.peaks import Peaks, Source, options
 from modelzoo.datasets.planted import Simulation
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Batches, Doubled
@@ -183,7 +183,7 @@ def mirror_filters(model: ARGMINN, x: Tensor, y: Tensor) -> None:
             linear.weight[:, least] = linear.weight[:, best]
 
 
-def examples(source: str | Path, params: Params) -> Examples:
+def examples(source: Source, params: Params) -> Examples:
     """Return what to train on.
 
     Args:
@@ -192,7 +192,7 @@ def examples(source: str | Path, params: Params) -> Examples:
         params: How much of it an epoch sees, half of it positives.
     """
     if is_simulation(source):
-        return Simulated(Simulation.load(source), params.sequences, params.held_out)
+        return Simulated(Simulation.load(str(source)), params.sequences, params.held_out)
     return Peaks([source], params.sequences // 2)
 
 
@@ -283,7 +283,8 @@ def _fit(
         if objective.scanners is not None and 0 < epoch <= params.epochs // 4:
             centre_filters(objective.scanners.weight)
         if isinstance(model, ARGMINN) and epoch == params.race:
-            x, y = map(torch.cat, zip(*itertools.islice(batches, _LOOKED_AT)))
+            seen = map(torch.cat, zip(*itertools.islice(batches, _LOOKED_AT)))
+            x, y = (part.to(model.scanners.weight.device) for part in seen)
             mirror_filters(model, x, y)
 
     history = fit(
@@ -321,12 +322,13 @@ def best_threshold(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def train_argminn(
-    source: str | Path,
+    source: Source,
     *,
     out: str | Path,
     seed: int = 0,
     initialisations: int = 3,
     params: Params = Params(),
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Path:
     """Train ARGMINN from several initialisations, keep the best, return its folder.
@@ -339,6 +341,7 @@ def train_argminn(
         seed: The same seed gives the same model.
         initialisations: How many to choose from, by validation AUC.
         params: How long, how fast.
+        device: Where the model is trained.
         progress: Show a bar.
 
     Raises:
@@ -351,12 +354,12 @@ def train_argminn(
         raise ValueError(f"initialisations: expected at least 1, got {initialisations}")
     data = examples(source, params)
     with seeded(seed):
-        first = ARGMINN(tasks=data.tasks)
+        first = ARGMINN(tasks=data.tasks).to(device)
     with Run(out, identity(first, params, seed, data, initialisations=initialisations)) as run:
         models, histories = zip(
             *(
                 fit_one(
-                    lambda: ARGMINN(tasks=data.tasks),
+                    lambda: ARGMINN(tasks=data.tasks).to(device),
                     data,
                     seed=own,
                     params=params,
@@ -374,7 +377,7 @@ def train_argminn(
             histories[best],
             params,
             data,
-            command=f"shiftsmooth train argminn {source} --seed {seed}",
+            command=f"shiftsmooth train argminn {source}{options([source])} --seed {seed}",
             seed=seed,
             validation_auc=scores[best],
             validation_auc_of_initialisations=scores,

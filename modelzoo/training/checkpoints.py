@@ -60,17 +60,19 @@ class Checkpoint:
         Raises:
             ValueError: The file is damaged, or belongs to another run.
         """
-        with _opened(self.path) as file:
-            metadata = file.metadata()
-            refuse_other(self.path, json.loads(metadata["identity"]), self.identity)
+        with _opened(self.path) as file, _whole(self.path):
+            identity, scores = (json.loads(file.metadata()[k]) for k in ("identity", "scores"))
+            identity, scores = dict(identity), list(scores)
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        model.load_state_dict(_under("model.", tensors))
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under("optimizer.", tensors).items():
-            index, _, name = key.partition(".")
-            state.setdefault(int(index), {})[name] = value
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-        return json.loads(metadata["scores"]), _under("best.", tensors)
+        refuse_other(self.path, identity, self.identity)
+        with _whole(self.path):
+            model.load_state_dict(_under("model.", tensors))
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in _under("optimizer.", tensors).items():
+                index, _, name = key.partition(".")
+                state.setdefault(int(index), {})[name] = value
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+        return scores, _under("best.", tensors)
 
 
 def refuse_damaged(path: Path) -> None:
@@ -94,6 +96,16 @@ def refuse_other(path: Path, found: Mapping[str, Any], expected: Mapping[str, An
             f"{path} belongs to another run, which differs in: {', '.join(names)}; remove it, or"
             " write elsewhere"
         )
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ValueError(
+            f"{path}: expected a checkpoint, got a damaged file ({error}); remove it"
+        ) from error
 
 
 @contextmanager

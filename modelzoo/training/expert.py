@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -17,7 +16,8 @@ import torch
 from modelzoo.architectures import registered
 from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.examples import Examples
-from modelzoo.datasets.peaks import Peaks, task_of
+from modelzoo.datasets.peaks import Peaks, Source, options, task_of
+from modelzoo.files import parse_toml
 from modelzoo.training import batches
 from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
@@ -56,7 +56,7 @@ class Recipe(NamedTuple):
     @classmethod
     def from_toml(cls, text: str, architecture: str = "deepbind") -> Recipe:
         """Return the recipe that a TOML file holds; unknown names are an error."""
-        values: dict[str, Any] = tomllib.loads(text)
+        values = parse_toml(text)
         training = {field.name for field in dataclasses.fields(ExpertParams)}
         known = training | set(inspect.signature(_class(architecture)).parameters) - {"tasks"}
         if unknown := sorted(set(values) - known):
@@ -137,12 +137,13 @@ def fit_expert(
 
 
 def train_expert(
-    source: str | Path,
+    source: Source,
     *,
     out: str | Path,
     architecture: str = "deepbind",
     recipe: Recipe | None = None,
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Path:
     """Train one expert and return the folder with its weights, config and provenance.
@@ -151,11 +152,12 @@ def train_expert(
 
     Args:
         source: A data set of `modelzoo.datasets.chipseq.sets("train")`, or a file of peaks of one
-            length: `.seq` or FASTA, with or without `.gz`.
+            length: `.seq` or FASTA, with or without `.gz`; or `modelzoo.datasets.peaks.Windows`.
         out: The folder to make.
         architecture: One of the registered experts.
         recipe: Its hyper-parameters and what it is made of; by default those found for the factor.
         seed: Decides weights, order, shuffles and dropout.
+        device: Where the model is trained.
         progress: Show a bar.
 
     Raises:
@@ -166,9 +168,12 @@ def train_expert(
     """
     task = task_of(source)
     params, config = Recipe.found(task, architecture) if recipe is None else recipe
-    model = untrained(task, config, architecture, seed=seed)
+    model = untrained(task, config, architecture, seed=seed).to(device)
     data = Peaks([source])
-    command = f"shiftsmooth train expert {source} --architecture {architecture} --seed {seed}"
+    command = (
+        f"shiftsmooth train expert {source}{options([source])} --architecture {architecture}"
+        f" --seed {seed}"
+    )
     with Run(out, identity(model, params, seed, data)) as run:
         history = fit_expert(
             model,

@@ -84,7 +84,7 @@ def fit(
     Where no epoch was judged, the last weights stay.
 
     Args:
-        model: Gives logits (B, tasks) for what `batches` yields.
+        model: Gives logits (B, tasks) for what `batches` yields; trained where its parameters are.
         batches: From an epoch's number, counted from 0, to its (input, target) batches. Must
             depend on nothing else.
         validate: From the model, in eval mode, to its validation score; higher is better. None
@@ -146,11 +146,12 @@ def fit(
 
 @contextmanager
 def seeded(*seed: int) -> Iterator[None]:
-    """Draw torch's CPU numbers from `seed` inside the block, and leave no trace outside it."""
+    """Draw torch's numbers from `seed` inside the block, and leave no trace outside it."""
     if min(seed) < 0:
         raise ValueError(f"seed: expected a whole number from 0, got {min(seed)}")
     state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
-    with torch.random.fork_rng(devices=[]):
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=gpus):
         torch.manual_seed(int(state))
         yield
 
@@ -164,12 +165,14 @@ def _train_epoch(
     precision: torch.dtype,
 ) -> None:
     model.train()
+    device = next(model.parameters()).device
     rates = [group["lr"] for group in optimizer.param_groups]
     for index, (x, y) in enumerate(batches):
         if factor is not None:
             for group, rate in zip(optimizer.param_groups, rates):
                 group["lr"] = rate * factor(index / len(batches))
-        with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
+        x, y = x.to(device), y.to(device)
+        with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
             logits = model(x)
         optimizer.zero_grad()
         loss(logits.float(), y).backward()

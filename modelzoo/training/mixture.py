@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from modelzoo.architectures.expert import Expert
 from modelzoo.architectures.moe import MixtureOfExperts
-from modelzoo.datasets.peaks import Peaks
+from modelzoo.datasets.peaks import Peaks, Source, options
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Minibatches
 from modelzoo.training.checkpoints import Checkpoint
@@ -88,8 +88,9 @@ class EmbeddedPeaks:
     @torch.no_grad()
     def scores(self, mixture: nn.Module) -> dict[str, float]:
         """Return the validation AUC by factor."""
+        device = next(mixture.parameters()).device
         return {
-            task: auc(labels, mixture(embedded)[:, 0].numpy())
+            task: auc(labels, mixture(embedded.to(device))[:, 0].cpu().numpy())
             for task, (embedded, labels) in self.held_out.items()
         }
 
@@ -98,8 +99,9 @@ def embed(
     model: MixtureOfExperts, codes: np.ndarray, precision: torch.dtype = torch.float32
 ) -> Tensor:
     """Return the embeddings (N, experts * E) of (N, L) codes."""
-    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
-        return in_batches(model.embed, codes, batch_size=64).float()
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
+        return in_batches(model.embed, codes, batch_size=64, device=device).float()
 
 
 def fit_gate(
@@ -157,9 +159,10 @@ def train_moe(
     experts: Mapping[str, Expert],
     *,
     out: str | Path,
-    sources: Sequence[str | Path] | None = None,
+    sources: Sequence[Source] | None = None,
     params: GateParams = GateParams(),
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Path:
     """Train a mixture of trained experts; return the folder with weights, config and provenance.
@@ -173,6 +176,7 @@ def train_moe(
             `modelzoo.training.expert.train_expert`. By default the tasks of the experts.
         params: Hyper-parameters.
         seed: Decides weights, order and shuffles.
+        device: Where the model is trained.
         progress: Show bars.
 
     Raises:
@@ -181,15 +185,17 @@ def train_moe(
             arguments, experts or peaks was stopped on its way to `out`.
         WorkError: The training failed.
     """
+    given = "".join(f" --peaks {source}" for source in sources or ())
     if sources is None:
         sources = list(dict.fromkeys(expert.tasks[0] for expert in experts.values()))
     with seeded(seed):
-        model = MixtureOfExperts.from_experts(experts).eval()
+        model = MixtureOfExperts.from_experts(experts).eval().to(device)
     data = [Peaks([source]) for source in sources]
-    command = ["shiftsmooth train moe", *map(_name, experts.values()), f"--seed {seed}"]
+    names = " ".join(map(_name, experts.values()))
+    command = f"shiftsmooth train moe {names}{given}{options(sources)} --seed {seed}"
     for option in ("precision", "epochs"):
         if (value := getattr(params, option)) != getattr(GateParams(), option):
-            command.append(f"--{option} {value}")
+            command += f" --{option} {value}"
     with Run(out, identity(model, params, seed, *data)) as run:
         embedded = EmbeddedPeaks(model, data, seed, params.dtype)
         history = fit_gate(
@@ -205,7 +211,7 @@ def train_moe(
             history,
             params,
             *data,
-            command=" ".join(command),
+            command=command,
             seed=seed,
             validation_auc=history.best_score,
             validation_auc_by_factor=embedded.scores(model.mixture),

@@ -25,6 +25,7 @@ from modelzoo.architectures.explainn import ExplaiNN, ModelUnits
 from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.datasets import chipseq
 from modelzoo.datasets.examples import Examples, examples
+from modelzoo.datasets.peaks import Source, options
 from modelzoo.training import batches
 from modelzoo.training.fit import fit, seeded
 from modelzoo.training.losses import LOSSES
@@ -72,6 +73,7 @@ def train_multitask(
     out: str | Path,
     params: MultiTaskParams = MultiTaskParams(),
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
     **notes: Any,
 ) -> Path:
@@ -86,6 +88,7 @@ def train_multitask(
         out: The folder to make.
         params: Hyper-parameters.
         seed: Decides weights, order, shuffles and dropout.
+        device: Where the model is trained.
         progress: Show a bar.
         notes: What else to write down in `training.json`.
 
@@ -96,7 +99,7 @@ def train_multitask(
     """
     validation = Validation(data, params.loss, strands=2)
     with seeded(seed):
-        model = build(data.tasks, data.length)
+        model = build(data.tasks, data.length).to(device)
 
     def epoch(number: int) -> batches.Batches:
         codes, labels = batches.both_strands(*data.epoch(number, seed))
@@ -127,12 +130,13 @@ def train_multitask(
 
 def train_baseline(
     name: str,
-    data: Sequence[str | Path] = chipseq.FACTORS,
+    data: Sequence[Source] = chipseq.FACTORS,
     *,
     out: str | Path,
     bert: str | Path | None = None,
     params: MultiTaskParams | None = None,
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
     **config: Any,
 ) -> Path:
@@ -146,6 +150,7 @@ def train_baseline(
             by default.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
+        device: Where the model is trained.
         progress: Show a bar.
         config: What else its class is constructed with.
     """
@@ -166,18 +171,20 @@ def train_baseline(
         out=out,
         params=params,
         seed=seed,
+        device=device,
         progress=progress,
     )
 
 
 def train_explainn(
-    data: Sequence[str | Path] = chipseq.FACTORS,
+    data: Sequence[Source] = chipseq.FACTORS,
     *,
     out: str | Path,
     units: int = 100,
     filters: Filters = "random",
     params: MultiTaskParams | None = None,
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
     **config: Any,
 ) -> Path:
@@ -192,6 +199,7 @@ def train_explainn(
             the motifs.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
+        device: Where the model is trained.
         progress: Show a bar.
         config: What else `ExplaiNN` is constructed with.
     """
@@ -220,6 +228,7 @@ def train_explainn(
         out=out,
         params=params,
         seed=seed,
+        device=device,
         progress=progress,
         **({"filters": names} if names else {}),
     )
@@ -227,12 +236,13 @@ def train_explainn(
 
 def train_model_units(
     models: Mapping[str, nn.Module],
-    data: Sequence[str | Path] = chipseq.FACTORS,
+    data: Sequence[Source] = chipseq.FACTORS,
     *,
     out: str | Path,
     hidden: int = 0,
     params: MultiTaskParams | None = None,
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Path:
     """Train the layers after trained models that take the place of units, see `train_multitask`.
@@ -244,6 +254,7 @@ def train_model_units(
         hidden: Nodes of a unit's fully connected layer, 200 in the paper; 0 for none.
         params: Hyper-parameters; the recipe's by default.
         seed: Decides weights, order, shuffles and dropout.
+        device: Where the model is trained.
         progress: Show a bar.
     """
     params = params or MultiTaskParams.of("explainn-models")
@@ -255,17 +266,18 @@ def train_model_units(
         out=out,
         params=params,
         seed=seed,
+        device=device,
         progress=progress,
     )
 
 
 def _command(
-    model: str, recipe: str, data: Sequence[str | Path], params: MultiTaskParams, seed: int
+    model: str, recipe: str, data: Sequence[Source], params: MultiTaskParams, seed: int
 ) -> str:
     """Return the command line that trains `model`, without what is the default."""
-    options = "".join(f" --data {source}" for source in data)
+    words = "".join(f" --data {source}" for source in data) + options(data)
     usual = MultiTaskParams.of(recipe)
     for name in ("loss", "epochs"):
         if (value := getattr(params, name)) != getattr(usual, name):
-            options += f" --{name} {value}"
-    return f"shiftsmooth train {model}{options} --seed {seed}"
+            words += f" --{name} {value}"
+    return f"shiftsmooth train {model}{words} --seed {seed}"

@@ -60,7 +60,7 @@ class Run:
         self.checkpoint = Checkpoint(self.folder / "checkpoint.safetensors", identity)
         note = self.folder / _IDENTITY
         if note.exists():
-            refuse_other(self.folder, _read_json(note), identity)
+            refuse_other(self.folder, read_json(note), identity)
         elif foreign := [p for p in self.folder.glob("*") if p.suffix != ".part"]:
             raise ValueError(f"out: expected no file of something else, got {foreign[0]}")
         for path in self._checkpoints(self.folder):
@@ -116,6 +116,7 @@ class Run:
             "command": command,
             "seed": seed,
             "threads": torch.get_num_threads(),
+            "device": next(model.parameters()).device.type,
             "data": {path.name: found for path, found in sources.items()},
             "versions": {library: version(library) for library in LIBRARIES},
             **more,
@@ -167,6 +168,7 @@ def identity(
         "initial weights": _digest(*(t.cpu().numpy() for t in model.state_dict().values())),
         "data": [data_digest(part, seed) for part in data],
         "seed": seed,
+        "device": next(model.parameters()).device.type,
         **dataclasses.asdict(params),
         **more,
     }
@@ -190,10 +192,14 @@ def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object that a run has written to a file; a damaged one is named."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no object")
+        return found
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path}: expected JSON, got a damaged file ({error}); remove it"
         ) from error

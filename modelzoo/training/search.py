@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from modelzoo.datasets.peaks import Peaks
+from modelzoo.datasets.peaks import Peaks, Source
 from modelzoo.errors import working
 from modelzoo.files import write_atomically
 from modelzoo.training.checkpoints import refuse_other
@@ -39,7 +40,7 @@ _COLUMNS = (
 
 
 def search(
-    source: str | Path,
+    source: Source,
     trials: int = 40,
     *,
     out: str | Path,
@@ -47,6 +48,7 @@ def search(
     storage: str | Path | None = None,
     trial_epochs: int = 5,
     trial_peaks: int = 4_000,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> Recipe:
     """Return the best recipe of `trials` trials; write it and the study as text.
@@ -60,6 +62,7 @@ def search(
         storage: Optuna journal file. A search that was stopped resumes.
         trial_epochs: The epochs of a trial.
         trial_peaks: The peaks that a trial trains on.
+        device: Where the experts are trained.
         progress: Show a bar of the trials.
 
     Raises:
@@ -93,7 +96,7 @@ def search(
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        return _score(suggest(trial), task, fewer, seed, report)
+        return _score(suggest(trial), task, fewer, seed, device, report)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     done = sum(t.state.is_finished() for t in study.trials)
@@ -104,7 +107,8 @@ def search(
             raise ValueError(f"none of {trials} trials was trained to the end")
         for trial in _finalists(study):
             if _final(trial) not in study.user_attrs:
-                study.set_user_attr(_final(trial), _score(_recipe(trial.params), task, peaks, seed))
+                score = _score(_recipe(trial.params), task, peaks, seed, device)
+                study.set_user_attr(_final(trial), score)
     best = _recipe(max(_finalists(study), key=lambda t: study.user_attrs[_final(t)]).params)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,9 +117,16 @@ def search(
     return best
 
 
-def _score(recipe: Recipe, task: str, data: Peaks, seed: int, report: Any = None) -> float:
+def _score(
+    recipe: Recipe,
+    task: str,
+    data: Peaks,
+    seed: int,
+    device: torch.device | str,
+    report: Any = None,
+) -> float:
     """Return the validation AUC of an expert that is trained by a recipe."""
-    model = untrained(task, recipe.config, seed=seed)
+    model = untrained(task, recipe.config, seed=seed).to(device)
     options = {"seed": seed, "after_epoch": report, "progress": False}
     return fit_expert(model, data, recipe.params, **options).best_score
 

@@ -6,7 +6,9 @@ holds links to blobs, and the blob of a large file is named by its sha256.
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,12 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import tqdm
 
 from modelzoo.architectures.weights import CONFIG_FILE, WEIGHTS_FILE, printable
+from modelzoo.zoo.session import Busy, Unreachable, limited
 
+PAUSES = (1.0, 2.0)  # seconds before a busy server is asked again
+LONGEST_PAUSE = 5.0  # that a server may ask for
+
+_log = logging.getLogger(__name__)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 CacheDir = str | Path | None
@@ -49,13 +56,34 @@ def download(
         HubError: There is no such file, it is larger, or the Hub cannot be reached.
     """
     try:
-        path = hf_hub_download(
-            repo_id, file, revision=revision, cache_dir=cache_dir, tqdm_class=_bounded(limit)
-        )
-        return Path(path)
+        return _patiently(repo_id, file, revision, cache_dir, limit)
     # The client's errors depend on the HTTP library below it, and have no common base.
     except Exception as error:
         raise _failed(error, repo_id, file, revision) from error
+
+
+def _patiently(
+    repo_id: str, file: str, revision: str | None, cache_dir: CacheDir, limit: int
+) -> Path:
+    """Download a file; where the server is busy, say so and try again, a few times."""
+    for pause in PAUSES:
+        try:
+            return _once(repo_id, file, revision, cache_dir, limit)
+        except Busy as busy:
+            seconds = pause if busy.seconds is None else busy.seconds
+            if seconds > LONGEST_PAUSE:
+                raise
+            _log.warning("%s for %s; trying again in %.0f s", busy, address(repo_id), seconds)
+            time.sleep(seconds)
+    return _once(repo_id, file, revision, cache_dir, limit)
+
+
+def _once(repo_id: str, file: str, revision: str | None, cache_dir: CacheDir, limit: int) -> Path:
+    bar = _bounded(limit)
+    with limited(limit):
+        return Path(
+            hf_hub_download(repo_id, file, revision=revision, cache_dir=cache_dir, tqdm_class=bar)
+        )
 
 
 def commit_of(path: Path) -> str:
@@ -111,7 +139,7 @@ def address(repo_id: str) -> str:
 
 def reason(error: Exception) -> str:
     """Return, in one line, why the client failed and what to do about it."""
-    if isinstance(error, LocalEntryNotFoundError):
+    if isinstance(error, LocalEntryNotFoundError | Busy | Unreachable):
         return f"it is not in the cache and the Hub cannot be reached ({_first_line(error)})"
     if isinstance(error, EntryNotFoundError):
         return f"no such file (a model is {CONFIG_FILE} and {WEIGHTS_FILE}; nothing is unpickled)"

@@ -196,7 +196,10 @@ def _load_catalog(
 
 
 def _load_repository(repo_id: str, revision: str | None, cache_dir: str | Path | None) -> nn.Module:
-    config = download(repo_id, CONFIG_FILE, revision, cache_dir, CONFIG_LIMIT)
+    try:
+        config = download(repo_id, CONFIG_FILE, revision, cache_dir, CONFIG_LIMIT)
+    except HubError as error:  # the name may have been meant as that of a folder
+        raise HubError(f"{error}; there is no folder {repo_id!r} either") from error
     # Both files of one commit, even if the branch moves between the two downloads.
     commit = commit_of(config)
     origin = f"{address(repo_id)}, revision {revision or commit}"

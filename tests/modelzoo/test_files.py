@@ -53,6 +53,19 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
     assert path.is_fifo()
 
 
+def test_bytes_are_copied_into_a_pipe_when_they_are_whole(tmp_path):
+    path, found = tmp_path / "pipe.pdf", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: found.append(path.read_bytes()))
+    reader.start()
+    with replacing(path) as part:
+        assert part.suffix == ".pdf"
+        part.write_bytes(b"new")
+    reader.join()
+    assert found == [b"new"]
+    assert path.is_fifo() and list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_standard_output_by_its_name_is_appended_to_what_the_shell_opened(tmp_path, name):
     script = "import pathlib, sys; from modelzoo.files import written\n"

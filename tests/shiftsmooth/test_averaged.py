@@ -244,3 +244,16 @@ def test_deep_lift_shap(X, share):
 def test_bad_arguments_are_errors_that_name_them(x, call, error, words):
     with pytest.raises(error, match=words):
         call(x)
+
+
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("strands", [1, 2])
+def test_outputs_of_every_window_come_shift_after_shift_with_real_flanks(share, strands):
+    model, stretch = Trunk(), torch.randn(3, 4, 20).double()
+    windows = [stretch[..., 2 - n : 18 - n] for n in range(-2, 3)]
+    windows += [window.flip((1, 2)) for window in windows] if strands == 2 else []
+    averaged = ShiftAveraged(model, 2, strands, share, edges="flanks")
+    expected = torch.stack([model(window) for window in windows])
+    torch.testing.assert_close(averaged.outputs(stretch), expected, **EXACT)
+    torch.testing.assert_close(averaged(stretch), expected.mean(0), **EXACT)
+    assert averaged.sharing.shared == share

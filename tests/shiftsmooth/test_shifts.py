@@ -1,5 +1,7 @@
 """Shifting there and back, by index arithmetic and as properties."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
@@ -125,6 +127,8 @@ def test_flanked_means_in_two_dimensions_of_any_order_count_windows_by_both():
     ("arguments", "error", "message"),
     [
         ({"max_shift": -1}, ValueError, "max_shift: expected 0 or more, got -1"),
+        ({"max_shift": 10**9}, ValueError, "max_shift: expected 1000000 at most, got 1000000000"),
+        ({"shifts": count()}, ValueError, "shifts: expected 2000001 integers at most, got more"),
         ({"max_shift": 1.5}, TypeError, r"max_shift: expected an integer, got 1.5"),
         ({"max_shift": True}, TypeError, "max_shift: expected an integer, got"),
         (

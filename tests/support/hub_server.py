@@ -12,7 +12,7 @@ import re
 import socket
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import unquote, urlsplit
 
 REPO = r"(?P<repo>[^/]+/[^/]+?)"
@@ -48,7 +48,15 @@ class HubServer:
         self.cuts: list[int] = []  # cut the next downloads after so many bytes, one entry each
         self.corrupt = False  # flip the last byte of every large file
         self.endless = ""  # send the file of this name without an end
+        self.busy: list[tuple[int, dict[str, str]]] = []  # answer the next requests so
+        self.busy_methods = ("HEAD", "GET")
+        self.silent = ""  # answer requests of this method not at all
+        self.drip = ""  # send "headers" or a "body" one byte at a time
+        self.packed = b""  # send this, as gzip, for every GET
+        self.endless_status = 200
         self.sent = 0  # bytes of endless files
+        self.pause = 0.02  # seconds between bytes that drip
+        self.ended = Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         # As on the Hub, large files come from another host, which must not be sent the token.
@@ -59,6 +67,7 @@ class HubServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
         self._http.shutdown()
         self._http.server_close()
 
@@ -92,6 +101,12 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
         def download(self, body: bytes, **headers: str) -> None:
             span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
             start = int(span[1]) if span else 0
+            if hub.drip == "body" and self.command == "GET":
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.dripping(body)
+                return
             if not hub.cuts:
                 self.reply(206 if span else 200, body[start:], **headers)
                 return
@@ -104,7 +119,8 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             self.close_connection = True
 
         def endless(self, **headers: str) -> None:
-            self.send_response(200)
+            status = hub.endless_status if self.command == "GET" else 200
+            self.send_response(status)
             self.send_header("Connection", "close")
             for key, value in headers.items():
                 self.send_header(key.replace("_", "-"), value)
@@ -116,12 +132,37 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 pass  # the client has left
 
+        def dripping(self, data: bytes) -> None:
+            self.close_connection = True
+            try:
+                for byte in data:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    if hub.ended.wait(hub.pause):
+                        return
+            except OSError:
+                pass  # the client has left
+
         def handle_request(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = unquote(urlsplit(self.path).path)
             hub.requests.append(f"{self.command} {path}")
             if hub.status:
                 self.error(hub.status, "Fault")
+                return
+            if hub.busy and self.command in hub.busy_methods:
+                status, headers = hub.busy.pop(0)
+                self.reply(status, b"", **headers)
+                return
+            if hub.silent == self.command:
+                hub.ended.wait(20)
+                self.close_connection = True
+                return
+            if hub.drip == "headers":
+                self.dripping(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000)
+                return
+            if self.command == "GET" and hub.packed:
+                self.reply(200, hub.packed, Content_Encoding="gzip")
                 return
             for methods, pattern, action in ROUTES:
                 match = re.fullmatch(pattern, path)

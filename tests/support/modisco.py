@@ -10,12 +10,17 @@ def fake_patterns(counts):
         assert one_hot.shape == hypothetical_contribs.shape
         assert one_hot.shape[2] == 4
         contributions = (one_hot * hypothetical_contribs).mean(0)
+        flat = one_hot.mean(0)
+        parts = {"sequence": flat, "contrib_scores": flat, "hypothetical_contribs": flat}
+        seqlet = SimpleNamespace(start=0, end=20, example_idx=0, is_revcomp=False, **parts)
         return [
             [
                 SimpleNamespace(
                     contrib_scores=sign * contributions,
-                    sequence=one_hot.mean(0),
-                    seqlets=[None] * count,
+                    hypothetical_contribs=sign * contributions,
+                    sequence=flat,
+                    seqlets=[seqlet] * count,
+                    subclusters=None,
                 )
                 for count in found
             ]

@@ -15,8 +15,11 @@ from modelzoo.datasets.planted.arrangement import Arrangement
 from modelzoo.datasets.planted.background import background, clean
 from modelzoo.datasets.planted.scanner import Scanner, Score
 from modelzoo.datasets.planted.toml import parse
+from modelzoo.files import parse_toml
 from modelzoo.motifs import Motif
 from modelzoo.sequences import columns, decode, reverse_complement_codes
+
+MOST = 1 << 32  # letters of a set, each a byte in memory
 
 _FOLDER = resources.files("modelzoo.datasets.planted") / "simulations"
 
@@ -134,7 +137,7 @@ class Simulation:
             ValueError: The text is not TOML, or an entry is wrong; the message names the key.
         """
         try:
-            return cls(name, **parse(tomllib.loads(text)))
+            return cls(name, **parse(parse_toml(text)))
         except ValueError as error:
             what = "expected TOML: " if isinstance(error, tomllib.TOMLDecodeError) else ""
             raise ValueError(f"simulation {name!r}: {what}{error}") from None
@@ -158,10 +161,14 @@ class Simulation:
         positives = n // 2 if positives is None else positives
         if n < 1:
             raise ValueError(f"n: expected at least 1, got {n}")
+        if n > MOST // self.length:
+            raise ValueError(f"n: expected {MOST // self.length} at most, got {n}")
         if not 0 <= positives <= n:
             raise ValueError(f"positives: expected 0 to n = {n}, got {positives}")
         if not 0 <= gc <= 1:
             raise ValueError(f"gc: expected a fraction between 0 and 1, got {gc}")
+        if seed < 0:
+            raise ValueError(f"seed: expected a whole number from 0, got {seed}")
         rng = np.random.default_rng(seed)
         labels = rng.permutation(np.arange(n) < positives).astype(np.uint8)
         slots = max(len(a.motifs) for a in (*self.positives, *self.negatives))

@@ -199,7 +199,7 @@ def show_attributions(page: Page, found: Attributions) -> None:
     )
     page.table(tables.edge_table(found.edges))
     page.table(tables.by_factor_table(found.scores), folded=True)
-    page.table(tables.seconds_table(found.seconds), folded=True)
+    page.paragraph("How long the methods take is in timings.json, which differs from run to run.")
 
 
 def _best_shifts(rows: Sequence[Row], metrics: Mapping[str, str]) -> list[str]:

@@ -215,17 +215,3 @@ def edge_table(rows: Sequence[Row]) -> Table:
         ],
         rows,
     )
-
-
-def seconds_table(rows: Sequence[Row]) -> Table:
-    """Return how long the methods take."""
-    return Table(
-        "seconds",
-        "Seconds of one core for a thousand sequences",
-        [
-            ("model", plain("model_class")),
-            _METHOD,
-            ("seconds", number("seconds", 2)),
-        ],
-        rows,
-    )

@@ -28,7 +28,7 @@ def model():
 
 
 def attributed(folder, model, **arguments):
-    return attribute(model, RECORDS, folder, batch_size=2, **arguments)
+    return attribute(model, RECORDS, folder, **{"batch_size": 2, **arguments})
 
 
 def contents(file):
@@ -120,6 +120,9 @@ def test_folder_of_other_weights_is_refused(model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"batch_size": 0}, "batch_size: expected 1 or more, got 0"),
+        ({"seed": -1}, "seed: expected 0 or more, got -1"),
+        ({"max_shift": 10**9}, "max_shift: expected 0 to 9, got 1000000000"),
         ({"method": "magic"}, "method: expected one of gradient.*got 'magic'"),
         ({"task": "CTCF"}, "task: expected one of GATA3, FOXM1, got 'CTCF'"),
         ({"max_shift": 10}, "max_shift: expected 0 to 9, got 10"),

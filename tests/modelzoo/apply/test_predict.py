@@ -63,6 +63,12 @@ def test_a_batch_is_no_larger_than_asked_for(expert):
     assert seen == [3, 3, 1]
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_of_none_is_refused(expert, size):
+    with pytest.raises(ValueError, match=f"batch_size: expected 1 or more, got {size}"):
+        predict(expert, records([10]), batch_size=size)
+
+
 def test_long_sequences_go_through_the_model_a_few_at_a_time(expert):
     seen = []
     expert.register_forward_pre_hook(lambda model, inputs: seen.append(len(inputs[0])))

@@ -2,6 +2,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -94,3 +96,34 @@ def test_a_full_disk_and_then_room_give_the_numbers_of_one_run(tmp_path, kilobyt
             assert all(np.array_equal(a[key], b[key]) for key in b)
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_equal_runs_leave_equal_bytes(tiny, shiftsmooth, peaks, tmp_path, monkeypatch):
+    found = []
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        shiftsmooth("attribute", peaks, "-m", "tiny-gata3", "-o", "out", "--format", "npz")
+        files = [path for path in sorted(Path("out").rglob("*")) if path.is_file()]
+        found.append({str(path): path.read_bytes() for path in files})
+        time.sleep(1.1)  # some formats know seconds
+    assert found[0] == found[1]
+    assert {Path(name).suffix for name in found[0]} == {".h5", ".npz", ".html", ".svg"}
+
+
+@pytest.mark.slow
+def test_memory_is_bounded_by_bases(tmp_path):
+    """One record of 100,000 positions: 64 such at once took 8 GB."""
+    from modelzoo.architectures.deepbind import DeepBind
+
+    DeepBind(filters=[16], widths=[11]).save_pretrained(tmp_path / "model")
+    (tmp_path / "a.fa").write_text(f">long\n{'ACGTA' * 20_000}\n")
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))
+from modelzoo.cli.main import main
+main()
+"""
+    command = [sys.executable, "-c", code, "attribute", "a.fa", "-m", "model", "-o", "out"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -184,3 +184,14 @@ def test_the_same_sequences_elsewhere_are_another_run(desk, shiftsmooth):
         )
         assert done.code == (2 if start else 0)
     assert "is of another run" in done.err
+
+
+def test_a_figure_of_a_peak_and_a_paragraph_for_the_methods(desk, shiftsmooth):
+    run(shiftsmooth, "attribute", "--task", 1, "-o", "out")
+    done = shiftsmooth("figure", "out", "--peak", "chr1:330-370", "--mm", 89, "-o", "f.pdf")
+    assert done.code == 0, done.err
+    assert (desk / "f.pdf").read_bytes().startswith(b"%PDF")
+    assert "Sequences of 40 bp were scored with the model mine.py:build" in done.out
+    assert "no motif is boxed" in done.err
+    done = shiftsmooth("figure", "out", "--peak", "a", "-o", "f.pdf")
+    assert done.code == 2 and "got 2, of which chrom:start-end tells one" in done.err

@@ -55,6 +55,23 @@ def test_no_command_shows_help_and_is_a_wrong_call(shiftsmooth):
             ["train", "expert", "GATA3", "-o", "x", "--architecture", "magic"],
             "of danq-expert, deepbind, tower",
         ),
+        (
+            ["attribute", "-", "-m", "tiny-gata3", "-o", "x", "--seed", "-1"],
+            "--seed': Input should",
+        ),
+        (
+            ["predict", "-", "-m", "tiny-gata3", "--batch-size", "0"],
+            "--batch-size': Input should",
+        ),
+        (
+            ["train", "baseline", "cnn1", "-o", "x", "--epochs", "0"],
+            "--epochs': Input should",
+        ),
+        (
+            ["train", "expert", "GATA3", "-o", "x", "--seed", "-1"],
+            "--seed': Input should",
+        ),
+        (["evaluate", "-o", "x", "--seed", "-1"], "--seed': Input should"),
         (["train", "baseline", "magic", "-o", "x"], "expected one of cnn1,"),
     ],
 )

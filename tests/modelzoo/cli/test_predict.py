@@ -231,6 +231,24 @@ def test_a_closed_stream_is_told(tiny, shiftsmooth, fasta, monkeypatch, stream, 
     assert message in done.err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_not_used_may_be_closed(tmp_path, closed):
+    from modelzoo.architectures import ARCHITECTURES
+
+    ARCHITECTURES["deepbind"](filters=[4], widths=[9]).save_pretrained(tmp_path / "model")
+    (tmp_path / "a.fa").write_text(FASTA)
+    command = f"{sys.executable} -m modelzoo.cli.main predict a.fa -m model -o a.tsv {closed}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    assert done.returncode == 0
+    assert [row["id"] for row in table((tmp_path / "a.tsv").read_text())] == ["one", "two"]
+
+
+def test_a_file_is_read_where_the_standard_input_is_closed(tiny, shiftsmooth, fasta, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert shiftsmooth("predict", fasta, "-m", "tiny-gata3").code == 0
+
+
 def test_a_pipe_is_read_as_fasta(tiny, shiftsmooth):
     read_end, write_end = os.pipe()
     os.write(write_end, FASTA.encode())

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import os
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -54,6 +55,8 @@ def server(monkeypatch, tmp_path):
     """
     files, requests, ranges = {}, [], []
     state = SimpleNamespace(files=files, requests=requests, ranges=ranges, cut=None, whole=False)
+    state.status = state.pause = None
+    state.endless, state.sent = False, 0
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -64,9 +67,18 @@ def server(monkeypatch, tmp_path):
                 start = int(ranges[-1].removeprefix("bytes=").removesuffix("-"))
                 if start >= len(body):
                     return self.send_error(416)
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(body) - start))
+            self.send_response(state.status or (206 if start else 200))
+            if state.pause is None and not state.endless:
+                self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
+            try:
+                while state.endless:
+                    state.sent += self.wfile.write(body)
+                for byte in body if state.pause else b"":
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(state.pause)
+            except OSError:
+                return  # the client has left
             self.wfile.write(body[start:][: state.cut])
 
         def log_message(self, *args):
@@ -126,7 +138,7 @@ def test_a_cut_fetch_goes_on_where_it_was(small_file, server, whole):
     server.cut, server.whole = None, whole
     path = chipseq.file("train", "TOY")
     assert path.read_bytes() == content
-    assert server.ranges == [None, "bytes=8192-"]
+    assert server.ranges == [None, "bytes=9000-"]
     assert {p.name for p in path.parent.iterdir()} <= {path.name, f"{path.name}.lock"}
 
 
@@ -137,7 +149,38 @@ def test_a_beginning_of_another_file_is_dropped(small_file, server):
         chipseq.file("train", "TOY")
     server.files[f"/{name}"], server.cut = content, None
     assert chipseq.file("train", "TOY").read_bytes() == content
-    assert server.ranges == [None, f"bytes={2 * len(content) // 4096 * 4096}-", None]
+    assert server.ranges == [None, f"bytes={2 * len(content)}-", None]
+
+
+def test_a_file_without_an_end_is_left(small_file, server, tmp_path):
+    name, content = small_file
+    server.files[f"/{name}"], server.endless = content, True
+    with pytest.raises(OSError, match=f"expected at most {chipseq.LIMIT} bytes, got more"):
+        chipseq.file("train", "TOY")
+    assert server.sent < 4 * chipseq.LIMIT
+    assert all(path.stat().st_size == 0 for path in tmp_path.rglob("TOY*"))
+
+
+@pytest.mark.parametrize(("pause", "limits"), [(0.02, {"SECONDS": 0.5}), (2, {"IDLE": 0.3})])
+def test_a_server_that_is_slow_or_silent_is_left(small_file, server, monkeypatch, pause, limits):
+    name, content = small_file
+    server.files[f"/{name}"], server.pause = content, pause
+    for limit, seconds in limits.items():
+        monkeypatch.setattr(chipseq, limit, seconds)
+    started = time.monotonic()
+    with pytest.raises(OSError, match=r"could not be fetched.*(took longer|timed out)"):
+        chipseq.file("train", "TOY")
+    assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_named_and_leaves_nothing(small_file, server, status):
+    name, content = small_file
+    server.files[f"/{name}"], server.status = content, status
+    with pytest.raises(OSError, match=f"could not be fetched.*{status}"):
+        chipseq.file("train", "TOY")
+    server.status = None
+    assert chipseq.file("train", "TOY").read_bytes() == content
 
 
 def test_two_at_once_fetch_once(small_file, server):

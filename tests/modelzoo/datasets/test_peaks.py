@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from modelzoo.datasets.peaks import (
     VALIDATION_SEED,
     Peaks,
+    Windows,
+    options,
+    peak_records,
     read_peaks,
     shuffled,
     split_peaks,
@@ -178,3 +181,55 @@ def test_peaks_that_do_not_go_together_are_refused(files, tmp_path, data, messag
 def test_training_files_hold_as_many_peaks_as_they_should():
     sizes = {name: len(read_peaks(name)) for name in ("ARID3A", "GATA3", "ARID3A-K562", "MYC")}
     assert sizes == {"ARID3A": 17122, "GATA3": 15379, "ARID3A-K562": 8526, "MYC": 4051}
+
+
+@pytest.fixture
+def genome(tmp_path):
+    """A genome of one chromosome, and its letters."""
+    letters = "".join(np.random.default_rng(0).choice(list("ACGT"), 900))
+    path = tmp_path / "genome.fa"
+    path.write_text(f">chr1\n{letters}\n")
+    return path, letters
+
+
+def test_peaks_of_intervals_are_windows_of_the_genome_on_their_strand(tmp_path, genome):
+    path, letters = genome
+    peaks = tmp_path / "peaks.narrowPeak"
+    rest = "1\t1\t1"
+    peaks.write_text(f"chr1\t100\t160\ta\t0\t-\t{rest}\t20\nchr1\t300\t390\tb\t0\t.\t{rest}\t-1\n")
+    first, second = peak_records(Windows(peaks, path, width=20))
+    assert first.sequence == letters[110:130].translate(str.maketrans("ACGT", "TGCA"))[::-1]
+    assert second.sequence == letters[335:355]
+    (middle, _) = peak_records(Windows(peaks, path, width=20, center="middle"))
+    assert middle.interval[:3] == ("chr1", 120, 140)
+
+
+@pytest.mark.parametrize("ending", ["tsv", "csv"])
+def test_peaks_of_a_table_with_chrom_start_and_end(tmp_path, genome, ending):
+    path, letters = genome
+    rows = [("chrom", "start", "end"), ("chr1", "5", "45"), ("chr1", "50", "90")]
+    mark = {"tsv": "\t", "csv": ","}[ending]
+    peaks = tmp_path / f"peaks.{ending}"
+    peaks.write_text("".join(mark.join(row) + "\n" for row in rows))
+    assert np.array_equal(read_peaks(Windows(peaks, path)), encode([letters[5:45], letters[50:90]]))
+
+
+def test_peaks_in_excluded_regions_are_left_out(tmp_path, genome):
+    peaks, black = tmp_path / "peaks.bed", tmp_path / "black.bed"
+    peaks.write_text("chr1\t5\t45\nchr1\t50\t90\n")
+    black.write_text("chr1\t44\t45\n")
+    (record,) = peak_records(Windows(peaks, genome[0], exclude=black))
+    assert record.interval.start == 50
+
+
+def test_intervals_of_several_lengths_need_a_width_to_train_on(tmp_path, genome):
+    peaks = tmp_path / "peaks.bed"
+    peaks.write_text("chr1\t5\t45\nchr1\t50\t91\n")
+    with pytest.raises(ValueError, match=r"width: expected one, .* have 40 to 41 positions"):
+        read_peaks(Windows(peaks, genome[0]))
+
+
+def test_the_genome_is_told_once_on_a_command_line():
+    placed = [Windows(name, "my genome.fa", 101) for name in ("a.bed", "b.bed")]
+    assert options(["GATA3", *placed]) == " --genome 'my genome.fa' --width 101"
+    assert list(map(task_of, placed)) == ["a", "b"]

@@ -1,7 +1,8 @@
 import numpy as np
 
-from modelzoo.discovery.findings import Finding
+from modelzoo.discovery.findings import Finding, Findings
 from modelzoo.motifs import Motif, annotate, jaspar
+from modelzoo.sequences import Interval, encode, read_intervals
 
 
 def letters(axes):
@@ -29,3 +30,16 @@ def test_a_logo_shows_the_best_match_where_it_lies():
 def test_a_logo_without_a_match_is_the_motif_alone():
     figure = Finding(Motif("m", np.eye(4)), []).logo()
     assert len(figure.axes) == 1 and letters(figure.axes[0])[0] == 1
+
+
+def test_instances_lie_in_the_genome_on_the_forward_strand(tmp_path):
+    word = "ACGTTGCATCGA"
+    codes = encode(["T" * 8 + word + "T" * 20, "A" * 20 + word + "A" * 8])
+    finding = Finding(Motif("m", np.eye(4)[encode([word])[0]].T * 0.97 + 0.0075), [])
+    windows = [Interval("chr2", 500, 540, "-"), Interval("chr1", -4, 36)]
+    found = Findings.of([finding], [finding], codes, ["a", "b"], windows)
+    found.write(tmp_path)
+    assert list(read_intervals(tmp_path / "instances.bed")) == [
+        Interval("chr1", 16, 28, "+", "m"),
+        Interval("chr2", 520, 532, "-", "m"),
+    ]

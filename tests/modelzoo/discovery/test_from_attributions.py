@@ -85,6 +85,8 @@ def test_a_page_of_attributions_holds_what_the_tables_do(monkeypatch, attributed
         "task": "CTCF",
         "database": "JASPAR2020 vertebrates",
     }
+    with h5py.File(page.with_name("modisco.h5")) as file:
+        assert file["pos_patterns/pattern_0/seqlets/n_seqlets"][0] == 120
     instances = read_tsv(page.with_name("instances.tsv"))
     assert '<a href="#pos-0">' in text and f"<td>{len(instances):,}</td>" in text
 

@@ -5,10 +5,12 @@ import shutil
 import numpy as np
 import pytest
 
+from modelzoo.datasets.peaks import Windows
 from modelzoo.datasets.planted import Simulation
 from modelzoo.discovery import from_sequences
 from modelzoo.discovery.from_sequences import discover, distinct
 from modelzoo.motifs import Motif, jaspar, read_meme
+from modelzoo.sequences import read_intervals
 from modelzoo.training.multitask import MultiTaskParams
 
 
@@ -86,6 +88,28 @@ def test_planted_motifs_are_discovered(discovered, three):
         ]
         assert len(right) > 20
         assert np.mean(right) > 0.95
+
+
+@pytest.mark.slow
+def test_intervals_give_the_same_motifs_and_their_places_in_the_genome(
+    discovered, three, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rows = three.strings()
+    (tmp_path / "genome.fa").write_text(f">chr1\n{''.join(rows)}\n")
+    spans = [(60 * i, 60 * i + 60, f"peak-{i}") for i in range(len(rows))]
+    peaks = tmp_path / "three.bed"
+    peaks.write_text("".join(f"chr1\t{a}\t{b}\t{name}\n" for a, b, name in spans))
+    discover(Windows(peaks, tmp_path / "genome.fa"), tmp_path / "out", **SMALL)
+    for name in ("motifs.meme", "instances.tsv"):
+        assert (tmp_path / "out" / name).read_bytes() == (discovered / name).read_bytes()
+    places = {
+        (60 * int(row["sequence"].removeprefix("peak-")) + int(row["start"]), row["motif"])
+        for row in read_tsv(discovered / "instances.tsv")
+    }
+    found = list(read_intervals(tmp_path / "out" / "instances.bed"))
+    assert places == {(interval.start, interval.name) for interval in found}
+    assert not (discovered / "instances.bed").exists()
 
 
 @pytest.mark.slow

@@ -1,3 +1,8 @@
+import os
+import resource
+import threading
+from contextlib import suppress
+
 import pytest
 
 from modelzoo.sequences import Record, read_fasta, read_sequences
@@ -49,3 +54,24 @@ def test_a_wrong_record_is_named_and_the_others_are_read(tmp_path, wrong, messag
     records = list(read_fasta(path, reject=rejected.append))
     assert [record.name for record in records] == ["one", "two"]
     assert [str(error) for error in rejected] == [f"{path}, {message}"]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["one line", "many lines"])
+def test_a_sequence_without_an_end_is_refused_in_bounded_memory(tmp_path, end):
+    read, write = os.pipe()
+    endless = threading.Thread(target=_pour, args=(write, b"ACGT" * 16000 + end), daemon=True)
+    endless.start()
+    path = f"/dev/fd/{read}"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=r"to end within 268,435,456"):
+        list(read_fasta(path))
+    os.close(read)
+    endless.join(10)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+def _pour(pipe, data):
+    with suppress(BrokenPipeError), open(pipe, "wb", buffering=0) as file:
+        file.write(b">endless\n")
+        while True:
+            file.write(data)

@@ -22,8 +22,10 @@ def test_bed_may_be_separated_by_spaces(write):
 
 @pytest.mark.parametrize("name", ["track", "browser", "track_1"])
 def test_a_chromosome_may_be_called_as_a_browser_line(write, name):
-    path = write("a.bed", f"track name=x\nbrowser position chr1:1-2\n{name}\t5\t9\n")
-    assert list(read_intervals(path)) == [Interval(name, 5, 9)]
+    for between in "\t", " ":
+        line = between.join([name, "5", "9"])
+        path = write("a.bed", f"track name=x\ntrack\nbrowser position chr1:1-2\n{line}\n")
+        assert list(read_intervals(path)) == [Interval(name, 5, 9)]
 
 
 def test_tables_are_read_by_their_header(write):

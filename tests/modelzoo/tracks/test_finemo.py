@@ -3,6 +3,7 @@ import sys
 
 import h5py
 import numpy as np
+import pandas
 import pytest
 
 from modelzoo.sequences import Interval
@@ -60,3 +61,50 @@ def test_finemo_takes_the_regions_from_it(tmp_path):
     turned[1::3] = one_hot[1::3, ::-1, ::-1]
     assert np.array_equal(found["sequences"], turned[:, :, 10:30])
     assert found["start"].tolist() == [interval.start + 10 for interval in intervals]
+
+
+WORD = "ACAGATAAGACCTTGG"
+
+
+def bound(count=60, length=60):
+    """Windows of which each holds a word that contributes, and where it lies in the genome."""
+    rng = np.random.default_rng(0)
+    letters = rng.integers(4, size=(count, length))
+    scores = rng.normal(0, 0.02, (count, 4, length))
+    word = np.array(["ACGT".index(letter) for letter in WORD])
+    intervals, truth = [], set()
+    for row in range(count):
+        start, strand = int(rng.integers(15, 28)), "+-"[row % 2]
+        letters[row, start : start + len(word)] = word
+        scores[row, word, start + np.arange(len(word))] = 1
+        intervals.append(Interval("chr1", 1000 * row, 1000 * row + length, strand, f"p{row}"))
+        first = start if strand == "+" else length - start - len(word)
+        truth.add((1000 * row + first, strand))
+    one_hot = np.eye(4, dtype="i1")[letters].transpose(0, 2, 1)
+    return intervals, one_hot, scores.astype("f4"), truth
+
+
+def motif_file(path):
+    """A file as of TF-MoDISco with one pattern, the word."""
+    letters = np.eye(4)[["ACGT".index(letter) for letter in WORD]]
+    padded = np.pad(letters, ((7, 7), (0, 0)))
+    with h5py.File(path, "w") as file:
+        pattern = file.create_group("pos_patterns/pattern_0")
+        for name in ("sequence", "contrib_scores", "hypothetical_contribs"):
+            pattern[name] = padded
+    return path
+
+
+@pytest.mark.slow
+def test_finemo_calls_the_hits_that_are_there_in_genome_coordinates(tmp_path):
+    pytest.importorskip("finemo")
+    *windows, truth = bound()
+    regions = write_finemo(*windows, tmp_path / "c.h5", dtype="float16")
+    modisco = motif_file(tmp_path / "modisco.h5")
+    finemo = [sys.executable, "-m", "finemo"]
+    made = ["-c", tmp_path / "c.h5", "-p", regions, "-o", tmp_path / "regions.npz", "-w", "60"]
+    subprocess.run([*finemo, "extract-regions-chrombpnet-h5", *made], check=True)
+    called = ["-r", tmp_path / "regions.npz", "-m", modisco, "-o", tmp_path / "hits", "-d", "cpu"]
+    subprocess.run([*finemo, "call-hits", *called], check=True)
+    found = pandas.read_csv(tmp_path / "hits" / "hits_unique.tsv", sep="\t")
+    assert set(zip(found["start"], found["strand"])) == truth

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -6,8 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from modelzoo.sequences import encode
-from modelzoo.tracks.h5 import AttributionsFile
+from modelzoo.sequences import Interval, encode
+from modelzoo.tracks import trial
+from modelzoo.tracks.h5 import AttributionsFile, read_one
 
 SEQUENCES = ["ACGTTGCAAC", "TTGACCNATG", "GGGATAAGCA", "CATTTATCCC", "AAAAAAAAAA"]
 NAMES = ["one", "two", "<b>three</b>", "four/..", "five"]
@@ -141,8 +143,67 @@ def test_numbers_in_another_file_are_not_followed(tmp_path):
             file.create_dataset(name, data=np.zeros(3, "f4"))
         outside = [(str(tmp_path / "secret"), 0, 12)]
         file.create_dataset("hypothetical", (3,), "f4", external=outside)
+    with pytest.raises(ValueError, match=r"expected an HDF5 file .*lies in another file"):
+        opened(tmp_path)
+
+
+def test_links_to_other_files_are_not_followed(tmp_path):
+    whole(tmp_path)
+    (tmp_path / "attributions.h5").rename(tmp_path / "secret.h5")
+    with h5py.File(tmp_path / "attributions.h5", "w") as file:
+        file["ids"] = h5py.ExternalLink("secret.h5", "ids")
+    with pytest.raises(ValueError, match="'ids' is a link"):
+        opened(tmp_path)
+
+
+def test_a_file_that_the_library_does_not_survive_is_named(tmp_path, monkeypatch):
+    """What it does to such a file depends on its version, so its place is taken by a script."""
+    whole(tmp_path)
+    for body, cause in (
+        ("import os; os.kill(os.getpid(), 11)", "the HDF5 library crashes"),
+        ("while True: pass", "it is not read in 0.2 s"),
+    ):
+        script = tmp_path / "script.py"
+        script.write_text(body)
+        monkeypatch.setattr(trial, "__file__", str(script))
+        monkeypatch.setattr(trial, "SECONDS", 0.2 if "while" in body else 30)
+        with pytest.raises(ValueError, match=cause):
+            opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("done", np.zeros(2, "i8")),
+        ("ids", np.zeros(5, "f4")),
+        ("ids", ["one"]),
+        ("logits", np.zeros((5, 2), "f8")),
+        ("projected", np.zeros((5, 1), "f4")),
+        ("one_hot", None),
+    ],
+)
+def test_a_file_of_other_values_is_named(tmp_path, name, value):
+    path = whole(tmp_path).path
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
     with pytest.raises(ValueError, match="expected a file of attributions"):
         opened(tmp_path)
+
+
+@pytest.mark.slow
+def test_whatever_bytes_are_damaged_the_error_is_ours(tmp_path):
+    path = whole(tmp_path).path
+    good, rng = path.read_bytes(), np.random.default_rng(0)
+    told = np.flatnonzero(np.frombuffer(good, np.uint8))
+    for _ in range(60):
+        data = bytearray(good)
+        for at in rng.choice(told, 3):
+            data[at] = rng.integers(256)
+        path.write_bytes(data)
+        with contextlib.suppress(ValueError):
+            opened(tmp_path).not_finite()
 
 
 def test_sequences_without_finite_numbers_are_named(tmp_path):
@@ -207,3 +268,38 @@ def test_top_are_those_with_the_highest_logits(tmp_path):
     order = sorted(range(5), key=lambda row: -logits[row, 1])[:3]
     assert [name for name, *_ in file.top(3)] == [NAMES[row] for row in order]
     assert len(list(file.top(9))) == 5
+
+
+def placed(folder, names=("one", "two", "same", "same", "five")):
+    intervals = [Interval("chr1", 20 * i, 20 * i + 10) for i in range(5)]
+    file = AttributionsFile(
+        folder, PARAMETERS, names, encode(SEQUENCES), ["GATA3", "FOXM1"], intervals=intervals
+    )
+    file.write(0, *results())
+    return file
+
+
+def test_one_sequence_is_read_by_name_or_place_or_output(tmp_path):
+    file = placed(tmp_path)
+    best = int(results()[1][:, 1].argmax())
+    for wanted, row in (("two", 1), ("chr1:40-50", 2), (None, best)):
+        one, about = read_one(file.path, wanted)
+        assert one.interval.start == 20 * row
+        assert np.array_equal(one.hypothetical, results()[0][row])
+    assert about["task"] == "FOXM1"
+
+
+@pytest.mark.parametrize(("wanted", "told"), [("six", "got none"), ("same", "got 2, of which")])
+def test_no_sequence_or_several_of_a_name_are_refused(tmp_path, wanted, told):
+    with pytest.raises(ValueError, match=f"peak: expected one called '{wanted}', {told}"):
+        read_one(placed(tmp_path).path, wanted)
+
+
+def test_a_sequence_of_a_run_that_is_not_done_is_refused(tmp_path):
+    file = opened(tmp_path)
+    file.write(0, *(values[:2] for values in results()))
+    with pytest.raises(ValueError, match="expected all of 5 sequences, got 2"):
+        read_one(file.path)
+    (tmp_path / "text.h5").write_text("no")
+    with pytest.raises(ValueError, match="expected a file of attributions"):
+        read_one(tmp_path / "text.h5")

@@ -2,7 +2,7 @@ import pandas
 import pytest
 
 from modelzoo.sequences import Interval, read_intervals
-from modelzoo.tracks.hits import placed_hits, write_hits
+from modelzoo.tracks.hits import notable, placed_hits, write_hits
 
 WINDOWS = [
     Interval("chr2", 100, 120, "+"),
@@ -71,3 +71,37 @@ def test_the_order_of_windows_does_not_matter(order):
     rows = [(1, 2, 9, "G", "+", 2.0, 1e-4), (2, 6, 13, "G", "-", 1.0, 1e-3)]
     found = placed_hits(hits(*(rows[i] for i in order)), WINDOWS)
     assert found[["attribution", "p_value"]].values.tolist() == [[1.5, 1e-4]]
+
+
+ORDER = ["chrom", "start", "end", "name", "attribution", "strand", "p_value", "windows"]
+GATA = ("chr8", 110, 118, "GATA3", 4.0, "+", 1e-5, 1)
+
+
+def names(*rows):
+    found = notable(pandas.DataFrame(rows, columns=ORDER), Interval("chr8", 100, 175))
+    return found["name"].tolist()
+
+
+def test_of_motifs_that_overlap_the_one_with_most_per_position_is_notable():
+    wide = ("chr8", 105, 135, "WIDE", 5.0, "+", 1e-5, 1)
+    apart = ("chr8", 140, 148, "SPI1", -2.0, "-", 1e-5, 1)
+    assert names(wide, apart, GATA) == ["GATA3", "SPI1"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("chr9", *GATA[1:]),
+        ("chr8", 120, 128, "seqlet", *GATA[4:]),
+        ("chr8", 95, 103, "CUT", *GATA[4:]),
+        ("chr8", 130, 138, "WEAK", 0.9, "+", 1e-5, 1),
+    ],
+)
+def test_what_is_not_notable(row):
+    assert names(GATA, row) == ["GATA3"]
+
+
+def test_there_are_eight_notable_motifs_at_most_or_none():
+    many = [("chr8", 100 + 8 * i, 108 + 8 * i, f"m{i}", 1.0, "+", 1e-5, 1) for i in range(9)]
+    assert len(names(*many)) == 8
+    assert names() == []

@@ -195,6 +195,27 @@ def test_a_damaged_checkpoint_is_named(tmp_path, keep):
         run(build(), checkpoint=Checkpoint(path, {}))
 
 
+@pytest.mark.parametrize(
+    ("metadata", "tensor"),
+    [
+        ({"identity": "{"}, "model.0.weight"),
+        ({"identity": "[" * 10**5}, "model.0.weight"),
+        ({"scores": "3"}, "model.0.weight"),
+        ({}, "model.other"),
+        ({}, "optimizer.x.step"),
+    ],
+)
+def test_a_checkpoint_of_other_things_is_named(tmp_path, metadata, tensor):
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "c"
+    run(build(), checkpoint=Checkpoint(path, {}))
+    told = {"identity": "{}", "scores": "[0.5]", **metadata}
+    save_file({**load_file(path), tensor: torch.zeros(4, 4, 3)}, path, told)
+    with pytest.raises(ValueError, match="c: expected a checkpoint, got a damaged file"):
+        run(build(), checkpoint=Checkpoint(path, {}))
+
+
 def test_a_seed_is_not_negative():
     with pytest.raises(ValueError, match="seed: expected a whole number from 0, got -1"):
         run(build(), seed=-1)

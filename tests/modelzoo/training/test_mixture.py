@@ -155,7 +155,8 @@ def test_a_mixture_takes_two_architectures_of_one_factor(sources, tmp_path):
     model = MixtureOfExperts.from_pretrained(folder)
     assert list(model.experts) == ["deepbind-a", "tower-a"]
     training = json.loads((folder / "training.json").read_text())
-    assert training["command"] == "shiftsmooth train moe deepbind-a tower-a --seed 0 --epochs 2"
+    words = f"deepbind-a tower-a --peaks {sources[0]} --seed 0 --epochs 2"
+    assert training["command"] == f"shiftsmooth train moe {words}"
 
 
 def test_half_precision_is_of_training_alone(data):

@@ -178,6 +178,8 @@ def test_an_unknown_simulation_names_those_there_are():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"n": 10**12}, r"n: expected \d+ at most, got 1000000000000"),
+        ({"n": 5, "seed": -1}, "seed: expected a whole number from 0, got -1"),
         ({"n": 0}, "n: expected at least 1"),
         ({"n": 5, "positives": 6}, "positives: expected 0 to n = 5, got 6"),
         ({"n": 5, "gc": 1.5}, "gc: expected a fraction"),
@@ -185,7 +187,7 @@ def test_an_unknown_simulation_names_those_there_are():
 )
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Simulation.load("spi1").sample(**arguments, seed=0)
+        Simulation.load("spi1").sample(**{"seed": 0, **arguments})
 
 
 @pytest.mark.parametrize("name", PAPER)

@@ -1,0 +1,113 @@
+"""Measures memory and time of the commands at growing numbers of sequences.
+
+python benchmarks/commands.py [--sizes 1000 100000 1000000] [--commands predict attribute ...]
+    [--model deepbind-gata3] [--output benchmarks/COMMANDS.md]
+
+Each command runs once in a process of its own, on random sequences of 101 positions. Time is that
+of the processor, with the start of Python; memory is the most that the process had. What the
+output file holds of other sizes or commands stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+LENGTH = 101
+COMMANDS = {  # their arguments after the model, in a folder with seqs.fa
+    "predict": ["predict", "seqs.fa", "-o", "out.tsv"],
+    "predict, Parquet": ["predict", "seqs.fa", "-o", "out.tsv", "--format", "parquet"],
+    "attribute": ["attribute", "seqs.fa", "-o", "out", "--max-shift", "5"],
+}
+MEASURED = """
+import resource, sys
+from modelzoo.cli.main import main
+try:
+    main()
+finally:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print("used", used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
+"""
+ROW = re.compile(r"\| (?P<command>[^|]+) \| (?P<size>[\d,]+) \| [^|]+ \| [^|]+ \|")
+
+
+def write_sequences(path: Path, count: int) -> None:
+    """Write random sequences as FASTA, a block at a time."""
+    random = np.random.default_rng(0)
+    letters = np.frombuffer(b"ACGT\n", np.uint8)
+    with path.open("wb") as file:
+        for start in range(0, count, 10_000):
+            codes = random.integers(0, 4, (min(10_000, count - start), LENGTH + 1))
+            codes[:, -1] = 4
+            for number, row in enumerate(letters[codes], start):
+                file.write(b">s%d\n" % number + row.tobytes())
+
+
+def measure(arguments: list[str], model: str, count: int) -> tuple[float, int]:
+    """Return processor seconds and MiB of one command on so many sequences."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_sequences(Path(folder) / "seqs.fa", count)
+        command = [sys.executable, "-c", MEASURED, *arguments, "-m", model]
+        path = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
+        run = subprocess.run(
+            command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
+        )
+    found = re.search(r"used ([\d.]+) (\d+)", run.stderr)
+    if run.returncode or found is None:
+        raise RuntimeError(f"{' '.join(arguments)}: {run.stderr[-500:]}")
+    return float(found[1]), int(found[2]) // 1024
+
+
+def known(path: Path) -> dict[tuple[str, int], str]:
+    """Return the rows that a report holds already."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = (match for match in map(ROW.fullmatch, text.splitlines()) if match)
+    return {(row["command"], int(row["size"].replace(",", ""))): row[0] for row in found}
+
+
+def report(rows: dict[tuple[str, int], str], model: str) -> str:
+    """Return the page."""
+
+    def lines() -> Iterator[str]:
+        yield "# Memory and time of the commands\n"
+        yield (
+            f"Model `{model}`, sequences of {LENGTH} positions, torch {torch.__version__}, one"
+            " thread. Seconds of the processor and the most memory of the process, both with"
+            " Python and torch. Written by `python benchmarks/commands.py`.\n"
+        )
+        yield "| command | sequences | seconds | MiB |\n|---|---:|---:|---:|"
+        order = list(COMMANDS)
+        yield from (rows[key] for key in sorted(rows, key=lambda k: (order.index(k[0]), k[1])))
+
+    return "\n".join(lines()) + "\n"
+
+
+def main() -> None:
+    """Measure what is asked for, and write the page after each measurement."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 100_000, 1_000_000])
+    parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
+    parser.add_argument("--model", default="deepbind-gata3")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("COMMANDS.md"))
+    given = parser.parse_args()
+    rows = {key: row for key, row in known(given.output).items() if key[0] in COMMANDS}
+    for name in given.commands:
+        for size in given.sizes:
+            seconds, memory = measure(COMMANDS[name], given.model, size)
+            rows[name, size] = f"| {name} | {size:,} | {seconds:.1f} | {memory:,} |"
+            given.output.write_text(report(rows, given.model), encoding="utf-8")
+            print(rows[name, size], flush=True)
+
+
+if __name__ == "__main__":
+    main()

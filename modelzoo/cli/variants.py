@@ -1,0 +1,122 @@
+"""`shiftsmooth variants`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import modelzoo
+from modelzoo.cli.options import (
+    BinsOption,
+    DeviceOption,
+    InputOption,
+    ModelOption,
+    OverwriteOption,
+    TrackOption,
+    WeightsOption,
+    WorkersOption,
+    argument,
+    chosen,
+    example,
+    load,
+)
+from modelzoo.cli.terminal import Rejects, errors
+
+app = typer.Typer()
+
+
+@app.command(
+    **example("shiftsmooth variants calls.vcf.gz --genome hg38.fa -m deepbind-gata3 -o effects")
+)
+def variants(
+    vcf: Annotated[
+        Path,
+        typer.Argument(
+            metavar="VCF",
+            exists=True,
+            dir_okay=False,
+            help="Variants, plain, gzipped or bgzipped; alleles in letters.",
+        ),
+    ],
+    genome: Annotated[
+        Path,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="The genome that they lie in: FASTA, plain or bgzipped, or 2bit.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+    ],
+    model: ModelOption,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tasks",
+            metavar="TASK",
+            help="An output to score, by name or number, once for each; all by default.",
+        ),
+    ] = None,
+    max_shift: Annotated[
+        int, typer.Option(help="Windows have the variant up to N off their middle.", min=0)
+    ] = 5,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of a window; by default the length that a model of the catalog was trained on.",
+        ),
+    ] = None,
+    attributions: Annotated[
+        bool,
+        typer.Option(
+            "--attributions", help="Also maps of REF, of ALT and their difference, for one task."
+        ),
+    ] = False,
+    weights: WeightsOption = None,
+    layout: InputOption = None,
+    track: TrackOption = None,
+    bins: BinsOption = None,
+    workers: WorkersOption = None,
+    overwrite: OverwriteOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Score variants: ALT minus REF, the mean over the windows that hold them, and its spread.
+
+    Writes effects.tsv, effects.parquet and effects.vcf.gz, the VCF file with effect, spread and z
+    in INFO. After a kill, the same command resumes. Alleles that cannot be scored are named on
+    standard error and left out, and the exit code is 1.
+    """
+    place = chosen(device)
+    loaded = load(model, device, weights=weights, input=layout, track=track, bins=bins)
+    plain = (weights, layout, track, bins) == (None, None, None, None)
+    rejects = Rejects()
+    table = argument(
+        modelzoo.variants,
+        model if plain else loaded,  # a name travels to other processes at no cost
+        vcf,
+        output,
+        genome=genome,
+        tasks=tasks,
+        max_shift=max_shift,
+        width=width or _trained(model),
+        attributions=attributions,
+        about={"model": model},  # not the command: files are the same whoever did which parts
+        device=place,
+        processes=workers if plain and place == "cpu" else 1,
+        progress=errors.is_terminal,
+        overwrite=overwrite,
+        reject=rejects,
+    )
+    errors.print(f"{len(table)} scored, {rejects}; see {output / 'effects.tsv'}")
+    if rejects.count:
+        raise typer.Exit(1)
+
+
+def _trained(model: str) -> int | None:
+    from modelzoo.apply.inputs import trained_width
+
+    return trained_width(model)

@@ -1,0 +1,65 @@
+"""A run over variants in parts: the same bytes in any order and after a kill."""
+
+import pytest
+
+from modelzoo.apply.variant_run import VariantRun
+from modelzoo.errors import WorkError
+from tests.support import variants as support
+from tests.support.variants import KINDS, MAX_SHIFT, WIDTH, Network, made
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    support.genome(tmp_path)
+    return tmp_path
+
+
+def parts(desk, monkeypatch, output, **options):
+    """A run of two alleles per part."""
+    monkeypatch.setattr("modelzoo.apply.variant_run.PART", 2 * (WIDTH + 2 * MAX_SHIFT))
+    path = support.vcf(desk, *KINDS.values())
+    options |= {"genome": desk / "genome.fa", "width": WIDTH, "max_shift": MAX_SHIFT}
+    return VariantRun(options.pop("model", None) or Network(), path, desk / output, **options)
+
+
+def test_parts_in_any_order_and_after_a_kill_give_the_same_bytes(desk, monkeypatch):
+    run = parts(desk, monkeypatch, "once")
+    assert len(run.parts) == 4
+    for part in run.parts:
+        part.do()
+    run.merge({})
+    first = parts(desk, monkeypatch, "killed")
+    for part in reversed(first.parts[1:]):
+        part.do()
+    with pytest.raises(WorkError, match="do all of them first"):
+        first.merge({})
+    whole = first.parts[2].path.read_bytes()
+    first.parts[2].path.write_bytes(whole[:-8])  # cut by a kill
+    again = parts(desk, monkeypatch, "killed")
+    assert [part.read() is not None for part in again.parts] == [False, True, False, True]
+    for part in again.parts:
+        if part.read() is None:
+            part.do()
+    again.merge({})
+    assert made(desk / "once") == made(desk / "killed")
+
+
+def test_parts_of_another_genome_are_not_taken(desk, monkeypatch):
+    for part in parts(desk, monkeypatch, "out").parts:
+        part.do()
+    text = (desk / "genome.fa").read_text()
+    (desk / "genome.fa").write_text(text)  # at another time
+    run = parts(desk, monkeypatch, "out", overwrite=True)
+    assert all(part.read() is None for part in run.parts)
+
+
+def test_parts_of_other_alleles_are_not_taken(desk, monkeypatch):
+    for part in parts(desk, monkeypatch, "out").parts:
+        part.do()
+    again = parts(desk, monkeypatch, "out")
+    assert all(part.read() is not None for part in again.parts)
+    monkeypatch.setattr("modelzoo.apply.variant_run.NUMBERS", 2 * (2 * MAX_SHIFT + 1))
+    smaller = parts(desk, monkeypatch, "out")
+    assert len(smaller.parts) == len(KINDS)
+    assert all(part.read() is None for part in smaller.parts)
