@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 import tomllib
@@ -26,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
                 shutil.copyfileobj(whole, stream)
         return
     path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         with open(temporary, "rb") as file:

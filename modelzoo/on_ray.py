@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -44,7 +46,7 @@ class OnRay:
                 most = max(1, int(IN_FLIGHT * ray.cluster_resources().get("CPU", 1)))
                 while waiting and len(running) < most:
                     part = waiting.pop()
-                    running[do.remote(part, self.timeout)] = part
+                    running[do.remote(part, self.timeout, os.getcwd())] = part
                 done, _ = ray.wait(list(running), num_returns=1, timeout=5)
                 for task in done:
                     part = running.pop(task)
@@ -67,12 +69,11 @@ class OnRay:
                 ray.shutdown()
 
 
-def _do(part: Part, timeout: float | None) -> None:
+def _do(part: Part, timeout: float | None, folder: str) -> None:
     """Do a part in a worker of the cluster, whose process ends if it takes too long."""
-    import os
-    import threading
-
     one_thread()
+    with suppress(OSError):
+        os.chdir(folder)  # where the driver is: paths may be relative to it
     if timeout is None:
         part.do()
         return

@@ -24,12 +24,14 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 ATTEMPTS = 3  # at a part whose process ends or hangs
+WORTH = 20.0  # seconds of work that are worth the start of other processes
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,14 @@ class Part:
         """Do the work and leave the file, whole; others may be doing the same."""
         content = self.work()
         own = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
-        with open(own, "wb") as file:
-            file.write(self._checksum(content) + content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(own, "wb") as file:
+                file.write(self._checksum(content) + content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:  # a full disk: make room again
+            own.unlink(missing_ok=True)
+            raise
         try:
             os.replace(own, self.path)
         except FileNotFoundError:  # another, done first, has cleared it away
@@ -89,6 +95,8 @@ def run(
     workers: int | None = None,
     timeout: float | None = None,
     engine: Engine | None = None,
+    gpus: int = 0,
+    begin_here: bool = False,
     description: str = "",
     progress: bool = True,
 ) -> None:
@@ -100,6 +108,9 @@ def run(
             to guard its main part by `if __name__ == "__main__"`.
         timeout: Seconds after which a part's process is ended and the part begun again.
         engine: Does the parts instead of processes of this machine.
+        gpus: The first so many GPUs of this machine, of which each process has one.
+        begin_here: Without `workers`, begin in this process, and start others once that is worth
+            the seconds that it takes.
         description: Shown beside the bar.
         progress: Show a bar with the time left.
 
@@ -108,9 +119,12 @@ def run(
         TimeoutError: A part took longer than `timeout` `ATTEMPTS` times.
     """
     todo = sorted((part for part in parts if part.read() is None), key=lambda part: -part.cost)
-    count = min(workers or os.cpu_count() or 1, len(todo))
-    if engine is None:
-        engine = _here if count < 2 and timeout is None else _Processes(count, timeout)
+    count = min(workers or gpus or cores(), len(todo))
+    if engine is None and begin_here and workers is None and timeout is None and not gpus:
+        engine = _begin_here
+    elif engine is None:
+        here = count < 2 and timeout is None and not gpus
+        engine = _here if here else _Processes(count, timeout, gpus)
     total = sum(part.cost for part in parts)
     done = total - sum(part.cost for part in todo)
     with (
@@ -128,19 +142,33 @@ def share(parts: Sequence[Part], number: int, of: int) -> list[Part]:
     return list(parts[number - 1 :: of])
 
 
+def cores() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # which Slurm sets, and macOS does not have
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @contextmanager
-def alone(folder: Path, say: Callable[[str], object] | None = None) -> Iterator[None]:
+def alone(
+    folder: Path, say: Callable[[str], object] | None = None, *, wait: bool = True
+) -> Iterator[None]:
     """Wait until no other run works in a folder, then keep others out.
 
     Args:
         folder: An existing folder. The file `.lock` in it may stay; a killed run holds it no more.
         say: Called with a message if there is another run to wait for; by default it goes to
             standard error.
+        wait: Wait for the other run.
+
+    Raises:
+        RuntimeError: There is another run, and it is not to be waited for.
     """
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        if not wait:
+            raise RuntimeError(f"{folder}: another run is at work there") from None
         (say or partial(print, file=sys.stderr))(
             f"{folder}: another run is at work there; waiting until it has ended"
         )
@@ -183,15 +211,42 @@ def _here(parts: Sequence[Part]) -> Generator[Part, None, None]:
             yield part
 
 
-class _Processes:
-    """Works in processes of this machine, each with one thread."""
+def _begin_here(parts: Sequence[Part]) -> Generator[Part, None, None]:
+    """Work in this process, until what is left would take longer than to start others."""
+    start, done, left = time.monotonic(), 0, sum(part.cost for part in parts)
+    with closing(_here(parts)) as here:
+        for number, part in enumerate(here, start=1):
+            yield part
+            done, left = done + part.cost, left - part.cost
+            count = min(cores(), _room(), len(parts) - number)
+            if count > 1 and (time.monotonic() - start) * left / done > WORTH:
+                break
+        else:
+            return
+    yield from _Processes(count, None)(parts[number:])
 
-    def __init__(self, count: int, timeout: float | None) -> None:
+
+def _room() -> int:
+    """Return how many processes like this one the memory that is free has room for."""
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError:
+        return cores()
+    available = next(int(line.split()[1]) for line in text.splitlines() if "MemAvailable" in line)
+    return available // getrusage(RUSAGE_SELF).ru_maxrss  # both in kilobytes
+
+
+class _Processes:
+    """Works in processes of this machine, each with one thread, and with one GPU if there are."""
+
+    def __init__(self, count: int, timeout: float | None, gpus: int = 0) -> None:
         self.count, self.timeout = count, timeout
+        listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        self.gpus = (listed.split(",") if listed else list(map(str, range(gpus))))[:gpus]
 
     def __call__(self, parts: Sequence[Part]) -> Generator[Part, None, None]:
         waiting, failures = deque(parts), Counter[Path]()
-        workers = [_Worker() for _ in range(min(self.count, len(parts)))]
+        workers = [self._worker(number) for number in range(min(self.count, len(parts)))]
         try:
             while waiting or any(worker.part for worker in workers):
                 for worker in workers:
@@ -210,42 +265,48 @@ class _Processes:
                         if failures[part.path] == ATTEMPTS:
                             raise given_up(part, self.timeout if late else None)
                         worker.end()
-                        workers[workers.index(worker)] = _Worker()
+                        number = workers.index(worker)
+                        workers[number] = self._worker(number)
                         waiting.appendleft(part)
         finally:  # a part takes minutes, and nobody waits for it now
             for worker in workers:
                 worker.end()
 
+    def _worker(self, number: int) -> _Worker:
+        return _Worker(self.gpus[number % len(self.gpus)] if self.gpus else None)
+
     def _patience(self, busy: Sequence[_Worker]) -> float | None:
         if self.timeout is None:
             return None
-        oldest = min(worker.since for worker in busy)
-        return max(0.0, oldest + self.timeout - time.monotonic())
+        begun = [worker.since for worker in busy if worker.since is not None]
+        return max(0.0, min(begun) + self.timeout - time.monotonic()) if begun else None
 
 
 class _Worker:
     """A process that does one part after the other, as this process's end of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str | None = None) -> None:
         # A forked child would inherit torch's threads in an unknown state.
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,))
+        self.process = context.Process(target=_serve, args=(theirs, gpu))
         self.process.start()
         theirs.close()
         self.part: Part | None = None
-        self.since = 0.0
+        self.since: float | None = None  # when it began the part; before, it may be importing
         self.alive = True
 
     def give(self, part: Part) -> None:
-        self.part, self.since = part, time.monotonic()
+        self.part, self.since = part, None
         try:
             self.pipe.send(part)
         except BrokenPipeError:
             self.alive = False
 
     def late(self, timeout: float | None) -> bool:
-        return timeout is not None and time.monotonic() >= self.since + timeout
+        if timeout is None or self.since is None:
+            return False
+        return time.monotonic() >= self.since + timeout
 
     def answered(self) -> bool:
         """Return whether its part is done; raise what went wrong with the part."""
@@ -253,6 +314,9 @@ class _Worker:
             error = self.pipe.recv()
         except (EOFError, ConnectionResetError):
             self.alive = False
+            return False
+        if self.since is None:
+            self.since = time.monotonic()
             return False
         if error is not None:
             raise error
@@ -265,9 +329,11 @@ class _Worker:
         self.pipe.close()
 
 
-def _serve(pipe: Any) -> None:
+def _serve(pipe: Any, gpu: str | None) -> None:
     """Do the parts that come through a pipe, until it is closed."""
     one_thread()
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
@@ -275,6 +341,7 @@ def _serve(pipe: Any) -> None:
             part = pipe.recv()
         except EOFError:
             return
+        pipe.send(None)  # it has begun
         try:
             part.do()
         except Exception as error:

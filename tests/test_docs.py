@@ -25,6 +25,7 @@ from torch import nn
 import modelzoo
 import shiftsmooth
 from modelzoo.cli import main as cli
+from modelzoo.jobs import Where
 from modelzoo.zoo import build, catalog
 
 fill = pytest.importorskip("fill")
@@ -427,7 +428,7 @@ def results(tmp_path_factory):
         settings=dataclasses.replace(QUICK, peaks=3),
         models={"deepbind-gata3": experts["GATA3"], "moe-arid3a-foxm1-gata3": mixture},
         sets=[data],
-        workers=1,
+        where=Where(workers=1),
         progress=False,
     )
     return json.loads((folder / "results.json").read_text())

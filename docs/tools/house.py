@@ -16,6 +16,7 @@ FLOORS = (
     "files",
     "workers",
     "on_ray",
+    "jobs",
     "sequences",
     "architectures",
     "motifs",

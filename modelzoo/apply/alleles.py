@@ -91,7 +91,7 @@ class Scoring:
     """
 
     call: str
-    model: str | Path | nn.Module = field(compare=False)
+    model: str | Path | nn.Module | inputs.Named = field(compare=False)
     device: str | None = field(compare=False)
     genome: Path = field(compare=False)
     width: int = field(compare=False)

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
 from torch import nn
 
 from modelzoo.apply import inputs
+from modelzoo.apply.inputs import Named
 from modelzoo.architectures.weights import checksum
-from modelzoo.attribution.methods import METHODS, finished, raw_maps
+from modelzoo.attribution.methods import METHODS, Method, finished, raw_maps
 from modelzoo.attribution.spread import spread as deviation
 from modelzoo.errors import working
 from modelzoo.files import sha256
-from modelzoo.sequences import Genome, Interval, Record, Reject, columns, encode, refuse
+from modelzoo.jobs import Job, Where, key_of
+from modelzoo.sequences import (
+    AMBIGUOUS,
+    Genome,
+    Interval,
+    Record,
+    Reject,
+    columns,
+    encode,
+    refuse,
+)
 from modelzoo.sequences.intervals import Center
 from modelzoo.tracks.formats import FORMATS, check_formats
 from modelzoo.tracks.h5 import AttributionsFile
@@ -26,10 +42,11 @@ from modelzoo.zoo.adapters import Wrapped, named, task_index
 
 ROWS = 64  # sequences between two notes of how far the run is
 BASES = 1 << 16  # or fewer: positions of them, before they are shifted
+PART = 1 << 19  # positions in a part, or those of one batch
 
 
 def attribute(
-    model: str | Path | nn.Module,
+    model: str | Path | nn.Module | Named,
     sequences: inputs.Sequences,
     output: str | Path,
     *,
@@ -47,6 +64,8 @@ def attribute(
     device: str | torch.device | None = None,
     batch_size: int | None = None,
     overwrite: bool = False,
+    where: Where | None = None,
+    progress: bool = False,
     reject: Reject = refuse,
     track: Callable[[range], Iterable[int]] = iter,
 ) -> AttributionsFile:
@@ -57,7 +76,7 @@ def attribute(
 
     Args:
         model: Any model (see `modelzoo.wrap`), or what names one: of the catalog, a folder,
-            `"owner/repo"`, `"module:callable"` or `"file.py:callable"`.
+            `"owner/repo"`, `"module:callable"` or `"file.py:callable"`; for parts, `Named`.
         sequences: A file of sequences or of intervals, see `modelzoo.sequences.read_sequences`;
             or the sequences themselves, as strings or records.
         output: The folder to write; created if missing.
@@ -77,6 +96,9 @@ def attribute(
         batch_size: Sequences in a part, by default 64, or as many as have 65,536 positions. Noise
             is drawn for a part, so that it depends on this.
         overwrite: Start anew where `output` holds another run, or files of these names.
+        where: Where many sequences are attributed, in parts; None is this process, row by row.
+            The file of a job of many is laid out, and merged by a run without `part`.
+        progress: Show a bar of parts.
         reject: Called with what is wrong with a record, which is left out if it returns; or whose
             results are not finite numbers.
         track: Wraps the first rows of the parts that are left to do, such as a progress bar.
@@ -93,13 +115,13 @@ def attribute(
     """
     inputs.at_least("batch_size", batch_size, 1)
     inputs.at_least("seed", seed, 0)
-    loaded: Any = inputs.module(model, device)
+    loaded: Any = model.load() if isinstance(model, Named) else inputs.module(model, device)
     found = inputs.records(
         sequences,
         genome,
         reject,
         width=width,
-        trained_width=inputs.trained_width(model),
+        trained_width=None if isinstance(model, Named) else inputs.trained_width(model),
         center=center,
         exclude=exclude,
     )
@@ -132,32 +154,115 @@ def attribute(
     known = {"version": version("shiftsmooth"), "checksum": parameters["weights"]}
     kind = "output" if isinstance(loaded, Wrapped) else "logit"
     about = {"model": _title(model), "output": kind, **known, **(about or {})}
-    file = AttributionsFile(
-        Path(output),
-        parameters,
-        names,
-        codes,
-        loaded.tasks,
-        overwrite=overwrite,
-        intervals=intervals,
-        sizes=sizes,
-        about=about,
-    )
-    explain = chosen.on(loaded, target)
     rows = batch_size or max(1, min(ROWS, BASES // length))
-    with working():
-        for start in track(range(file.done, len(codes), rows)):
-            x = columns(codes[start : start + rows]).to(next(loaded.parameters()).device)
-            scores = finished(chosen, raw_maps(explain, x, rows, seed), x, corrected=True)
-            with torch.no_grad():
-                logits = loaded(x)
-            bars = deviation(loaded, x, target, max_shift).cpu().numpy() if spread else None
-            file.write(start, scores.cpu().numpy(), logits.cpu().numpy(), bars)
-        for name in formats:
-            FORMATS[name](file)
-        for name in file.not_finite():
-            reject(ValueError(f"{name!r} has attributions or logits that are not finite numbers"))
+    part = rows * max(1, PART // (rows * length))
+    in_parts = isinstance(model, Named) and where and (where.asked or len(codes) > part)
+    with Job(output, where) if in_parts and where else nullcontext() as job:
+        file = AttributionsFile(
+            Path(output),
+            parameters,
+            names,
+            codes,
+            loaded.tasks,
+            overwrite=overwrite,
+            intervals=intervals,
+            sizes=sizes,
+            about=about,
+        )
+        explained = _Explained(chosen, target, rows, seed, max_shift if spread else None)
+        with working():
+            if job is not None and isinstance(model, Named):
+                contents = _contents(job, file, model, explained, part, len(codes), progress)
+                if contents is None:
+                    return file
+                for start, content in contents:
+                    file.write(start, *_arrays(content))
+            else:
+                for start in track(range(file.done, len(codes), rows)):
+                    file.write(start, *explained.of(loaded, codes[start : start + rows]))
+            for name in formats:
+                FORMATS[name](file)
+            for name in file.not_finite():
+                cause = "has attributions or logits that are not finite numbers"
+                reject(ValueError(f"{name!r} {cause}"))
     return file
+
+
+def _contents(
+    job: Job,
+    file: AttributionsFile,
+    model: Named,
+    explained: _Explained,
+    part: int,
+    count: int,
+    progress: bool,
+) -> Iterator[tuple[int, bytes]] | None:
+    """Do the parts; return (first row, content) of those to write; None for a job's share."""
+    weights = file.parameters["weights"]
+    starts = range(0, count, part)
+    skip = len(starts) if file.done == count else file.done // part
+    contents = job.contents(
+        [partial(_part, model, weights, file.path, explained, start, part) for start in starts],
+        key_of({**file.parameters, "version": version("shiftsmooth"), **model.about()}),
+        skip=skip,
+        on_gpu=next(model.load().parameters()).is_cuda,
+        description="attributing",
+        progress=progress,
+    )
+    return None if contents is None else zip(starts[skip:], contents)
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """How a batch is attributed.
+
+    Attributes:
+        method: With its parameters.
+        target: The output's number.
+        rows: Sequences in a batch, for which noise is drawn.
+        seed: Of noise.
+        spread: N of the standard deviation over shifts; None for none.
+    """
+
+    method: Method
+    target: int
+    rows: int
+    seed: int
+    spread: int | None
+
+    def of(self, model: Any, codes: np.ndarray) -> list[np.ndarray]:
+        """Return the arrays that `AttributionsFile.write` takes, of a batch (rows, L)."""
+        x = columns(codes).to(next(model.parameters()).device)
+        raw = raw_maps(self.method.on(model, self.target), x, self.rows, self.seed)
+        scores = finished(self.method, raw, x, corrected=True)
+        with torch.no_grad():
+            logits = model(x)
+        arrays = [scores, logits]
+        if self.spread is not None:
+            arrays.append(deviation(model, x, self.target, self.spread))
+        return [array.cpu().numpy() for array in arrays]
+
+
+def _part(
+    model: Named, weights: str, path: Path, explained: _Explained, start: int, count: int
+) -> bytes:
+    """Return the arrays of some rows, whose sequences are read from the file of the run."""
+    loaded = model.load(weights)
+    with h5py.File(path, locking=False) as file:
+        one_hot = file["one_hot"][start : start + count]
+    codes = np.where(one_hot.any(1), one_hot.argmax(1), AMBIGUOUS).astype(np.uint8)
+    batches = [
+        explained.of(loaded, codes[first : first + explained.rows])
+        for first in range(0, len(codes), explained.rows)
+    ]
+    content = BytesIO()
+    np.savez(content, *(np.concatenate(arrays) for arrays in zip(*batches)))
+    return content.getvalue()
+
+
+def _arrays(content: bytes) -> list[np.ndarray]:
+    with np.load(BytesIO(content)) as found:
+        return [found[name] for name in found.files]
 
 
 def collect(
@@ -199,5 +304,7 @@ def _sizes(genome: str | Path) -> dict[str, int]:
         return opened.sizes
 
 
-def _title(model: str | Path | nn.Module) -> str:
+def _title(model: str | Path | nn.Module | Named) -> str:
+    if isinstance(model, Named):
+        return model.name
     return type(model).__name__ if isinstance(model, nn.Module) else str(model)

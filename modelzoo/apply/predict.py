@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -16,8 +19,12 @@ from torch import nn
 
 from modelzoo.apply import inputs
 from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.architectures.weights import checksum
+from modelzoo.errors import working
+from modelzoo.jobs import key_of
 from modelzoo.sequences import Interval, Record, Reject, one_hot, refuse
 from modelzoo.sequences.intervals import Center, holds_intervals
+from modelzoo.sequences.records import Attempt, Excluded, accepted
 from modelzoo.tracks.anndata import write_anndata
 from modelzoo.tracks.parquet import write_parquet
 from modelzoo.tracks.placed import columns
@@ -25,7 +32,7 @@ from modelzoo.zoo.adapters import Wrapped, named
 
 BASES = 1 << 14  # positions a model sees at once, whatever the sequences' length
 _PLACE = ("chrom", "start", "end", "strand")
-WINDOW = 1 << 13  # records that are sorted by length together
+WINDOW = 1 << 11  # rows of a file whose records are sorted by length together: a part
 
 
 class Prediction(NamedTuple):
@@ -113,10 +120,9 @@ def predict(
     """
     inputs.at_least("batch_size", batch_size, 1)
     loaded: Any = inputs.module(model, device)
-    found = inputs.records(
+    found = inputs.rows(
         sequences,
         genome,
-        reject,
         width=width,
         trained_width=inputs.trained_width(model),
         center=center,
@@ -127,11 +133,103 @@ def predict(
     else:
         first, found = inputs.peeked(found)
         placed = first is not None and first.interval is not None
-    if isinstance(loaded, Wrapped) and not loaded.has_names:
-        first, found = inputs.peeked(found)
-        named(loaded, inputs.TRIED if first is None else len(first.sequence))
-    made = _predictions(loaded, found, batch_size)
+    found = _named(loaded, found)
+    made = _predictions(loaded, found, batch_size, reject)
     return Predictions(_columns(loaded, placed), loaded.tasks, _finite(made, reject))
+
+
+@dataclass(frozen=True)
+class InParts:
+    """Predictions of a file that are made in parts, see `modelzoo.jobs.Job.contents`.
+
+    Attributes:
+        columns: See `Predictions`, as for `tasks`.
+        tasks: The names of the model's outputs.
+        works: What gives the content of each part.
+        key: Tells everything that the contents depend on.
+    """
+
+    columns: list[str]
+    tasks: Sequence[str]
+    works: Sequence[Callable[[], bytes]]
+    key: str
+
+    def taken(self, contents: Iterable[bytes], reject: Reject) -> Predictions:
+        """Return the predictions in the parts' contents.
+
+        Args:
+            contents: Of all parts in order.
+            reject: Called as `predict` calls it.
+        """
+        return Predictions(self.columns, self.tasks, _taken(contents, reject))
+
+
+def predict_in_parts(
+    model: inputs.Named, source: inputs.Source, *, batch_size: int | None = None
+) -> InParts:
+    """Return how to predict a file in parts, with the numbers that `predict` gives.
+
+    Args:
+        model: How every process loads the model.
+        source: The file, with the width that a model of the catalog was trained on given.
+        batch_size: See `predict`.
+    """
+    loaded: Any = model.load()
+    rows = _named(loaded, source.rows())
+    with working():
+        count = sum(1 for _ in rows)
+    weights = checksum(loaded)
+    about = {
+        "version": version("shiftsmooth"),
+        "weights": weights,
+        "batch_size": batch_size,
+        **model.about(),
+        **source.key(),
+    }
+    works = [
+        partial(_part, model, weights, source, start, min(start + WINDOW, count), batch_size)
+        for start in range(0, count, WINDOW)
+    ]
+    columns = _columns(loaded, holds_intervals(source.path))
+    return InParts(columns, loaded.tasks, works, key_of(about))
+
+
+def _part(
+    model: inputs.Named,
+    weights: str,
+    source: inputs.Source,
+    start: int,
+    stop: int,
+    batch_size: int | None,
+) -> bytes:
+    """Return the predictions of some rows as JSON, with what is wrong with the others."""
+    rejected: list[ValueError] = []
+    rows = iter(source.some(start, stop))
+    with working():
+        made = _predictions(model.load(weights), rows, batch_size, rejected.append)
+        found = list(_finite(made, rejected.append))
+    wrong = [(isinstance(error, Excluded), str(error)) for error in rejected]
+    return json.dumps([found, wrong]).encode()
+
+
+def _taken(contents: Iterable[bytes], reject: Reject) -> Iterator[Prediction]:
+    for content in contents:
+        found, wrong = json.loads(content)
+        for is_excluded, message in wrong:
+            reject(Excluded(message) if is_excluded else ValueError(message))
+        for *values, interval in found:
+            name, logits, probabilities, gate = values
+            place = interval and Interval(*interval)
+            yield Prediction(name, logits, probabilities, gate, place)
+
+
+def _named(model: Any, rows: Iterator[Attempt]) -> Iterator[Attempt]:
+    """Return the rows, after one call where the model's tasks have no names yet."""
+    if not isinstance(model, Wrapped) or model.has_names:
+        return rows
+    first, rows = inputs.peeked(rows)
+    named(model, inputs.TRIED if first is None else len(first.sequence))
+    return rows
 
 
 def _finite(predictions: Iterable[Prediction], reject: Reject) -> Iterator[Prediction]:
@@ -176,9 +274,10 @@ def save_tables(
 
 
 def _predictions(
-    model: nn.Module, records: Iterator[Record], batch_size: int | None
+    model: nn.Module, rows: Iterator[Attempt], batch_size: int | None, reject: Reject
 ) -> Iterator[Prediction]:
-    while window := list(islice(records, WINDOW)):
+    while taken := list(islice(rows, WINDOW)):
+        window = list(accepted(taken, reject))
         by_length = defaultdict(list)
         for position, record in enumerate(window):
             by_length[len(record.sequence)].append(position)

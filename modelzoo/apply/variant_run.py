@@ -22,6 +22,7 @@ from modelzoo.apply.alleles import STATISTICS, Allele, Scoring, symmetric
 from modelzoo.architectures.weights import checksum
 from modelzoo.errors import WorkError
 from modelzoo.files import sha256, write_atomically, written
+from modelzoo.jobs import CELLS
 from modelzoo.sequences import Genome, Interval, Reject, Variant, read_vcf, refuse
 from modelzoo.sequences.vcf import letters
 from modelzoo.tracks.parquet import write_parquet
@@ -37,7 +38,7 @@ MADE = (
     "effects.tsv",
     "effects.parquet",
     "effects.vcf.gz",
-    "parts",
+    CELLS,
     "attributions",
 )
 PART = 1 << 17  # positions of stretches in a part
@@ -58,13 +59,14 @@ class VariantRun:
         about: What the results depend on.
         parts: The work.
         scoring: Does it.
+        on_gpu: Whether the model of this process is on a GPU.
         alleles: What is scored, in the file's order.
         skipped: Why alleles are left out, by their numbers of variant and allele.
     """
 
     def __init__(
         self,
-        model: str | Path | nn.Module,
+        model: str | Path | nn.Module | inputs.Named,
         vcf: str | Path,
         output: str | Path,
         *,
@@ -96,6 +98,7 @@ class VariantRun:
         self.tasks = [loaded.tasks[task] for task in chosen]
         _info_names(self.tasks)  # raises where they cannot all have fields of their own
         self.width, self.max_shift = width, max_shift
+        self.on_gpu = any(parameter.is_cuda for parameter in loaded.parameters())
         self.skipped: dict[tuple[int, int], str] = {}
         self.variants = list(read_vcf(vcf))
         with Genome(genome) as opened:
@@ -171,12 +174,12 @@ class VariantRun:
             if differ:  # so that results of the one never lie beside those of the other
                 for name in MADE[1:4]:
                     (self.folder / name).unlink(missing_ok=True)
-                shutil.rmtree(self.folder / "parts", ignore_errors=True)
+                shutil.rmtree(self.folder / CELLS, ignore_errors=True)
         elif not overwrite:
             for name in MADE:
                 if (self.folder / name).exists():
                     raise ValueError(f"{self.folder / name} is of no run; {hint}")
-        (self.folder / "parts").mkdir(exist_ok=True)
+        (self.folder / CELLS).mkdir(exist_ok=True)
         write_atomically(path, json.dumps(self.about, indent=1).encode())
 
     def _parts(self) -> Iterator[workers.Part]:
@@ -187,7 +190,7 @@ class VariantRun:
         for number, start in enumerate(range(0, len(self.alleles), size)):
             alleles = self.alleles[start : start + size]
             yield workers.Part(
-                path=self.folder / "parts" / f"{number:06}",
+                path=self.folder / CELLS / f"{number:06}",
                 work=partial(self.scoring.part, alleles),
                 key=hashlib.sha256(f"{run} {alleles}".encode()).hexdigest(),
                 cost=len(alleles),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import nn
 
-from modelzoo import workers
+from modelzoo.apply.inputs import Named
 from modelzoo.apply.variant_maps import write_maps
 from modelzoo.apply.variant_run import VariantRun
 from modelzoo.errors import working
+from modelzoo.jobs import CELLS, Where
 from modelzoo.sequences import Reject, refuse
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def variants(
-    model: str | Path | nn.Module,
+    model: str | Path | nn.Module | Named,
     vcf: str | Path,
     output: str | Path,
     *,
@@ -30,12 +32,11 @@ def variants(
     attributions: bool = False,
     about: Mapping[str, str] | None = None,
     device: str | None = None,
-    processes: int | None = 1,
-    engine: workers.Engine | None = None,
+    where: Where | None = None,
     progress: bool = False,
     overwrite: bool = False,
     reject: Reject = refuse,
-) -> DataFrame:
+) -> DataFrame | None:
     r"""Score the variants of a VCF file; write and return a table with a row per allele.
 
     Every window of `width` positions that holds a variant at most `max_shift` positions from its
@@ -43,8 +44,8 @@ def variants(
     where the model gives both the same. The effect is the mean over windows of ALT minus REF.
 
     Writes `effects.tsv`, `effects.parquet` and `effects.vcf.gz`, a copy of the VCF file, with the
-    same numbers in INFO. Called again after a kill, it goes on where it was: the folder `parts`
-    holds what is done.
+    same numbers in INFO. Called again after a kill, it resumes: the folder `cells` holds the
+    parts that are done.
 
     The columns are `chrom`, `pos` (from 1), `id`, `ref`, `alt`, `windows` (how many were averaged
     over, of one strand), and for every task, with its name behind if there are several:
@@ -58,10 +59,10 @@ def variants(
 
     Args:
         model: Any model (see `modelzoo.wrap`), or what names one: of the catalog, a folder,
-            `"owner/repo"`, `"module:callable"` or `"file.py:callable"`.
+            `"owner/repo"`, `"module:callable"` or `"file.py:callable"`; for parts, `Named`.
         vcf: A VCF file, plain, gzipped or bgzipped. Alleles that are not letters (`<DEL>`, `*`,
             breakends), whose REF is not in the genome, or that no window holds, are rejected.
-        output: The folder to write; made if need be.
+        output: The folder to write; created if missing.
         genome: The genome, in FASTA (plain or bgzipped) or 2bit. Beyond a chromosome it is N.
         tasks: Names or numbers of the outputs; all by default.
         max_shift: N: windows have the variant up to N positions off their middle.
@@ -69,8 +70,7 @@ def variants(
         attributions: Whether to attribute both alleles too, see `variant_maps.write_maps`.
         about: What is to be said of the run in the files, such as the command.
         device: Where the model runs; where it is, by default.
-        processes: How many to work in; None is one per core.
-        engine: Does the parts instead, see `modelzoo.workers.run`.
+        where: Where the parts are done, by default in this process. Returns None for a job of many.
         progress: Whether to show a bar.
         overwrite: Start anew where `output` holds another run.
         reject: Called with what is wrong with an allele, which is left out if it returns.
@@ -103,14 +103,19 @@ def variants(
         overwrite=overwrite,
         reject=reject,
     )
-    with working(), workers.alone(run.folder):
-        workers.run(
+    where = where or Where(workers=1)
+    if run.on_gpu and not where.gpus:
+        where = replace(where, workers=where.workers or 1)
+    with working(), where.alone(run.folder):
+        where.note(run.folder / CELLS)
+        where.run(
             run.parts,
-            workers=processes,
-            engine=engine,
             description="scoring variants",
             progress=progress,
+            begin_here=not run.on_gpu,
         )
+        if where.part is not None:
+            return None
         table = run.merge(about or {})
         if attributions:
             write_maps(run, overwrite)

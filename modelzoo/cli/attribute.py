@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -29,17 +28,21 @@ from modelzoo.cli.options import (
     WidthOption,
     argument,
     example,
-    load,
+    named,
     one_of,
+    parted,
     runs,
+    say_share,
     window,
 )
 from modelzoo.cli.terminal import Rejects, errors, progress
+from modelzoo.jobs import Where
 
 app = typer.Typer()
 
 
 @app.command(**example("shiftsmooth attribute peaks.fa -m deepbind-gata3 --max-shift 10 -o out"))
+@parted
 def attribute(
     output: Annotated[
         Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
@@ -80,6 +83,8 @@ def attribute(
     batch_size: BatchOption = None,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
+    *,
+    where: Where,
 ) -> None:
     """Attribute a model's prediction to the letters of sequences of one length.
 
@@ -91,7 +96,7 @@ def attribute(
     from modelzoo.reports.attributions import write_attributions_page
     from modelzoo.tracks.hits import SEQLET
 
-    loaded = load(model, device, weights=weights, input=layout, track=track, bins=bins)
+    loaded = named(model, device, where, weights=weights, input=layout, track=track, bins=bins)
     chosen = formats or ["npz"]
     skipped = 0
     for path, folder in runs(sequences, files, output, ""):
@@ -112,14 +117,19 @@ def attribute(
             exclude=exclude,
             spread=spread,
             formats=[name for name in chosen if name != "hits"],
-            about={"model": model, "command": shlex.join(["shiftsmooth", *sys.argv[1:]])},
+            about={"model": model, "command": shlex.join(["shiftsmooth", *where.command])},
             batch_size=batch_size,
             overwrite=overwrite,
+            where=where,
+            progress=errors.is_terminal,
             reject=rejects,
             track=_counted,
         )
+        if where.part is not None:
+            say_share(where, folder)
+            continue
         with errors.status("writing hits and logos"):
-            hits = write_run_hits(file, loaded) if "hits" in chosen else None
+            hits = write_run_hits(file, loaded.load()) if "hits" in chosen else None
             page = write_attributions_page(file, model, top, hits, overwrite=overwrite)
         if hits is not None and not (hits["name"] == SEQLET).any():
             errors.print(f"no seqlet at a false discovery rate of {FDR:g} against shuffles")

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from modelzoo.cli.options import DeviceOption, SeedOption, WorkersOption, chosen, example, names
+from modelzoo.cli.options import DeviceOption, SeedOption, chosen, example, names, parted, say_share
 from modelzoo.cli.terminal import console, errors
+from modelzoo.jobs import Where
 from modelzoo.zoo import catalog
 
 
@@ -36,6 +37,7 @@ OutputOption = Annotated[
 
 
 @app.command(**example("shiftsmooth evaluate models --quick -o report"))
+@parted
 def models(
     output: OutputOption = Path("report"),
     model: Annotated[
@@ -54,8 +56,9 @@ def models(
     quick: Annotated[bool, typer.Option("--quick", help="Small samples, wide intervals.")] = False,
     attributions: Annotated[bool, typer.Option(help="Evaluate attributions as well.")] = True,
     seed: SeedOption = 0,
-    workers: WorkersOption = None,
     device: DeviceOption = "auto",
+    *,
+    where: Where,
 ) -> None:
     """Evaluate models on the paper's test files: performance and attributions.
 
@@ -72,21 +75,23 @@ def models(
         models=model,
         attributions=attributions,
         seed=seed,
-        workers=workers,
+        where=where,
         device=chosen(device),
         progress=errors.is_terminal,
     )
-    console.print(f"Look at {page}", soft_wrap=True)
+    _say(page, where, output)
 
 
 @app.command(**example("shiftsmooth evaluate argminn --quick -o planted"))
+@parted
 def argminn(
     output: OutputOption = Path("report"),
     quick: Annotated[
         bool, typer.Option("--quick", help="Hardly train; shows that everything works.")
     ] = False,
     seed: SeedOption = 0,
-    workers: WorkersOption = None,
+    *,
+    where: Where,
 ) -> None:
     """Train ARGMINN and other models on planted motifs, and measure what they find.
 
@@ -98,7 +103,14 @@ def argminn(
         output,
         quick=quick,
         seed=seed,
-        workers=workers,
+        where=where,
         progress=errors.is_terminal,
     )
-    console.print(f"Look at {page}", soft_wrap=True)
+    _say(page, where, output)
+
+
+def _say(page: Path | None, where: Where, output: Path) -> None:
+    if page is None:
+        say_share(where, output)
+    else:
+        console.print(f"Look at {page}", soft_wrap=True)

@@ -18,14 +18,18 @@ from modelzoo.cli.options import (
     argument,
     chosen,
     example,
+    parted,
     peaks,
+    say_share,
 )
 from modelzoo.cli.terminal import console, errors
+from modelzoo.jobs import Where
 
 app = typer.Typer()
 
 
 @app.command(**example("shiftsmooth motifs peaks.fa -o found"))
+@parted
 def motifs(
     output: RunOption,
     source: Annotated[
@@ -57,18 +61,24 @@ def motifs(
     center: CenterOption = None,
     exclude: ExcludeOption = None,
     device: DeviceOption = "auto",
+    *,
+    where: Where,
 ) -> None:
     """Find motifs and name them: in sequences against their shuffles, or in attributions.
 
     Writes motifs (MEME, TSV), logos, JASPAR matches, instances, syntax, and index.html to look
-    through them. After a kill, the same command resumes the training on sequences.
+    through them. After a kill, the same command resumes the training on sequences, which is no
+    list of parts; TF-MoDISco on attributions is one part.
     """
+    page: Path | None
     options: dict[str, Any] = {
         "release": release,
         "group": None if group == "all" else group,
         "progress": errors.is_terminal,
     }
     if source is not None and from_attributions is None:
+        if where.asked:
+            raise typer.BadParameter("a training has no parts; expected --from-attributions")
         from modelzoo.discovery.from_sequences import discover
 
         found = peaks([source], genome, width, center, exclude)[0]
@@ -79,7 +89,10 @@ def motifs(
 
         if units is not None:
             raise typer.BadParameter("attributions decide how many", param_hint="--units")
-        page = argument(motifs_of_attributions, from_attributions, output, **options)
+        page = argument(motifs_of_attributions, from_attributions, output, where=where, **options)
     else:
         raise typer.BadParameter("expected either SEQS or --from-attributions")
-    console.print(f"Look at {page}", soft_wrap=True)
+    if page is None:
+        say_share(where, output)
+    else:
+        console.print(f"Look at {page}", soft_wrap=True)

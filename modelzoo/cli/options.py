@@ -6,18 +6,24 @@ import torch, so they are read when a command runs, or its own help or completio
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperCommand
 
+from modelzoo.cli.terminal import errors
+from modelzoo.jobs import Where
 from modelzoo.zoo import catalog
 
 if TYPE_CHECKING:
+    from modelzoo.apply.inputs import Named
     from modelzoo.datasets.peaks import Source
     from modelzoo.training.multitask import MultiTaskParams
 
@@ -88,7 +94,17 @@ REGISTRIES: dict[str, Callable[[], Iterable[str]]] = {
 
 
 class Command(TyperCommand):
-    """A command in whose help `{methods}` and the like stand for what a registry holds."""
+    """A command in whose help `{methods}` and the like stand for what a registry holds.
+
+    Its option `--ray`, if it has one, may come without a value.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give `--ray` the value that it may go without."""
+        for index in [i for i, word in enumerate(args) if word == "--ray"]:
+            if args[index + 1 : index + 2] in ([], *([w] for w in args if w.startswith("-"))):
+                args[index] = f"--ray={RAY_HERE}"
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, with the lists filled in and each paragraph in one line."""
@@ -260,9 +276,6 @@ BatchOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Start anew where the folder holds another run.")
 ]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes; one per core by default.")
-]
 GenomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -306,6 +319,163 @@ LossOption = Annotated[
 ]
 
 
+RAY_HERE = "auto"  # the value of --ray alone
+SLURM = "slurm"  # the value of --part in a job array
+MERGE = "merge"  # the value of --part by which `shiftsmooth merge` calls a command
+_WHERE: dict[str, Any] = {
+    "workers": Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes; by default one per core, for inputs that take a while."
+        ),
+    ],
+    "devices": Annotated[
+        Literal["all"] | None, typer.Option(help="all: a process for each GPU of this machine.")
+    ],
+    "part": Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Do the share of job I of N, for `shiftsmooth merge`; slurm reads the numbers "
+            "from SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT.",
+        ),
+    ],
+    "ray": Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Work on a Ray cluster that shares this folder; without an address the one of "
+            "RAY_ADDRESS, or else one on this machine.",
+        ),
+    ],
+    "gpus_per_worker": Annotated[
+        float, typer.Option(min=0, help="With --ray: GPUs of each task; a fraction shares one.")
+    ],
+    "part_timeout": Annotated[
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="Begin a part again that takes longer."),
+    ],
+}
+_FLAGS = {f"--{name.replace('_', '-')}" for name in _WHERE}
+
+
+def parted(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where its parts are done, as the argument `where`.
+
+    Args:
+        command: A function with the argument `where`, a `modelzoo.jobs.Where`.
+    """
+
+    @wraps(command)
+    def wrapped(**given: Any) -> None:
+        told = {name: given.pop(name) for name in _WHERE}
+        command(**given, where=_where(**told))
+
+    own = inspect.signature(command, eval_str=True)
+    defaults = {"gpus_per_worker": 0.0}
+    added = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=kind
+        )
+        for name, kind in _WHERE.items()
+    ]
+    kept = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in own.parameters.items()
+        if name != "where"
+    ]
+    both = [*kept, *added]
+    wrapped.__signature__ = own.replace(parameters=both)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in both}
+    del wrapped.__wrapped__
+    return wrapped
+
+
+def _where(
+    workers: int | None,
+    devices: str | None,
+    part: str | None,
+    ray: str | None,
+    gpus_per_worker: float,
+    part_timeout: float | None,
+) -> Where:
+    ways = {"--workers": workers, "--devices": devices, "--ray": ray}
+    if len(given := [name for name, value in ways.items() if value is not None]) > 1:
+        raise typer.BadParameter(f"expected one of them, got {' and '.join(given)}")
+    if gpus_per_worker and ray is None:
+        raise typer.BadParameter("expected --ray with it", param_hint="--gpus-per-worker")
+    engine = None
+    if ray is not None:
+        try:
+            import ray as _  # noqa: F401
+        except ImportError:
+            raise typer.BadParameter(
+                "expected Ray; pip install 'shiftsmooth[ray]'", param_hint="--ray"
+            ) from None
+        from modelzoo.on_ray import OnRay
+
+        engine = OnRay(None if ray == RAY_HERE else ray, gpus_per_worker, part_timeout)
+    return Where(
+        workers=workers,
+        gpus=0 if devices is None else _gpus(),
+        part=None if part in (None, MERGE) else _share(str(part)),
+        engine=engine,
+        timeout=part_timeout,
+        only_merge=part == MERGE,
+        command=told(sys.argv[1:]),
+    )
+
+
+def _gpus() -> int:
+    import torch
+
+    if not (count := torch.cuda.device_count()):
+        raise typer.BadParameter("all; no CUDA device is available", param_hint="--devices")
+    return count
+
+
+def _share(part: str) -> tuple[int, int]:
+    """Return (i, n) of `i/n`, or of the job array that this process is in."""
+    if part == SLURM:
+        return _slurm(os.environ)
+    match = re.fullmatch(r"(\d+)/(\d+)", part, re.ASCII)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise typer.BadParameter(
+            f"expected I/N with I from 1 to N, or {SLURM}, got {part!r}", param_hint="--part"
+        )
+    return int(match[1]), int(match[2])
+
+
+def _slurm(environment: Mapping[str, str]) -> tuple[int, int]:
+    names = ("ID", "COUNT", "MIN", "STEP")
+    found = [environment.get(f"SLURM_ARRAY_TASK_{name}", "") for name in names]
+    number, count, first, step = (int(text) if text.isdecimal() else None for text in found)
+    if number is None or count is None:
+        raise typer.BadParameter("slurm; this is no job of an array", param_hint="--part")
+    index, rest = divmod(number - (1 if first is None else first), step or 1)
+    if rest or not 0 <= index < count:
+        raise typer.BadParameter(
+            f"slurm; expected {count} jobs with numbers in a row, got number {number}; give "
+            "--part I/N",
+            param_hint="--part",
+        )
+    return index + 1, count
+
+
+def told(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a command without the options that say where it works."""
+    kept: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        flag, has_value, _ = word.partition("=")
+        if flag not in _FLAGS:
+            kept.append(word)
+        elif left and not has_value and not (flag == "--ray" and left[0].startswith("-")):
+            del left[0]
+    return tuple(kept)
+
+
 def argument(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return the function's value; a ValueError is the call's fault."""
     try:
@@ -322,15 +492,36 @@ def load(name: str, device: Device, **options: Any) -> Any:
         device: What `--device` is given.
         options: See `modelzoo.zoo.adapters.load_any`.
     """
-    from modelzoo.zoo.adapters import load_any
+    return named(name, device, Where(), **options).load()
+
+
+def named(name: str, device: Device, where: Where, **options: Any) -> Named:
+    """Return how workers load a model, which this process has loaded.
+
+    Args:
+        name: What `--model` is given.
+        device: What `--device` is given.
+        where: Where the work is done: elsewhere, the device may be one that is not here.
+        options: See `modelzoo.zoo.adapters.load_any`.
+    """
+    from modelzoo.apply.inputs import Named
     from modelzoo.zoo.hub import WeightsError
 
+    model = Named(name, device if where.elsewhere else chosen(device), **options)
     try:
-        return load_any(name, device=chosen(device), **options)
+        model.anew("cpu" if where.elsewhere else model.device)
     except WeightsError:  # the call is right, the file is not
         raise
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    return model
+
+
+def say_share(where: Where, output: Path | None) -> None:
+    """Say what is left to do after the job of an array."""
+    assert where.part is not None
+    number, of = where.part
+    errors.print(f"share {number} of {of} is done; after all: shiftsmooth merge {output}")
 
 
 def runs(

@@ -16,13 +16,14 @@ from modelzoo.cli.options import (
     OverwriteOption,
     TrackOption,
     WeightsOption,
-    WorkersOption,
     argument,
-    chosen,
     example,
-    load,
+    named,
+    parted,
+    say_share,
 )
 from modelzoo.cli.terminal import Rejects, errors
+from modelzoo.jobs import Where
 
 app = typer.Typer()
 
@@ -30,6 +31,7 @@ app = typer.Typer()
 @app.command(
     **example("shiftsmooth variants calls.vcf.gz --genome hg38.fa -m deepbind-gata3 -o effects")
 )
+@parted
 def variants(
     vcf: Annotated[
         Path,
@@ -49,7 +51,7 @@ def variants(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; made if need be.")
+        Path, typer.Option("--output", "-o", file_okay=False, help="A folder; created if missing.")
     ],
     model: ModelOption,
     tasks: Annotated[
@@ -80,9 +82,10 @@ def variants(
     layout: InputOption = None,
     track: TrackOption = None,
     bins: BinsOption = None,
-    workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
+    *,
+    where: Where,
 ) -> None:
     """Score variants: ALT minus REF, the mean over the windows that hold them, and its spread.
 
@@ -90,33 +93,27 @@ def variants(
     in INFO. After a kill, the same command resumes. Alleles that cannot be scored are named on
     standard error and left out, and the exit code is 1.
     """
-    place = chosen(device)
-    loaded = load(model, device, weights=weights, input=layout, track=track, bins=bins)
-    plain = (weights, layout, track, bins) == (None, None, None, None)
+    loaded = named(model, device, where, weights=weights, input=layout, track=track, bins=bins)
     rejects = Rejects()
     table = argument(
         modelzoo.variants,
-        model if plain else loaded,  # a name travels to other processes at no cost
+        loaded,
         vcf,
         output,
         genome=genome,
         tasks=tasks,
         max_shift=max_shift,
-        width=width or _trained(model),
+        width=width,
         attributions=attributions,
         about={"model": model},  # not the command: files are the same whoever did which parts
-        device=place,
-        processes=workers if plain and place == "cpu" else 1,
+        where=where,
         progress=errors.is_terminal,
         overwrite=overwrite,
         reject=rejects,
     )
+    if table is None:
+        say_share(where, output)
+        return
     errors.print(f"{len(table)} scored, {rejects}; see {output / 'effects.tsv'}")
     if rejects.count:
         raise typer.Exit(1)
-
-
-def _trained(model: str) -> int | None:
-    from modelzoo.apply.inputs import trained_width
-
-    return trained_width(model)

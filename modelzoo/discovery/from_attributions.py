@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import tempfile
+from contextlib import nullcontext
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import h5py
@@ -11,13 +17,14 @@ from tqdm.auto import tqdm
 
 from modelzoo.discovery.findings import Finding, Findings
 from modelzoo.discovery.report import write_report
-from modelzoo.motifs import annotate, jaspar, modisco
+from modelzoo.jobs import Job, Where, key_of
+from modelzoo.motifs import Motif, annotate, jaspar, modisco
 from modelzoo.motifs.jaspar import GROUP, RELEASE
-from modelzoo.motifs.modisco import SEQLETS
+from modelzoo.motifs.modisco import SEQLETS, Pattern
 from modelzoo.sequences import Interval, from_columns
 from modelzoo.tracks.h5 import read_placed
 from modelzoo.tracks.trial import refuse_damaged
-from modelzoo.training.run_folder import partial
+from modelzoo.training import run_folder
 
 
 def motifs_of_attributions(
@@ -27,8 +34,9 @@ def motifs_of_attributions(
     max_seqlets: int = SEQLETS,
     release: str = RELEASE,
     group: str | None = GROUP,
+    where: Where | None = None,
     progress: bool = True,
-) -> Path:
+) -> Path | None:
     """Write the motifs of attributions, their matches, instances and syntax; return the page.
 
     TF-MoDISco's own file is kept as `modisco.h5`.
@@ -40,6 +48,8 @@ def motifs_of_attributions(
         max_seqlets: The largest number of seqlets of either sign for TF-MoDISco.
         release: The release of JASPAR.
         group: A taxonomic group of it; None is all.
+        where: Where TF-MoDISco works, as the one part of this run; by default here. Returns None
+            for a job of many.
         progress: Show a bar.
 
     Raises:
@@ -48,13 +58,22 @@ def motifs_of_attributions(
         RuntimeError: There is no motif in them.
     """
     out = Path(out)
-    folder = partial(out)
+    folder = run_folder.partial(out)
     database = jaspar(release, group)
     one_hot, hypothetical, names, intervals, facts = _read(Path(attributions))
-    with tqdm(total=4, disable=not progress) as bar:
+    where = where or Where()
+    with (
+        tqdm(total=4, disable=not progress) as bar,
+        Job(out, where) if where.asked else nullcontext() as job,
+    ):
         bar.set_description("TF-MoDISco")
         results = folder / "modisco.h5"
-        patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets, results=results)
+        if job is not None:
+            patterns = _in_a_part(job, Path(attributions).absolute(), max_seqlets, results)
+        else:
+            patterns = modisco(one_hot, hypothetical, max_seqlets=max_seqlets, results=results)
+        if patterns is None:
+            return None
         if not patterns:
             raise RuntimeError(
                 f"no motif found in {attributions}: TF-MoDISco needs 100 stretches of high"
@@ -76,6 +95,38 @@ def motifs_of_attributions(
         bar.update()
     os.replace(folder, out)
     return out / "index.html"
+
+
+def _in_a_part(job: Job, path: Path, max_seqlets: int, results: Path) -> list[Pattern] | None:
+    with open(path, "rb") as file:
+        given = hashlib.file_digest(file, "sha256").hexdigest()
+    about = {"version": version("modisco"), "attributions": given, "seqlets": max_seqlets}
+    works = [partial(_patterns, path, max_seqlets)]
+    contents = job.contents(works, key_of(about), progress=False)
+    if contents is None:
+        return None
+    (content,) = contents
+    described, _, written = content.partition(b"\n")
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_bytes(written)
+    return [
+        Pattern(Motif(name, np.array(matrix), sites), np.array(contributions))
+        for name, matrix, sites, contributions in json.loads(described)
+    ]
+
+
+def _patterns(path: Path, max_seqlets: int) -> bytes:
+    """Return TF-MoDISco's patterns in a file of attributions, as a line of JSON, and its file."""
+    one_hot, hypothetical, *_ = _read(path)
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "modisco.h5"
+        found = modisco(one_hot, hypothetical, max_seqlets=max_seqlets, results=results)
+        written = results.read_bytes() if results.exists() else b""
+    described = [
+        [p.motif.name, p.motif.matrix.tolist(), p.motif.sites, p.contributions.tolist()]
+        for p in found
+    ]
+    return json.dumps(described).encode() + b"\n" + written
 
 
 def _read(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelzoo.sequences.genome import Genome
 from modelzoo.sequences.intervals import Center, interval_rows
-from modelzoo.sequences.records import Record, Reject, parsed, refuse
+from modelzoo.sequences.records import Attempt, Record, Reject, accepted, parsed, refuse
 
 
 def read_bed(
@@ -36,19 +36,26 @@ def read_bed(
             and cause.
         LookupError: Genome and intervals name the chromosomes differently (`1` and `chr1`).
     """
+    return accepted(bed_rows(path, genome, width, center), reject)
+
+
+def bed_rows(
+    path: str | Path, genome: str | Path, width: int | None, center: Center | None
+) -> Iterator[Attempt]:
+    """Yield the attempts at the sequences of a file's intervals; see `read_bed`."""
     if width is not None and width < 1:
         raise ValueError(f"width: expected at least 1, got {width}")
-    with Genome(genome) as chromosomes:
-        rows, parse = interval_rows(path)
+    chromosomes = Genome(genome)  # closed when the last attempt is gone
+    rows, parse = interval_rows(path)
 
-        def record(text: str) -> Record:
-            interval = parse(text)
-            size = chromosomes.size(interval.chrom)
-            if not 0 <= interval.start < interval.end <= size:
-                got = f"{interval.start}, {interval.end}"
-                raise ValueError(f"expected 0 <= start < end <= {size}, got {got}")
-            if width is not None:
-                interval = interval.window(width, center)
-            return Record(interval.label, chromosomes.sequence(interval), None, interval)
+    def record(text: str) -> Record:
+        interval = parse(text)
+        size = chromosomes.size(interval.chrom)
+        if not 0 <= interval.start < interval.end <= size:
+            got = f"{interval.start}, {interval.end}"
+            raise ValueError(f"expected 0 <= start < end <= {size}, got {got}")
+        if width is not None:
+            interval = interval.window(width, center)
+        return Record(interval.label, chromosomes.sequence(interval), None, interval)
 
-        yield from parsed(rows, record, path, reject)
+    yield from parsed(rows, record, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelzoo.sequences.records import Record, Reject, parsed, refuse
+from modelzoo.sequences.records import Attempt, Record, Reject, accepted, parsed, refuse
 from modelzoo.sequences.text import ENDLESS, LONGEST, at, lines
 
 
@@ -22,7 +22,12 @@ def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.
     """
-    return parsed(_joined(path), _record, path, reject)
+    return accepted(fasta_rows(path), reject)
+
+
+def fasta_rows(path: str | Path) -> Iterator[Attempt]:
+    """Return the attempts at the records of a FASTA file."""
+    return parsed(_joined(path), _record, path)
 
 
 def _record(text: str) -> Record:

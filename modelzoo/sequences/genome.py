@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ _GZIP = b"\x1f\x8b"
 
 
 class Genome:
-    """The chromosomes of a file. Close it, or use it in a `with` statement.
+    """The chromosomes of a file. Close it, or use it in a `with` statement, or drop it.
 
     The index of a FASTA file is kept in the user's cache folder, under the file's identity (path,
     size, inode, times): a folder of genomes may be read-only, and the index of a file that was
@@ -41,6 +42,7 @@ class Genome:
         if not self.path.is_file():
             raise FileNotFoundError(f"genome: no such file: {path}")
         self._stack = ExitStack()
+        weakref.finalize(self, self._stack.close)
         self.sizes: dict[str, int]
         self._letters: Callable[[str, int, int], str]
         with open(self.path, "rb") as file:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelzoo.sequences.bed import read_bed
-from modelzoo.sequences.fasta import read_fasta
+from modelzoo.sequences.bed import bed_rows
+from modelzoo.sequences.fasta import fasta_rows
 from modelzoo.sequences.intervals import Center, ending, holds_intervals
-from modelzoo.sequences.records import Record, Reject, refuse
-from modelzoo.sequences.seq import read_seq
+from modelzoo.sequences.records import Attempt, Record, Reject, accepted, refuse
+from modelzoo.sequences.seq import seq_rows
 
 
 def read_sequences(
@@ -35,14 +35,24 @@ def read_sequences(
         ValueError: The name tells no known format, intervals come without a genome, or the
             content is malformed.
     """
+    return accepted(rows_of(path, genome, width, center), reject)
+
+
+def rows_of(
+    path: str | Path,
+    genome: str | Path | None = None,
+    width: int | None = None,
+    center: Center | None = None,
+) -> Iterator[Attempt]:
+    """Return the attempts at the records of a file; see `read_sequences`."""
     if holds_intervals(path):
         if genome is None:
             raise ValueError(f"genome: expected a FASTA or 2bit file for {path}, got None")
-        return read_bed(path, genome, width=width, center=center, reject=reject)
+        return bed_rows(path, genome, width, center)
     if ending(path) == "seq":
-        return read_seq(path, reject=reject)
+        return seq_rows(path)
     if ending(path) in ("-", "fa", "fasta", "fna"):
-        return read_fasta(path, reject=reject)
+        return fasta_rows(path)
     raise ValueError(
         "path: expected .seq, .fa, .fasta, .fna, .bed, .narrowPeak, .broadPeak, .tsv or"
         f" .csv, with or without .gz, got {path}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,10 @@ class Record(NamedTuple):
     sequence: str
     label: int | None = None
     interval: Interval | None = None
+
+
+# Makes the record of a row, or raises a ValueError; a row that nobody asks for costs little.
+Attempt = Callable[[], Record]
 
 
 class Excluded(ValueError):
@@ -54,26 +59,40 @@ def outside(records: Iterable[Record], regions: Regions, reject: Reject) -> Iter
 
 
 def parsed(
-    rows: Iterable[tuple[int, str]],
-    parse: Callable[[str], Record],
-    path: str | Path,
-    reject: Reject,
-) -> Iterator[Record]:
-    """Yield the record of each row, without the rejected ones.
+    rows: Iterable[tuple[int, str]], parse: Callable[[str], Record], path: str | Path
+) -> Iterator[Attempt]:
+    """Yield the attempt at each row.
 
     Args:
         rows: (number of the line, text).
         parse: Makes a record of a text, or raises a ValueError with the cause.
         path: The file, for errors.
-        reject: Called with the error of a wrong record.
     """
     for line, text in rows:
+        yield partial(_parsed, parse, path, line, text)
+
+
+def accepted(attempts: Iterable[Attempt], reject: Reject) -> Iterator[Record]:
+    """Yield the records, without the rejected ones.
+
+    Args:
+        attempts: At a record each.
+        reject: Called with the error of a wrong record.
+    """
+    for attempt in attempts:
         try:
-            record = checked(parse(_encodable(text)))
+            record = attempt()
         except ValueError as error:
-            reject(at(path, line, error))
+            reject(error)
         else:
             yield record
+
+
+def _parsed(parse: Callable[[str], Record], path: str | Path, line: int, text: str) -> Record:
+    try:
+        return checked(parse(_encodable(text)))
+    except ValueError as error:
+        raise at(path, line, error) from None
 
 
 def checked(record: Record) -> Record:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from modelzoo.sequences.records import Record, Reject, parsed, refuse
+from modelzoo.sequences.records import Attempt, Record, Reject, accepted, parsed, refuse
 from modelzoo.sequences.text import at, lines
 
 HEADER = ("FoldID", "EventID", "seq", "Bound")
@@ -24,6 +25,11 @@ def read_seq(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
     Raises:
         ValueError: The file is malformed; the message names file, line and cause.
     """
+    return accepted(seq_rows(path), reject)
+
+
+def seq_rows(path: str | Path) -> Iterator[Attempt]:
+    """Yield the attempts at the records of a `.seq` file; see `read_seq`."""
     seen: set[str] = set()
 
     def record(text: str) -> Record:
@@ -43,4 +49,17 @@ def read_seq(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
     if first is None or tuple(first.split("\t")) != HEADER:
         got = "an empty file" if first is None else tuple(first.split("\t"))
         raise at(path, 1, f"expected the header {HEADER}, got {got}")
-    yield from parsed(((line, text) for line, text in rows if text), record, path, reject)
+    for attempt in parsed(((line, text) for line, text in rows if text), record, path):
+        # At once: whether a name is a repeated one depends on the rows before.
+        try:
+            yield partial(_given, attempt())
+        except ValueError as error:
+            yield partial(_raised, error)
+
+
+def _given(record: Record) -> Record:
+    return record
+
+
+def _raised(error: ValueError) -> Record:
+    raise error

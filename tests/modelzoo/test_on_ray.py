@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +97,56 @@ def test_nobody_else_can_reach_the_cluster(cluster):
     assert heard and all(
         address.startswith(("127.0.0.1:", "[::ffff:127.0.0.1]:")) for address in heard
     ), heard
+
+
+MODEL = """
+import os, time
+from pathlib import Path
+import torch
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.filters = nn.Conv1d(4, 5, 7)
+
+    def forward(self, x):
+        if not Path(f"nap-{os.getpid()}").exists():  # once per process
+            Path(f"nap-{os.getpid()}").touch()
+            time.sleep(10 if len(x) > 1 else 0)
+        return self.filters(x).amax(2)
+"""
+
+
+def test_a_command_on_a_cluster_of_which_a_node_is_killed(
+    cluster, shiftsmooth, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(MODEL)
+    Path("a.fa").write_text("".join(f">r{i}\n{'ACGTTGCA' * 3}\n" for i in range(9000)))
+    words = ("predict", "a.fa", "-m", "mine.py:Model")
+    assert shiftsmooth(*words, "-o", "one.tsv", "--workers", "1").code == 0
+    for path in tmp_path.glob("nap-*"):
+        path.unlink()
+    made, _ = cluster
+    third = made.add_node(num_cpus=1, node_ip_address="127.0.0.1", include_dashboard=False)
+    made.wait_for_nodes()
+    alive = len([node for node in ray.nodes() if node["Alive"]])
+
+    def kill_when_all_work():
+        while len(list(tmp_path.glob("nap-*"))) < alive + 1:  # the driver has tried the model
+            time.sleep(0.1)
+        made.remove_node(third, allow_graceful=False)
+
+    killer = threading.Thread(target=kill_when_all_work, daemon=True)
+    killer.start()
+    done = shiftsmooth(*words, "-o", "two.tsv", "--ray", made.address)
+    assert done.code == 0, done.err
+    killer.join(1)
+    assert not killer.is_alive()
+    assert Path("one.tsv").read_bytes() == Path("two.tsv").read_bytes()
+    assert not Path("two.tsv.parts").exists()
 
 
 def test_the_parts_of_a_killed_node_are_done_by_the_other(cluster, tmp_path):

@@ -17,7 +17,7 @@ import torch
 
 from modelzoo import workers
 from modelzoo.workers import Part, alone, run, share
-from tests.support.work import dying, failing, hanging, parts, squared
+from tests.support.work import dying, failing, gpu, hanging, parts, squared
 
 
 def contents(folder):
@@ -136,6 +136,48 @@ def test_a_part_that_always_hangs_ends_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "ATTEMPTS", 1)
     with pytest.raises(TimeoutError, match=r"0.part: took longer than 1 s, 1 times"):
         run(parts(tmp_path, 1, hanging, times=9), timeout=1, progress=False)
+
+
+@pytest.mark.parametrize(("listed", "given"), [(None, {b"0", b"1"}), ("5,7,9", {b"5", b"7"})])
+def test_each_process_has_a_gpu_of_its_own(tmp_path, monkeypatch, listed, given):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if listed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    some = parts(tmp_path, 2, gpu)
+    run(some, gpus=2, progress=False)
+    assert {part.read() for part in some} == given
+
+
+def test_a_single_gpu_is_no_reason_to_work_in_this_process(tmp_path):
+    some = parts(tmp_path, 2)
+    run(some, gpus=1, progress=False)
+    (pid,) = {pid for _, pid in log(tmp_path)}
+    assert pid != str(os.getpid())
+
+
+@pytest.mark.parametrize(("worth", "room", "others"), [(0.0, 9, 3), (9e9, 9, 0), (0.0, 1, 0)])
+def test_a_run_goes_on_in_processes_once_it_is_worth_their_start(
+    tmp_path, monkeypatch, worth, room, others
+):
+    monkeypatch.setattr(workers, "WORTH", worth)
+    monkeypatch.setattr(workers, "_room", lambda: room)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    some = parts(tmp_path, 4)
+    run(some, begin_here=True, progress=False)
+    assert [part.read() for part in some] == [squared(number) for number in range(4)]
+    assert sum(pid != str(os.getpid()) for _, pid in log(tmp_path)) == others
+
+
+def test_there_is_room_for_a_process_like_this_one():
+    assert 0 < workers._room() < 10_000
+
+
+def test_cores_are_those_that_this_process_may_use():
+    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]);"
+    code += "from modelzoo.workers import cores; print(cores())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.stdout == b"1\n"
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 7])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from modelzoo.jobs import Where
 from modelzoo.reports.tables import Row
 from modelzoo.sequences import columns
 from modelzoo.studies.peaks import measures, summaries
@@ -24,7 +25,7 @@ from modelzoo.studies.peaks.compared import COMPARED, ISM, MAX_SHIFTS
 from modelzoo.studies.peaks.measures import MUTATIONS, SHIFTS, Values
 from modelzoo.studies.peaks.problems import Problem
 from modelzoo.studies.peaks.summaries import Measured
-from modelzoo.workers import Part, alone, run
+from modelzoo.workers import Part
 
 TIMED = 20  # sequences
 _EDGES = "edges"
@@ -65,10 +66,12 @@ def evaluate_attributions(
     planted: int = 200,
     resamples: int = 1000,
     seed: int = 0,
-    workers: int | None = None,
+    where: Where | None = None,
     progress: bool = True,
-) -> Attributions:
+) -> Attributions | None:
     """Measure every method on the peaks of every factor, for its expert and for the mixture.
+
+    Returns None where this is one job of many.
 
     Args:
         folder: Where the parts' files are written, and found again by the next call.
@@ -78,8 +81,8 @@ def evaluate_attributions(
         methods: Keys of `COMPARED`; all by default. In-silico mutagenesis is always among them.
         planted: Number of sequences with a planted motif, for each factor.
         resamples: Bootstrap resamples of the intervals.
-        seed: The same seed gives the same numbers, whatever `workers` is.
-        workers: Processes; one a core by default. 1 works in this process; for more, a script has
+        seed: The same seed gives the same numbers, whatever `where` is.
+        where: Where the parts are done; by default in one process per core, for which a script has
             to guard its main part by `if __name__ == "__main__"`.
         progress: Show a bar with the time left.
     """
@@ -97,10 +100,13 @@ def evaluate_attributions(
             made = _parts(folder / f"{factor}-{model_class}", problem, model, chosen, seed)
             parts |= {(factor, model_class, name): part for name, part in made.items()}
     # Mutagenesis first: the others are measured against it.
-    with alone(folder):
+    where = where or Where()
+    with where.alone(folder):
         for is_reference, what in ((True, "mutagenesis"), (False, "attributions")):
             some = [part for (*_, name), part in parts.items() if (name == ISM) == is_reference]
-            run(some, workers=workers, description=what, progress=progress)
+            where.run(some, description=what, progress=progress)
+    if where.part is not None:
+        return None
     found = [Measured(*key, _values(part)) for key, part in parts.items()]
     measured = [one for one in found if one.method in COMPARED]
     edges = [one for one in found if one.method == _EDGES]

@@ -14,6 +14,7 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from torch import nn
 
 import modelzoo
 from modelzoo.architectures.weights import checksum
+from modelzoo.jobs import CELLS, Where
 from modelzoo.reports.folder import Report, write_json
 from modelzoo.reports.page import QUICK_RUN
 from modelzoo.studies.peaks import report
@@ -69,11 +71,11 @@ def evaluate(
     sets: Sequence[LabelledSet] | None = None,
     attributions: bool = True,
     seed: int = 0,
-    workers: int | None = None,
+    where: Where | None = None,
     device: str = "cpu",
     settings: Settings | None = None,
     progress: bool = True,
-) -> Path:
+) -> Path | None:
     """Evaluate models and their attributions, and write the report.
 
     Interrupted and called again with the same arguments, it resumes.
@@ -88,14 +90,15 @@ def evaluate(
         sets: The data sets to judge on; by default the paper's nine.
         attributions: Evaluate attributions as well.
         seed: The same seed gives the same `results.json`.
-        workers: Processes for the attributions; one a core by default. For more than one, a script
+        where: Where attributions are made; by default in one process per core, for which a script
             has to guard its main part by `if __name__ == "__main__"`.
         device: Where predictions are made. Attributions are always computed on the CPU.
         settings: How much to measure, where neither `quick` nor its opposite fits.
         progress: Show bars with the time left.
 
     Returns:
-        The path of `index.html`.
+        The path of `index.html`; None for one job of many, whose share of the attributions lies in
+        `cells/`.
     """
     started = time.monotonic()
     chosen = settings or (QUICK if quick else Settings())
@@ -106,32 +109,27 @@ def evaluate(
     data = list(paper_sets() if sets is None else sets)
     if chosen.groups is not None:
         data = [one.first(chosen.groups) for one in data]
+    measured = partial(
+        _measured, page.folder / CELLS, settings=chosen, seed=seed, where=where, progress=progress
+    )
+    named = {published_name(model): model for model in zoo.values()}
+    peaks = _peaks(data, named, chosen.peaks, seed) if attributions else {}
+    if where is not None and where.part is not None:
+        if peaks:
+            measured(named, peaks)
+            where.note(page.folder / CELLS)
+        return None
     performance = score(
         zoo, data, protocol=protocol, resamples=chosen.resamples, seed=seed, device=device
     )
     timings: dict[str, Any] = {"performance_seconds": time.monotonic() - started}
     report.show_performance(page, performance, data)
-    found = None
-    named = {published_name(model): model.cpu() for model in zoo.values()}
-    peaks = _peaks(data, named, chosen.peaks, seed) if attributions else {}
-    if peaks:
-        started = time.monotonic()
-        experts = {factor: named[factor] for factor in peaks}
-        found = evaluate_attributions(
-            page.folder / "cells",
-            experts,
-            named.get(MIXTURE),
-            peaks,
-            methods=chosen.methods,
-            planted=chosen.peaks,
-            resamples=chosen.resamples,
-            seed=seed,
-            workers=workers,
-            progress=progress,
-        )
+    found, started = None, time.monotonic()
+    if peaks and (found := measured(named, peaks)):
         timings["attribution_seconds"] = time.monotonic() - started
         timings["attribution_methods"] = found.seconds
         page.heading("Attribution")
+        experts = {factor: named[factor] for factor in peaks}
         report.show_examples(page, data, experts, named.get(MIXTURE), seed)
         report.show_attributions(page, found)
     told = {"protocol": protocol, "quick": quick, "seed": seed, "resamples": chosen.resamples}
@@ -155,6 +153,33 @@ def _load(
     order = {"moe": 1, "deepbind": 0}
     ranked = sorted(models, key=lambda name: order.get(modelzoo.info(name).architecture, 2))
     return {name: modelzoo.load(name, device=device) for name in ranked}
+
+
+def _measured(
+    folder: Path,
+    named: Mapping[str | None, nn.Module],
+    peaks: Mapping[str, np.ndarray],
+    *,
+    settings: Settings,
+    seed: int,
+    where: Where | None,
+    progress: bool,
+) -> Attributions | None:
+    """Measure the attributions, on the CPU; None where this is one job of many."""
+    for model in named.values():
+        model.cpu()
+    return evaluate_attributions(
+        folder,
+        {factor: named[factor] for factor in peaks},
+        named.get(MIXTURE),
+        peaks,
+        methods=settings.methods,
+        planted=settings.peaks,
+        resamples=settings.resamples,
+        seed=seed,
+        where=where,
+        progress=progress,
+    )
 
 
 def _peaks(

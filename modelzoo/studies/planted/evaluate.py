@@ -16,13 +16,13 @@ import numpy as np
 import torch
 
 from modelzoo.files import write_atomically
+from modelzoo.jobs import CELLS, Where
 from modelzoo.reports.folder import Report, write_json
 from modelzoo.reports.page import QUICK_RUN
 from modelzoo.studies.planted.measures import MEASURES, measurement
 from modelzoo.studies.planted.networks import KINDS, seeds, training
 from modelzoo.studies.planted.report import show
 from modelzoo.studies.planted.settings import QUICK, Settings
-from modelzoo.workers import alone, run
 
 
 def evaluate(
@@ -30,18 +30,19 @@ def evaluate(
     *,
     quick: bool = False,
     seed: int = 0,
-    workers: int | None = None,
+    where: Where | None = None,
     settings: Settings | None = None,
     progress: bool = True,
-) -> Path:
+) -> Path | None:
     """Train and measure what is not there yet, write the report, return the path of its page.
 
     Args:
         out: Folder of the report, made if it does not exist.
         quick: Train and measure hardly anything: shows that everything works, and nothing else.
         seed: The same seed gives the same `results.json`.
-        workers: Processes; one a core by default. For more than one, a script has to guard its
-            main part by `if __name__ == "__main__"`.
+        where: Where the parts are done; by default in one process per core, for which a script has
+            to guard its main part by `if __name__ == "__main__"`. A job of many does its share of
+            the first step that is not done yet, and None is returned.
         settings: How much to do, where neither `quick` nor its opposite fits.
         progress: Show a bar.
 
@@ -68,10 +69,16 @@ def evaluate(
     }
     # Instances are scanned for with the motifs.
     motifs = [part for (measure, _), part in parts.items() if measure == "motifs"]
-    with alone(folder):
-        run(trainings, workers=workers, description="training", progress=progress)
-        for some in (motifs, list(parts.values())):
-            run(some, workers=workers, description="measuring", progress=progress)
+    steps = {"training": trainings, "reading": motifs, "measuring": list(parts.values())}
+    where = where or Where()
+    if where.part is not None:
+        where.note(folder / CELLS)
+    with where.alone(folder):
+        for what, some in steps.items():
+            if not where.run(some, description=what, progress=progress):
+                return None
+    if where.part is not None:
+        return None
     results = {f"{m} {name}": json.loads(part.read() or b"") for (m, name), part in parts.items()}
     show(page, results)
     versions = {"torch": torch.__version__, "numpy": np.__version__}
@@ -82,7 +89,7 @@ def evaluate(
 
 def _claim(folder: Path, settings: Settings) -> None:
     """Make the places in the folder; refuse the folder of another evaluation."""
-    for name in ("models", "cells"):
+    for name in ("models", CELLS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     text = json.dumps(dataclasses.asdict(settings), indent=1) + "\n"
     path = folder / "settings.json"

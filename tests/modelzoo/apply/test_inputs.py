@@ -1,4 +1,6 @@
+import gzip
 import os
+from collections import Counter
 
 import pytest
 import torch
@@ -6,7 +8,8 @@ import torch
 import modelzoo
 from modelzoo.apply import inputs
 from modelzoo.architectures.deepbind import DeepBind
-from modelzoo.sequences import Record, refuse
+from modelzoo.sequences import Record, fasta, refuse
+from modelzoo.sequences.records import accepted
 
 
 def read(sequences, reject=refuse):
@@ -57,3 +60,67 @@ def test_a_pipe_is_read_as_fasta(tmp_path):
     os.close(write_end)
     assert read(f"/dev/fd/{read_end}") == [Record("one", "ACGT")]
     os.close(read_end)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Ten records, of which the fourth is wrong."""
+    letters = ["ACGT", "TT", "GC", "A!", "NN", "A", "C", "G", "T", "AA"]
+    path = tmp_path / "a.fa.gz"
+    path.write_bytes(gzip.compress("".join(f">{x}\n{x}\n" for x in letters).encode()))
+    return inputs.Source(path)
+
+
+@pytest.mark.parametrize("order", [[(0, 4), (4, 8), (8, 12)], [(8, 12), (0, 4), (4, 8)]])
+def test_stretches_in_any_order_are_the_whole_file(source, order):
+    rejected = []
+    found = {
+        start: list(accepted(source.some(start, stop), rejected.append)) for start, stop in order
+    }
+    assert [r.name for start in sorted(found) for r in found[start]] == [
+        r.name for r in accepted(source.rows(), lambda error: None)
+    ]
+    assert len(rejected) == 1
+
+
+def test_stretches_in_order_read_the_file_once(source, monkeypatch):
+    opened = Counter()
+    real = fasta.lines
+
+    def lines(path, errors):
+        opened[path] += 1
+        return real(path, errors)
+
+    monkeypatch.setattr(fasta, "lines", lines)
+    for start in (0, 2, 6):
+        source.some(start, start + 2)
+    assert opened == {source.path: 1}
+    source.some(2, 4)
+    assert opened == {source.path: 2}
+
+
+def test_a_repeated_name_is_seen_in_whichever_stretch(tmp_path):
+    rows = [f"A\t{name}\tACGT\t1\n" for name in ("one", "two", "one")]
+    (tmp_path / "a.seq").write_text("FoldID\tEventID\tseq\tBound\n" + "".join(rows))
+    (attempt,) = inputs.Source(tmp_path / "a.seq").some(2, 3)
+    with pytest.raises(ValueError, match="expected every EventID once, got 'one' again"):
+        attempt()
+
+
+def test_the_key_of_a_file_is_its_content(source):
+    before = source.key()
+    os.utime(source.path, (0, 0))
+    assert source.key() == before
+    source.path.write_bytes(source.path.read_bytes() + gzip.compress(b">more\nA\n"))
+    assert source.key() != before
+
+
+def test_a_model_of_other_weights_is_refused_by_a_worker(tiny):
+    named = inputs.Named("tiny-gata3", "cpu")
+    model = named.anew("cpu")
+    assert named.load() is model
+    assert named.load(inputs.checksum(model)) is model
+    with pytest.raises(
+        RuntimeError, match=r"model: expected tiny-gata3 with the checksum 00000000"
+    ):
+        named.load("0" * 64)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import modelzoo
+from modelzoo.jobs import Where
 from tests.support import variants as support
 from tests.support.variants import (
     GENOME,
@@ -253,10 +254,10 @@ def test_the_folder_of_another_run_is_refused_and_can_be_overwritten(desk):
     score(desk, KINDS["SNV"])
     with pytest.raises(ValueError, match=r"of another run \(max_shift differ"):
         score(desk, KINDS["SNV"], max_shift=2)
-    (desk / "out" / "parts" / "000001").touch()
+    (desk / "out" / "cells" / "000001").touch()
     (row,) = score(desk, KINDS["SNV"], max_shift=2, overwrite=True).to_dict("records")
     assert row["windows"] == 5
-    assert [path.name for path in (desk / "out" / "parts").iterdir()] == ["000000"]
+    assert [path.name for path in (desk / "out" / "cells").iterdir()] == ["000000"]
 
 
 def test_files_of_no_run_are_kept(desk):
@@ -278,7 +279,7 @@ def test_processes_give_the_same_bytes_as_this_one(desk, monkeypatch):
             desk / str(processes),
             genome=desk / "genome.fa",
             max_shift=MAX_SHIFT,
-            processes=processes,
+            where=Where(workers=processes),
         )
     assert made(desk / "1") == made(desk / "2")
 

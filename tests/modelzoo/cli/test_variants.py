@@ -1,5 +1,7 @@
 """`shiftsmooth variants`, as it is called."""
 
+import shutil
+
 import pandas
 import pysam
 import pytest
@@ -20,7 +22,7 @@ def desk(tmp_path, monkeypatch):
 
 
 def run(shiftsmooth, *options, vcf="calls.vcf", model="tiny-gata3"):
-    common = ("--genome", "genome.fa", "-m", model, "-o", "out", "--workers", 1)
+    common = ("--genome", "genome.fa", "-m", model, "-o", "out")
     return shiftsmooth("variants", vcf, *common, *options)
 
 
@@ -45,6 +47,20 @@ def test_a_model_of_ones_own_and_its_tasks(desk, shiftsmooth):
     assert done.code == 0, done.err
     assert pandas.read_csv("out/effects.tsv", sep="\t").columns[-1] == "z"
     assert (desk / "out" / "attributions" / "difference.npz").is_file()
+
+
+def test_jobs_of_an_array_are_merged_to_the_same_bytes(desk, shiftsmooth, tiny, monkeypatch):
+    monkeypatch.setattr("modelzoo.apply.variant_run.PART", 1)  # an allele per part
+    options = ("--width", 21, "--max-shift", 2)
+    run(shiftsmooth, *options)
+    plain = support.made(desk / "out")
+    shutil.rmtree(desk / "out")
+    for number in (2, 1):
+        done = run(shiftsmooth, *options, "--part", f"{number}/2")
+        assert f"share {number} of 2 is done" in done.err
+        assert not (desk / "out" / "effects.tsv").exists()
+    assert shiftsmooth("merge", "out").code == 1  # an allele was left out
+    assert support.made(desk / "out") == plain
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from modelzoo.datasets.planted import Simulation
 from modelzoo.discovery.from_attributions import motifs_of_attributions
+from modelzoo.jobs import Where
 from modelzoo.motifs import read_meme
 from tests.support.modisco import fake_patterns
 from tests.support.planted import PAIR
@@ -119,3 +120,16 @@ def test_a_folder_that_is_there_stays(attributed, tmp_path):
     with pytest.raises(FileExistsError, match="exists already"):
         motifs_of_attributions(attributed, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_modisco_as_a_part_gives_the_same_motifs(monkeypatch, attributed, tmp_path):
+    monkeypatch.setattr("modiscolite.tfmodisco.TFMoDISco", fake_patterns(([120], [110])))
+    options = {"release": "JASPAR2020", "progress": False}
+    motifs_of_attributions(attributed, tmp_path / "one", **options)
+    for where in (Where(part=(2, 2)), Where(part=(1, 2))):
+        assert motifs_of_attributions(attributed, tmp_path / "two", where=where, **options) is None
+    motifs_of_attributions(attributed, tmp_path / "two", where=Where(only_merge=True), **options)
+    for name in ("motifs.meme", "instances.tsv", "index.html"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]

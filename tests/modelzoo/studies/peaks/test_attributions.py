@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.jobs import Where
 from modelzoo.studies.peaks.attributions import evaluate_attributions
 from modelzoo.studies.peaks.measures import METRICS
 
@@ -21,7 +22,12 @@ def problem(toy_models, toy_sets):
 
 
 def run(folder, problem, **arguments):
-    arguments = {"methods": FEW, "planted": 4, "resamples": 50, "workers": 1} | arguments
+    arguments = {
+        "methods": FEW,
+        "planted": 4,
+        "resamples": 50,
+        "where": Where(workers=1),
+    } | arguments
     return evaluate_attributions(folder, *problem, progress=False, **arguments)
 
 
@@ -106,8 +112,19 @@ def test_workers_do_not_change_the_numbers(tmp_path, problem):
     one = (experts, None, {"GATA3": problem[2]["GATA3"][:4]})
     arguments = {"methods": ["gradient", "smoothgrad"], "planted": 4}
     with_one = run(tmp_path / "one", one, **arguments)
-    with_two = run(tmp_path / "two", one, workers=2, **arguments)
+    with_two = run(tmp_path / "two", one, where=Where(workers=2), **arguments)
     assert with_one.scores == with_two.scores and with_one.edges == with_two.edges
+
+
+@pytest.mark.slow
+def test_jobs_of_an_array_leave_what_one_process_leaves(done, problem, tmp_path):
+    folder, result = done
+    for number in (2, 1):
+        assert run(tmp_path, problem, where=Where(workers=1, part=(number, 2))) is None
+    merged = run(tmp_path, problem, where=Where(only_merge=True))
+    assert merged.scores == result.scores and merged.edges == result.edges
+    for path in folder.glob("*.part"):
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
 def test_finished_parts_are_not_computed_again(done, problem):
@@ -167,7 +184,7 @@ def test_only_the_ends_and_the_winners_depend_on_the_window(tmp_path, toy_sets):
         mean.hidden.bias.fill_(9)  # nor of the ReLU after them
     result = evaluate_attributions(
         tmp_path, {"GATA3": mean}, None, {"GATA3": codes}, methods=["gradient"], planted=2,
-        resamples=20, workers=1, progress=False,
+        resamples=20, where=Where(workers=1), progress=False,
     )  # fmt: skip
     for r in result.why:
         assert r["inner"] == pytest.approx(1, abs=1e-6)

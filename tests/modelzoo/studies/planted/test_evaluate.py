@@ -5,6 +5,7 @@ import json
 import pytest
 
 from modelzoo.datasets.planted import likelihood
+from modelzoo.jobs import Where
 from modelzoo.studies.planted.evaluate import evaluate
 from modelzoo.studies.planted.settings import Settings
 from modelzoo.studies.planted.tables import accuracy_rows
@@ -30,7 +31,7 @@ def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(likelihood, "_DRAWS", 500)
-        yield evaluate(out, settings=SMALL, workers=1, progress=False)
+        yield evaluate(out, settings=SMALL, where=Where(workers=1), progress=False)
 
 
 def test_the_report_has_its_tables_figures_and_page(report):
@@ -56,7 +57,7 @@ def test_every_kind_is_judged_on_its_sets(report):
 def test_called_again_it_computes_nothing(report):
     results = (report.parent / "results.json").read_bytes()
     before = {path: path.stat().st_mtime_ns for path in report.parent.glob("[mc]*/*")}
-    evaluate(report.parent, settings=SMALL, workers=1, progress=False)
+    evaluate(report.parent, settings=SMALL, where=Where(workers=1), progress=False)
     assert (report.parent / "results.json").read_bytes() == results
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
