@@ -29,6 +29,7 @@ bench: .venv/ready
 	  --benchmark-json .venv/bench-$(DEVICE).json --benchmark-columns min,median --benchmark-sort name
 	$(BIN)/python benchmarks/report.py .venv/bench-$(DEVICE).json $(REPORT).md
 	$(BIN)/python benchmarks/costs.py --device $(DEVICE)
+	$(BIN)/python benchmarks/scan.py benchmarks/SCAN.md
 
 fuzz: .venv/ready
 	FUZZ_SECONDS=3600 $(PYTEST) tests/hostile/test_fuzz.py

@@ -8,12 +8,23 @@ from modelzoo.zoo.catalog import info, list_models
 if TYPE_CHECKING:
     from modelzoo.apply.attribute import attribute
     from modelzoo.apply.predict import predict
+    from modelzoo.apply.scan import scan
     from modelzoo.apply.variants import variants
     from modelzoo.sequences import one_hot
     from modelzoo.zoo.adapters import wrap
     from modelzoo.zoo.hub import load
 
-__all__ = ["attribute", "info", "list_models", "load", "one_hot", "predict", "variants", "wrap"]
+__all__ = [
+    "attribute",
+    "info",
+    "list_models",
+    "load",
+    "one_hot",
+    "predict",
+    "scan",
+    "variants",
+    "wrap",
+]
 
 # Torch and the Hub's client take seconds to import, and the command line's help needs neither.
 _LAZY = {
@@ -21,6 +32,7 @@ _LAZY = {
     "load": "modelzoo.zoo.hub",
     "one_hot": "modelzoo.sequences",
     "predict": "modelzoo.apply.predict",
+    "scan": "modelzoo.apply.scan",
     "variants": "modelzoo.apply.variants",
     "wrap": "modelzoo.zoo.adapters",
 }

@@ -3,7 +3,7 @@
 from .attribution import ShiftSmooth
 from .averaged import ShiftAveraged
 from .check import assert_shift_stable, check
-from .functional import shift_smooth
+from .functional import scan, shift_smooth
 from .layer import LayerShiftSmooth
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "ShiftSmooth",
     "assert_shift_stable",
     "check",
+    "scan",
     "shift_smooth",
 ]

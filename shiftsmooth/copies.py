@@ -1,6 +1,6 @@
 """Chunks of shifted copies of inputs, arguments and target, and the way of attributions back."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from . import _captum
 from .arguments import Arguments, Tensors
 from .shifts import Dims
 
-Chunk = tuple[int, ...]  # some of a call's shifts
+Chunk = Sequence[int]  # some of a call's shifts
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from ._captum import progress_bar
 from .arguments import Target, check_model
 from .attribution import ShiftSmooth
+from .scanning import Scanner
+from .sharing import Share, Sharing
 
-__all__ = ["shift_smooth"]
+__all__ = ["Scan", "scan", "shift_smooth"]
 
 
 @overload
@@ -178,6 +180,105 @@ def shift_smooth(
     if verbose and explainer.sharing is not None:
         print(f"ShiftSmooth: {explainer.sharing}", file=sys.stderr)
     return (result[0], result[1]) if spread else result[0]
+
+
+class Scan(NamedTuple):
+    """What a model says of every window along a sequence.
+
+    Attributes:
+        predictions: (windows,), the outputs, averaged over strands.
+        attributions: (4, L), or None if they were not asked for.
+        sharing: Whether the windows shared work, and if not, why not.
+    """
+
+    predictions: Tensor
+    attributions: Tensor | None
+    sharing: Sharing | None
+
+
+def scan(
+    model: Callable[..., Tensor],
+    sequence: Tensor,
+    target: int | tuple[int, ...] | None = 0,
+    *,
+    window: int,
+    step: int = 1,
+    strands: int = 1,
+    attributions: bool = True,
+    hypothetical: bool = False,
+    gradient_correction: bool = True,
+    share: Share = "auto",
+    dtype: torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    verbose: bool = False,
+) -> Scan:
+    """Slide a model's window along a long sequence: a prediction per window, a number per base.
+
+    A base's attribution is averaged over all windows that hold it: the gradient of the sum of the
+    windows' outputs, divided by how many windows hold the base, times input. That is what
+    ShiftSmooth with real flanks gives where the shifts never end. What the windows have in common
+    is computed once, so that a step of 1 can cost little more than a step of many.
+
+    Use it for a chromosome, or any sequence longer than the model's window. Do not use it for a
+    model that ought to know the position, such as one that was trained on windows around summits
+    and tells their middle from their sides: it is asked about windows with the peak anywhere.
+
+    Args:
+        model: A module, or a function, that takes (B, 4, window) and returns (B, tasks). A module
+            is put in eval mode and on `device` for the call, and then back as it was.
+        sequence: (4, L), one-hot, of any dtype: int8 saves memory, since only a tile at a time is
+            cast and moved to `device`.
+        target: The task; a tuple of indices if outputs have more dimensions than (B, tasks), None
+            if they have fewer.
+        window: Positions that the model sees at once, at most L.
+        step: Positions from the start of a window to the start of the next.
+        strands: 2 averages over both strands; the letters are then A, C, G, T.
+        attributions: False gives predictions only, in about half the time.
+        hypothetical: Give the (corrected) gradient itself, for every possible letter.
+        gradient_correction: Subtract the mean over the letters at each position.
+        share: "auto" shares work where that is faster, True wherever it is possible, False nowhere.
+        dtype: The type to compute in; None takes the model's.
+        device: Where to compute; None takes a CUDA device where there is one.
+        verbose: Show a progress bar over windows.
+
+    Returns:
+        Predictions, attributions, and what became of sharing. Window k starts at `k * step`. A
+        position that no window holds, behind the last, gets 0.
+
+    Example:
+        >>> import torch
+        >>> from shiftsmooth import scan
+        >>> model = torch.nn.Sequential(torch.nn.Conv1d(4, 1, 3), torch.nn.Flatten(),
+        ...                             torch.nn.Linear(8, 2))
+        >>> sequence = torch.nn.functional.one_hot(torch.arange(50) % 4, 4).mT.char()
+        >>> found = scan(model, sequence, window=10)
+        >>> found.predictions.shape, found.attributions.shape
+        (torch.Size([41]), torch.Size([4, 50]))
+    """
+    scanner = Scanner(model, target, window=window, step=step, strands=strands, share=share)
+    if not isinstance(sequence, Tensor):
+        raise TypeError(f"sequence: expected a tensor, got {type(sequence).__name__}")
+    if sequence.dim() != 2 or (strands == 2 and sequence.size(0) != 4):
+        one = ": give its only row as sequence[0]" if sequence.dim() == 3 else ""
+        raise ValueError(
+            "sequence: expected one one-hot sequence (4, L), got shape "
+            f"{tuple(sequence.shape)}{one}"
+        )
+    if sequence.size(1) < window:
+        raise ValueError(
+            f"window: expected at most {sequence.size(1)}, the sequence's length, got {window}"
+        )
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = _checked_dtype(dtype) if dtype else _dtype_of(model)
+    with _ready(model, device):
+        predictions, gradient = scanner(
+            sequence, differentiate=attributions, dtype=dtype, device=device, verbose=verbose
+        )
+    if gradient is not None and gradient_correction:
+        gradient -= gradient.mean(0, keepdim=True)
+    if gradient is not None and not hypothetical:
+        gradient *= sequence.to(gradient)
+    return Scan(predictions, gradient, scanner.sharing)
 
 
 def _then(func: Callable[..., Tensor], model: Callable[..., Any], *args: Any) -> Tensor:

@@ -4,7 +4,7 @@ Shift n moves a sequence n positions to the right; `Shifts.back` moves an attrib
 to the left again (Eqs. 15 and 16 of arXiv 2507.09754). All of it is pure functions of tensors.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from operator import index
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 Dims = tuple[int, ...]
+Numbers = list[int] | range  # evenly spaced numbers are a range, which does not grow with them
 MOST = 1_000_000  # the largest shift that is looked at: a tuple of all shifts has to be made
 DEFAULT = 5  # the largest shift, where it is not given and the sequence is long enough
 
@@ -132,6 +133,15 @@ class Shifts:
             return a
         return self._roll(a, dims, -n)
 
+    def around(self, x: Tensor, dim: int, chunk: Sequence[int]) -> tuple[Tensor, Numbers, int]:
+        """What the windows of these shifts lie on, where each starts, and how long they are."""
+        length = x.size(dim)
+        if self.edges == "flanks":
+            return x, [self.reach - n for n in chunk], length - 2 * self.reach
+        before, after = max(0, *chunk), max(0, *(-n for n in chunk))
+        x = torch.cat((x.narrow(dim, length - before, before), x, x.narrow(dim, 0, after)), dim)
+        return x, [before - n for n in chunk], length
+
     def mean(self, total: Tensor, dims: Dims) -> Tensor:
         """`total`, a sum of `back(...)` over all shifts, divided by how many reach a position.
 
@@ -158,6 +168,31 @@ class Shifts:
             head, middle, tail = x.tensor_split((start, stop), dim)
             x = torch.cat((head, torch.roll(middle, n, dim), tail), dim)
         return x
+
+
+@dataclass(frozen=True)
+class Spaced(Shifts):
+    """Windows of one width, each so many positions after the one before: those of a scan.
+
+    Attributes:
+        values: Where the windows start, a `range`.
+        width: Their length.
+    """
+
+    values: range  # type: ignore[assignment]
+    width: int = 1
+
+    def shift(self, x: Tensor, dims: Dims, n: int) -> Tensor:
+        """The window of `x` that starts at `n`."""
+        for dim in dims:
+            x = x.narrow(dim, n, self.width)
+        return x
+
+    def around(self, x: Tensor, dim: int, chunk: Sequence[int]) -> tuple[Tensor, range, int]:
+        """The part of `x` that these windows cover, where each starts in it, and their length."""
+        first, step = chunk[0], self.values.step
+        starts = range(0, len(chunk) * step, step)
+        return x.narrow(dim, first, starts[-1] + self.width), starts, self.width
 
 
 def _around(bound: int) -> tuple[int, ...]:

@@ -2,9 +2,11 @@
 
 images/how.svg    one sequence shifted, explained and shifted back: a gradient that is computed
 images/trunk.svg  how a trunk is shared between shifts
+images/genome.svg windows along a chromosome, one base in many of them: gradients that are computed
 """
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -15,12 +17,15 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor, nn
 
+from shiftsmooth import scan
+
 IMAGES = Path(__file__).parents[1] / "images"
 COLORS = {"A": "#2a9d4a", "C": "#3063b5", "G": "#e8a317", "T": "#d1273f"}
 INK, GREY = "#333333", "#8a8a8a"
 SEQUENCE = "CTAGTACAGATAAGCTCAGT"
 MOTIF = (7, 14)
 MAX_SHIFT = 2
+WINDOW = 30  # of the figure of a chromosome
 
 
 def gradients() -> dict[int, Tensor]:
@@ -136,11 +141,53 @@ def trunk() -> None:
     figure.savefig(IMAGES / "trunk.svg", bbox_inches="tight", metadata={"Date": None})
 
 
+def along() -> tuple[list[Tensor], Tensor]:
+    """Return the contributions in each window along a short chromosome, and their mean."""
+    flank = "TCGATTCAGGCTAACTGCAT"
+    text = flank + SEQUENCE[MOTIF[0] : MOTIF[1]] + flank[::-1]
+    codes = torch.tensor(["ACGT".index(letter) for letter in text])
+    x = nn.functional.one_hot(codes, 4).mT.float()
+    conv = nn.Conv1d(4, 1, 7, padding=3, stride=3, bias=False)
+    with torch.no_grad():
+        conv.weight[0] = x[:, len(flank) : len(flank) + 7] - 0.25
+
+    def model(window: Tensor) -> Tensor:
+        return nn.functional.softplus(2 * conv(window) - 4).sum((1, 2))[:, None]
+
+    options: dict[str, Any] = {"window": WINDOW, "share": False, "device": "cpu"}
+    count = len(text) - WINDOW + 1
+    each = [scan(model, x[:, k : k + WINDOW], **options).attributions for k in range(count)]
+    mean = scan(model, x, **options).attributions
+    assert mean is not None
+    return [found.sum(0) for found in each if found is not None], mean.sum(0)
+
+
+def genome() -> None:
+    """Draws images/genome.svg."""
+    each, mean = along()
+    top, length = max(float(values.max()) for values in each), len(mean)
+    shown = range(1, len(each), 5)
+    figure, axes = plt.subplots(len(shown) + 1, 1, figsize=(8, 4.6), gridspec_kw={"hspace": 0.25})
+    base = length // 2
+    for ax, k in zip(axes, shown):
+        ax.add_patch(Rectangle((k - 0.5, -0.1 * top), WINDOW, 1.15 * top, fc="#ece9f7", lw=0))
+        ax.bar(range(k, k + WINDOW), each[k].tolist(), color=GREY, width=0.8)
+    axes[0].set_title("the same model in windows along a chromosome", size=11, color=INK)
+    axes[-1].bar(range(length), mean.tolist(), color="#5b4bb3", width=0.8)
+    axes[-1].text(-0.5, 0.75 * top, "the mean of all windows that hold a base", size=10)
+    for ax in axes:
+        ax.axvline(base, color="#f0b36b", lw=1, zorder=0)
+        ax.set(xlim=(-0.6, length - 0.4), ylim=(-0.15 * top, 1.1 * top))
+        ax.set_axis_off()
+    figure.savefig(IMAGES / "genome.svg", bbox_inches="tight", metadata={"Date": None})
+
+
 def main() -> None:
-    """Draws both figures; the same each time."""
+    """Draws all figures; the same each time."""
     plt.rcParams.update({"svg.hashsalt": "shiftsmooth", "svg.fonttype": "path", "text.color": INK})
     how()
     trunk()
+    genome()
 
 
 if __name__ == "__main__":

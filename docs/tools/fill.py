@@ -31,6 +31,7 @@ HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
 SUMMARY = HERE / "results.json"
 BENCHMARKS = ROOT / "benchmarks" / "REPORT.md"
+SCANS = ROOT / "benchmarks" / "SCAN.md"
 TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
@@ -85,6 +86,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
+    made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     for name in ("families", *(f"planted-{table}" for table in PLANTED)):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET

@@ -28,6 +28,7 @@ try:
         motifs,
         predict,
         publish,
+        scan,
         train,
         variants,
     )
@@ -44,6 +45,7 @@ for command in (
     models,
     predict,
     attribute,
+    scan,
     variants,
     merge,
     figure,

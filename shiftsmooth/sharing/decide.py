@@ -14,7 +14,6 @@ from .. import _torch
 from ..arguments import Arguments, Tensors
 from ..chunks import CPU_BYTES, Chunks, first, over
 from ..copies import Chunk, Copies, sum_type
-from ..shifts import Shifts
 from ..steps import Step, SummedGradient
 from ..warn import warn
 from . import refusals
@@ -78,7 +77,10 @@ class Sharer:
 
     Attributes:
         told: What became of the last call, or None before the first.
+        margin: The part of the time that sharing must promise to save.
     """
+
+    margin = MARGIN
 
     def __init__(self, forward_func: Callable[..., Any], share: Share, chunks: Chunks) -> None:
         """Set up for a model.
@@ -130,7 +132,7 @@ class Sharer:
                 for start in range(0, len(shifts), plan.at_once):
                     copies = Copies(call, shifts[start : start + plan.at_once])
                     run = self.following(call)
-                    output = _followed(run, forward_func, copies, Copies.run, call.inputs)
+                    output = followed(run, forward_func, copies, Copies.run, call.inputs)
                     found.append(output if differentiable else output.detach())
         except torch.OutOfMemoryError:
             raise
@@ -189,20 +191,17 @@ class Sharer:
 
     def _decide(self, call: Arguments, shifts: Chunk) -> _Plan:
         """The plan, tried with `shifts`, as many as may run at once."""
-        at_once, count = len(shifts), len(call.shifts.values)
-        one = call.examples([0])
-        run, cost = self._counted(one, shifts)
+        count, one = len(call.shifts.values), call.examples([0])
+        run, at_once, cost = self._sized(call, one, shifts)
         ended: tuple[str | None, str | None] = run.ended[0] if run.ended else (None, None)
         if not run.followed:
             reason = f"`{ended[0]}`, the first function, cannot be followed"
             return _Plan(Sharing(False, 0.0, *ended, reason))
-        if call.shifts_per_eval is None:
-            at_once, cost = self._fitting(call, one, shifts, cost)
         shared = cost.times(call.batch, count / at_once)
         apart = self._apart(call, one)
         saved = 1 - shared.operations / apart.operations if apart.operations else 0.0
         device = call.inputs[0].device
-        faster = shared.seconds(device) < (1 - MARGIN) * apart.seconds(device)
+        faster = shared.seconds(device) < (1 - self.margin) * apart.seconds(device)
         if self.share == "auto" and not faster:
             until = f" up to `{ended[0]}`" if ended[0] else ""
             reason = f"that would save {saved:.0%} of the multiplications{until} and not be faster"
@@ -214,6 +213,13 @@ class Sharer:
                 return _Plan(Sharing(False, reason=reason), final=False)
             self._checked.add(signature)
         return _Plan(Sharing(True, saved, *ended), at_once)
+
+    def _sized(self, call: Arguments, one: Arguments, shifts: Chunk) -> tuple[Following, int, Cost]:
+        """A shared run of one example, how many shifts to run at once, and what that costs."""
+        run, cost = self._counted(one, shifts)
+        if call.shifts_per_eval is not None or not run.followed:
+            return run, len(shifts), cost
+        return run, *self._fitting(call, one, shifts, cost)
 
     def _counted(self, one: Arguments, shifts: Chunk) -> tuple[Following, Cost]:
         """A shared run of one example, and its cost."""
@@ -274,9 +280,9 @@ class Sharer:
         reach = shifts.index(max(shifts, key=abs))
         chosen = sorted({0, len(shifts) // 2, reach})[:at_once]
         copies = Copies(few, tuple(shifts[i] for i in chosen))
-        double = _in_double(self.forward_func, copies)
+        double = in_double(self.forward_func, copies)
         forward_func, copies = double or (self.forward_func, copies)
-        return _compare(self.following(copies.call), forward_func, copies)
+        return compare(self.following(copies.call), forward_func, copies)
 
     def following(self, call: Arguments) -> Following:
         """A new run of the model for a call."""
@@ -337,12 +343,12 @@ def shared_gradient(
     Raises:
         NotShareable: If the model does what cannot be followed.
     """
-    leaves = _leaves(copies)
-    output = _followed(run, forward_func, copies, Copies.output, leaves)
+    leaves = leaves_of(copies)
+    output = followed(run, forward_func, copies, Copies.output, leaves)
     return output.detach(), copies.differentiated(output, leaves)
 
 
-def _followed(
+def followed(
     run: Following,
     forward_func: Callable[..., Any],
     copies: Copies,
@@ -369,7 +375,8 @@ def _followed(
     raise failure
 
 
-def _leaves(copies: Copies) -> Tensors:
+def leaves_of(copies: Copies) -> Tensors:
+    """The inputs of a call, to differentiate with respect to; in float32 at least."""
     return tuple(x.detach().to(sum_type(x)).requires_grad_() for x in copies.call.inputs)
 
 
@@ -377,24 +384,19 @@ def _windows(run: Following, copies: Copies, tensors: Tensors) -> Tensors:
     """`tensors`, shaped like the inputs, as windows, one for each of the chunk's shifts."""
     call = copies.call
     return tuple(
-        _window(run, x.to(like.dtype), dims[0] % x.dim(), call.shifts, copies.shifts)
+        _window(run, x.to(like.dtype), dims[0] % x.dim(), copies)
         if dims
         else torch.cat([x] * len(copies.shifts)).to(like.dtype)
         for x, dims, like in zip(tensors, call.dims, call.inputs)
     )
 
 
-def _window(run: Following, x: Tensor, axis: int, shifts: Shifts, chunk: Chunk) -> Windows:
-    length = x.size(axis)
-    if shifts.edges == "flanks":
-        reach = shifts.reach
-        return Windows.of(run, x, [reach - n for n in chunk], axis, length - 2 * reach)
-    before, after = max(0, *chunk), max(0, *(-n for n in chunk))
-    around = torch.cat((x.narrow(axis, length - before, before), x, x.narrow(axis, 0, after)), axis)
-    return Windows.of(run, around, [before - n for n in chunk], axis, length)
+def _window(run: Following, x: Tensor, axis: int, copies: Copies) -> Windows:
+    around, starts, width = copies.call.shifts.around(x, axis, copies.shifts)
+    return Windows.of(run, around, starts, axis, width)
 
 
-def _in_double(
+def in_double(
     model: Callable[..., Any], copies: Copies
 ) -> tuple[Callable[..., Any], Copies] | None:
     """The model and the copies in float64, where rounding hides nothing; None if it cannot."""
@@ -439,17 +441,32 @@ def _alone(forward_func: Callable[..., Any], copies: Copies, rows: int) -> Tenso
     return torch.cat([output.flatten() for output in outputs])
 
 
-def _compare(run: Following, forward_func: Callable[..., Any], copies: Copies) -> bool:
+def compare(
+    run: Following, forward_func: Callable[..., Any], copies: Copies, few: Copies | None = None
+) -> bool:
     """Whether outputs and gradients agree both ways; False if there is nothing to compare.
+
+    Args:
+        run: Follows the model.
+        forward_func: The model.
+        copies: Which shifts share work.
+        few: Those of them that are compared; all by default.
 
     Raises:
         NotShareable: If they differ.
     """
     state = torch.get_rng_state()
-    output, gradients = shared_gradient(run, forward_func, copies)
+    leaves = leaves_of(copies)
+    output = followed(run, forward_func, copies, Copies.output, leaves)
+    if few is not None:
+        of_shift = output.unflatten(0, (len(copies.shifts), -1))
+        output = of_shift[[copies.shifts.index(n) for n in few.shifts]].flatten(0, 1)
+        copies = few
+    gradients = copies.differentiated(output, leaves)
+    output = output.detach()
     draws = not torch.equal(state, torch.get_rng_state())
     torch.set_rng_state(state)
-    leaves = _leaves(copies)
+    leaves = leaves_of(copies)
     expected = copies.output(forward_func, copies.inputs(leaves))
     wanted = copies.differentiated(expected, leaves)
     alone = expected if draws else _alone(forward_func, copies, rows=2)

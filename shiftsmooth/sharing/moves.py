@@ -63,7 +63,7 @@ def in_order(x: Tensor) -> bool:
 
 def empty(shape: Any, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A tensor of `shape` whose dimensions are in memory in the order of those of `like`."""
-    order, step = _order(like), 1
+    order, step = memory_order(like), 1
     strides = [0] * len(order)
     for d in reversed(order):
         strides[d], step = step, step * shape[d]
@@ -72,25 +72,25 @@ def empty(shape: Any, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 
 def zeros(shape: Any, like: Tensor, dtype: torch.dtype) -> Tensor:
     """Zeros of `shape`, in memory as `empty` has them."""
-    order = _order(like)
+    order = memory_order(like)
     back = sorted(range(len(order)), key=order.__getitem__)
     sizes = [shape[d] for d in order]
     return torch.zeros(sizes, dtype=dtype, device=like.device).permute(back)
 
 
 def joined(tensors: list[Tensor], dim: int) -> Tensor:
-    """`tensors` along `dim`, with the dimensions in memory in the order of the first one's."""
-    first = tensors[0]
+    """`tensors` along `dim`, in memory in the order of the first that is no expanded number."""
     if len(tensors) == 1:
-        return first
+        return tensors[0]
+    first = next((x for x in tensors if any(x.stride())), tensors[0])
     if in_order(first):
         return torch.cat(tensors, dim)
-    order = _order(first)
+    order = memory_order(first)
     back = sorted(range(first.dim()), key=order.__getitem__)
     return torch.cat([x.permute(order) for x in tensors], order.index(dim)).permute(back)
 
 
-def _order(x: Tensor) -> list[int]:
+def memory_order(x: Tensor) -> list[int]:
     """The dimensions of `x`, as they are in memory."""
     strides = x.stride()
     return sorted(range(x.dim()), key=lambda d: (-strides[d], d))

@@ -15,7 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from .moves import HALF, cropped, empty, joined, phases, regions
+from ..shifts import Numbers
+from .ends import ConvAtEnd, windows_last
+from .moves import HALF, cropped, joined, memory_order, phases, regions
+from .sliding import largest_of_rows, sliding
 from .windows import NotShareable, Windows, windows_in
 
 
@@ -139,17 +142,14 @@ def _same_everywhere(value: Any, x: Windows) -> bool:
 def _align(tensors: list[Windows]) -> list[Windows] | None:
     """The windows, with strips and maps that cover the same positions; None if they cannot."""
     first = tensors[0]
-    moves = [{a - b for a, b in zip(x.starts, first.starts)} for x in tensors]
-    if any(
-        len(move) > 1 or x.maps != first.maps or x.width != first.width
-        for x, move in zip(tensors, moves)
-    ):
+    distances = [x.places.distance(first.places) for x in tensors]
+    places = [distance for distance in distances if distance is not None]
+    if len(places) < len(tensors) or any(x.width != first.width for x in tensors):
         return None
     left, right = (max(widths) for widths in zip(*(x.ends for x in tensors)))
     width, axis = first.width, first.axis
     if left + right >= width:
         return None
-    places = [move.pop() for move in moves]
     low = min(places)
     length = min(x.shared.size(axis) - (place - low) for x, place in zip(tensors, places))
     if all(
@@ -169,7 +169,7 @@ def _aligned(x: Windows, left: int, right: int, start: int, length: int) -> Wind
         cropped(shared, x.axis, start, length),
         ahead if left else None,
         behind if right else None,
-        starts=[s - start for s in x.starts],
+        places=x.places.later(-start),
     )
 
 
@@ -357,6 +357,7 @@ def _slide(
     sides: tuple[int, int] = (0, 0),
     value: float = 0.0,
     same: bool = False,
+    at_end: Callable[[Windows, int, int], Tensor | None] = lambda x, low, high: None,
 ) -> Windows | Any:
     """`function`, which sees `extent` positions and steps by a stride.
 
@@ -369,7 +370,11 @@ def _slide(
         value: What is there.
         same: Whether `function` pads by itself, by `sides`. Maps then stay as long as they are, so
             that sums with what was there before need no cropping.
+        at_end: Gives the same of two positions of all windows, if it knows a way without writing
+            them out.
     """
+    if x.places.spaced:
+        x, sides = _pad(x, *sides, value), (0, 0)
     before, after = sides
     width, axis = x.width + before + after, x.axis
     if extent > width:
@@ -378,10 +383,9 @@ def _slide(
     new_width = (width - extent) // stride + 1
     new_left = -(-left // stride)
     new_right = new_width - 1 - (width - right - extent) // stride
-    starts = [start - before for start in x.starts]
-    maps = sorted({(g, start % stride) for g, start in zip(x.maps, starts)})
-    length, count = x.shared.size(axis), max(x.maps) + 1
-    if new_left + new_right >= new_width or len(maps) * length >= len(starts) * width:
+    sources, places = x.places.later(-before).strided(stride)
+    length, count = x.shared.size(axis), x.places.maps
+    if new_left + new_right >= new_width or places.maps * length >= places.count * width:
         return NotImplemented
     ranges = []
     if new_left:
@@ -389,36 +393,38 @@ def _slide(
     if new_right:
         last = (new_width - 1) * stride + extent - before
         ranges.append(((new_width - new_right) * stride - before, last))
-    shared, pieces = x.pieces(*ranges, value=value)
-    strips = [function(piece, stride) for piece in pieces]
+    found = [at_end(x, low, high) for low, high in ranges]
+    missing = [pair for pair, strip in zip(ranges, found) if strip is None]
+    shared, pieces = x.pieces(*missing, value=value)
+    written = (function(piece, stride) for piece in pieces)
+    strips = [next(written) if strip is None else strip for strip in found]
     same = same and stride == 1 and before == after and before + after == extent - 1
     if same:
         shared = function(shared, 1, before)
-    elif len(maps) == count * stride:  # all positions are some shift's
+    elif places.maps == count * stride:  # all positions are some window's
         shared = phases(function(shared, 1), count, axis, stride)
     else:
-        shared = function(_chosen(shared, count, axis, maps, stride), stride)
+        shared = function(_chosen(shared, count, axis, sources, stride), stride)
     return x.like(
         shared,
         strips[0] if new_left else None,
         strips[-1] if new_right else None,
-        maps=[maps.index((g, start % stride)) for g, start in zip(x.maps, starts)],
-        starts=[start // stride + (before if same else 0) for start in starts],
+        places=places.later(before) if same else places,
         width=new_width,
     )
 
 
 def _chosen(
-    shared: Tensor, count: int, axis: int, maps: list[tuple[int, int]], stride: int
+    shared: Tensor, count: int, axis: int, sources: list[tuple[int, int]], stride: int
 ) -> Tensor:
-    """For each of `maps` and phases the map from this phase on."""
+    """For each of `sources`, a map and a phase, the map from this phase on."""
     # Zeros behind make the maps equally long; no window reaches them.
     nothing = shared.new_zeros(())
     shape = list(shared.shape)
     shape[axis] = stride - 1
     longer = torch.cat((shared, nothing.expand(shape)), axis)
     padded, length = longer.unflatten(0, (count, -1)), shared.size(axis)
-    return torch.cat([padded[g].narrow(axis, r, length) for g, r in maps])
+    return torch.cat([padded[g].narrow(axis, r, length) for g, r in sources])
 
 
 def _grow(x: Windows, before: Tensor | None, after: Tensor | None) -> Windows:
@@ -434,7 +440,7 @@ def _grow(x: Windows, before: Tensor | None, after: Tensor | None) -> Windows:
         x.shared,
         grown(before, x.left),
         grown(x.right, after),
-        starts=[start - ahead for start in x.starts],
+        places=x.places.later(-ahead),
         width=x.width + ahead + behind,
     )
 
@@ -445,9 +451,9 @@ def _pad(x: Windows, before: int, after: int, value: float) -> Windows:
     def constant(width: int) -> Tensor | None:
         if not width:
             return None
-        shape = list(x.shared.shape)
-        shape[0], shape[x.axis] = len(x.starts) * (x.shared.size(0) // (max(x.maps) + 1)), width
-        return empty(shape, x.shared).fill_(value)
+        shape = _shape(x)
+        shape[x.axis] = width
+        return x.shared.new_full([1] * len(shape), value).expand(shape)  # one number in memory
 
     return _grow(x, constant(before), constant(after))
 
@@ -462,7 +468,7 @@ def _crop(x: Windows, low: int, high: int) -> Windows | Any:
         x.shared,
         cropped(x.left, x.axis, low, new_left) if x.left is not None and new_left else None,
         cropped(x.right, x.axis, 0, new_right) if x.right is not None and new_right else None,
-        starts=[start + low for start in x.starts],
+        places=x.places.later(low),
         width=high - low,
     )
 
@@ -516,12 +522,51 @@ def _conv(
         )
         return found if dims == 2 else found.squeeze(2)
 
-    return _slide(input, extents[place], strides[place], run, here, same=True)
+    def at_end(x: Windows, low: int, high: int) -> Tensor | None:
+        if dims == 2 or groups > 1:
+            return None
+        return _conv_at_end(x, low, high, weight, bias, strides[0], dilations[0])
+
+    return _slide(input, extents[place], strides[place], run, here, same=True, at_end=at_end)
+
+
+def _conv_at_end(
+    x: Windows,
+    low: int,
+    high: int,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    dilation: int,
+) -> Tensor | None:
+    """A convolution of positions `low` to `high` of spaced windows, strip included."""
+    starts = x.places.starts[0]
+    if not isinstance(starts, range) or starts.step < 1 or len(x.shared) > 1:
+        return None
+    left, right = x.ends
+    end = x.left if low == 0 else x.right
+    first, last = max(low, left), min(high, x.width - right)  # what is on the map
+    if end is None or first >= last or high - low - (last - first) != end.size(2):
+        return None
+    region = x.shared[0].narrow(1, starts[0] + first, starts[-1] - starts[0] + last - first)
+    found = ConvAtEnd.apply(
+        windows_last(end),
+        region,
+        weight.detach(),
+        None if bias is None else bias.detach(),
+        low == 0,
+        starts.step,
+        stride,
+        dilation,
+    )
+    return windows_last(found)
 
 
 def _channels_last(x: Windows) -> bool:
     """Whether the channels may be the last dimension in memory, and a CPU is faster with them."""
-    return x.in_order and x.shared.device.type == "cpu" and x.shared.dim() in (3, 4)
+    if x.places.spaced or x.shared.device.type != "cpu":
+        return False
+    return x.in_order and x.shared.dim() in (3, 4)
 
 
 def _flat(part: Tensor) -> Tensor:
@@ -761,8 +806,8 @@ def _flip(input: Windows, *sizes: Any, dims: Any = None) -> Any:
     if x.axis not in counted:
         return x
     length = x.shared.size(x.axis)
-    starts = [length - start - x.width for start in x.starts]
-    return x.like(x.shared, x.right, x.left, starts=starts)
+    places = x.places.mapped(lambda start: length - start - x.width)
+    return x.like(x.shared, x.right, x.left, places=places)
 
 
 def _spread(positional: tuple, named: Any) -> tuple:
@@ -873,11 +918,7 @@ class Unknown(Tensor):
 
 
 def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
-    """The pool over all positions of each window, from the pools of the parts.
-
-    What all windows on a map have in common is pooled once; what is left of each of them there are
-    a few positions before and behind.
-    """
+    """The pool over all positions of each window, from the pools of the parts."""
     if kind == "amin":
         negative = x.each(torch.neg)
         result = _reduce(negative, "amax", keepdim)
@@ -888,49 +929,64 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
     elif not dtype.is_floating_point:
         return NotImplemented
     left, right = x.ends
-    order: list[int] = []
     pieces: list[tuple[Tensor, ...]] = []
-    for one_map, members in x.by_map():
-        starts = [x.starts[s] for s in members]
-        first, last = min(starts), max(starts)
-        inner = first + x.width - right - last - left
-        if inner <= 0:
-            return NotImplemented
-        order += members
-        steps = [start - first for start in starts]
-        ahead = {"mean": "sum", "amax": "none"}.get(kind, kind)
-        core, before, after = regions(one_map, axis, first + left, last - first, inner, ahead)
-        before, after = before.movedim(axis, -1).flip(-1), after.movedim(axis, -1)
-        pools = (core,) if kind != "amax" else _pool_all(core.movedim(axis, -1), kind)
-        counts = [last - first - step for step in steps]
-        pieces.append(
-            (
-                *_leading(before, counts, kind, prefer_last=True),
-                *(pool.expand(len(members), *pool.shape) for pool in pools),
-                *_leading(after, steps, kind),
-            )
-        )
-    shared = [torch.cat(piece) for piece in zip(*pieces)]
-    if order != sorted(order):
-        back = sorted(range(len(order)), key=order.__getitem__)
-        shared = [piece[back] for piece in shared]
-    shared = [piece.flatten(0, 1) for piece in shared]
-    strips = [[] if end is None else _pool_strip(end, axis, kind) for end in (x.left, x.right)]
-    found = strips[0] + shared + strips[1]
+    for one_map, starts in zip(x.by_map(), x.places.starts):
+        found = _of_map(one_map, axis, starts, left, x.width - right, kind)
+        if found is NotImplemented:
+            return found
+        pieces.append(found)
+    shared = [x.places.in_order(rows).flatten(0, 1) for rows in zip(*pieces)]
+    strips = [
+        [] if end is None else list(_pool_strip(end, axis, kind)) for end in (x.left, x.right)
+    ]
+    pools = strips[0] + shared + strips[1]
     step = 2 if kind == "amax" else 1
-    result = _combine(found[::step], found[1::step], kind)
+    result = _combine(pools[::step], pools[1::step], kind)
     if kind == "mean":
         result = result / x.width
     result = result.to(dtype)
     return result.unsqueeze(axis) if keepdim else result
 
 
-def _pool_strip(strip: Tensor, axis: int, kind: str) -> list[Tensor]:
+def _of_map(region: Tensor, axis: int, starts: Numbers, low: int, high: int, kind: str) -> Any:
+    """The pools over positions `low` to `high` of the windows on a map: (windows, rows, ...).
+
+    Several pools per window, which together are over all of its positions, in their order. What
+    all windows of shifts have in common is pooled once; what is left of each of them are a few
+    positions before and behind.
+    """
+    first, last = min(starts), max(starts)
+    if isinstance(starts, range) and low < high:
+        region = region.movedim(axis, -1)[..., first + low : last + high]
+        pools = sliding(region, high - low, abs(starts.step), kind)
+        pools = tuple(pool.movedim(-1, 0) for pool in pools)
+        return pools if starts.step > 0 else tuple(pool.flip(0) for pool in pools)
+    inner = first + high - last - low
+    if inner <= 0:
+        return NotImplemented
+    ahead = {"mean": "sum", "amax": "none"}.get(kind, kind)
+    core, before, after = regions(region, axis, first + low, last - first, inner, ahead)
+    before, after = before.movedim(axis, -1).flip(-1), after.movedim(axis, -1)
+    pools = (core,) if kind != "amax" else _pool_all(core.movedim(axis, -1), kind)
+    return (
+        *_leading(before, [last - start for start in starts], kind, prefer_last=True),
+        *(pool.expand(len(starts), *pool.shape) for pool in pools),
+        *_leading(after, [start - first for start in starts], kind),
+    )
+
+
+def _pool_strip(strip: Tensor, axis: int, kind: str) -> tuple[Tensor, ...]:
     """The pool over the positions of strips; for "amax" also how many reach it."""
+    order = memory_order(strip)
+    if kind == "amax":
+        return _pool_all(strip.movedim(axis, -1), kind)
+    if order[0] == axis:  # the windows are next to each other
+        rows = strip.permute(order)
+        pool = largest_of_rows(rows) if kind == "max" else rows.sum(0)
+        return (pool.permute([order.index(d) - 1 for d in range(strip.dim()) if d != axis]),)
     if kind == "max":
-        pool, _, _ = regions(strip, axis, 0, 0, strip.size(axis), kind)
-        return [pool]
-    return list(_pool_all(strip.movedim(axis, -1), kind))
+        return regions(strip, axis, 0, 0, strip.size(axis), kind)[:1]
+    return _pool_all(strip.movedim(axis, -1), kind)
 
 
 def _pool_all(region: Tensor, kind: str) -> tuple[Tensor, ...]:
@@ -983,10 +1039,10 @@ def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
     Among equal largest values `max` gives the gradient to the first, `amax` a share to each.
     """
     if kind in ("sum", "mean"):
-        return torch.stack(pools).sum(0)
-    stacked = torch.stack(pools)
+        return sum(pools[1:], pools[0])
+    stacked = joined([pool.unsqueeze(0) for pool in pools], 0)
     if kind == "max":
-        return stacked.max(0).values
+        return largest_of_rows(stacked)
     with torch.no_grad():
         weights = torch.stack(counts).to(stacked) * (stacked == stacked.amax(0))
         weights = weights / weights.sum(0)
@@ -1180,8 +1236,7 @@ def _squeeze(input: Windows, dim: Any = None) -> Any:
     count = input.shared.dim()
     given = range(count) if dim is None else dim if isinstance(dim, tuple | list) else (dim,)
     dims = {d % count for d in given}
-    rows = len(input.starts) * (input.shared.size(0) // (max(input.maps) + 1))
-    if (0 in dims and rows == 1) or (input.axis in dims and input.width == 1):
+    if (0 in dims and _shape(input)[0] == 1) or (input.axis in dims and input.width == 1):
         return NotImplemented
     gone = [d for d in dims - {0, input.axis} if input.shared.size(d) == 1]
     axis = input.axis - sum(d < input.axis for d in gone)
@@ -1209,7 +1264,7 @@ def _unflatten(input: Windows, dim: int, sizes: Any) -> Any:
 
 def _shape(x: Windows) -> list[int]:
     shape = list(x.shared.shape)
-    shape[0] = len(x.starts) * (x.shared.size(0) // (max(x.maps) + 1))
+    shape[0] = x.places.count * (x.shared.size(0) // x.places.maps)
     shape[x.axis] = x.width
     return shape
 

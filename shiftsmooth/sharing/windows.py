@@ -21,7 +21,9 @@ from typing import Any, NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from .moves import Piece, apart, cropped, cut, in_order
+from ..shifts import Numbers
+from .moves import HALF, Piece, apart, cropped, cut, in_order
+from .places import Places
 
 
 class NotShareable(Exception):
@@ -90,9 +92,8 @@ class Windows(Tensor):
         shared: (G * B, ..., M, ...), G maps of the batch.
         left: (S * B, ..., l, ...), the left strips, or None if there are none.
         right: (S * B, ..., r, ...), the right strips, or None.
-        maps: For each shift, which of the G maps its window lies on.
-        starts: For each shift, where on that map its window starts; a strip may cover what is
-            before the map.
+        places: On which of the G maps each window lies, and where it starts; a strip may cover
+            what is before the map.
         axis: The dimension of the sequence, 1 or more.
         width: The length W of a window.
         ordinary: The tensor that these windows have become, or None.
@@ -105,8 +106,7 @@ class Windows(Tensor):
     shared: Tensor
     left: Tensor | None
     right: Tensor | None
-    maps: list[int]
-    starts: list[int]
+    places: Places
     axis: int
     width: int
     ordinary: Tensor | None
@@ -121,14 +121,13 @@ class Windows(Tensor):
         shared: Tensor,
         left: Tensor | None,
         right: Tensor | None,
-        maps: list[int],
-        starts: list[int],
+        places: Places,
         axis: int,
         width: int,
     ) -> "Windows":
         """Windows of `width` positions, strips included, onto these parts."""
         shape = list(shared.shape)
-        shape[0] = len(starts) * (shared.size(0) // (max(maps) + 1))
+        shape[0] = places.count * (shared.size(0) // places.maps)
         shape[axis] = width
 
         def make() -> Windows:
@@ -136,7 +135,7 @@ class Windows(Tensor):
                 cls, shape, dtype=shared.dtype, device=shared.device
             )
             self.run, self.shared, self.left, self.right = run, shared, left, right
-            self.maps, self.starts, self.axis, self.width = maps, starts, axis, width
+            self.places, self.axis, self.width = places, axis, width
             self.ordinary, self.in_order = None, in_order(shared)
             self._cut = []
             Aliases().join(self)
@@ -148,9 +147,9 @@ class Windows(Tensor):
         return self
 
     @classmethod
-    def of(cls, run: Run, x: Tensor, starts: list[int], axis: int, width: int) -> "Windows":
+    def of(cls, run: Run, x: Tensor, starts: Numbers, axis: int, width: int) -> "Windows":
         """The windows of `width` positions along `axis` of `x` that begin at `starts`."""
-        return cls(run, x, None, None, [0] * len(starts), starts, axis, width)
+        return cls(run, x, None, None, Places.on_one_map(starts), axis, width)
 
     def like(
         self,
@@ -158,8 +157,7 @@ class Windows(Tensor):
         left: Tensor | None,
         right: Tensor | None,
         *,
-        starts: list[int] | None = None,
-        maps: list[int] | None = None,
+        places: Places | None = None,
         axis: int | None = None,
         width: int | None = None,
     ) -> "Windows":
@@ -169,8 +167,7 @@ class Windows(Tensor):
             shared,
             left,
             right,
-            self.maps if maps is None else maps,
-            self.starts if starts is None else starts,
+            self.places if places is None else places,
             self.axis if axis is None else axis,
             self.width if width is None else width,
         )
@@ -205,7 +202,7 @@ class Windows(Tensor):
         if other.needs_grad and not self.needs_grad:
             raise NotShareable("the model writes what has a gradient into what has none")
         self.shared, self.left, self.right = other.shared, other.left, other.right
-        self.maps, self.starts = other.maps, other.starts
+        self.places = other.places
         self._cut = []
 
     def settle(self) -> None:
@@ -219,8 +216,10 @@ class Windows(Tensor):
     def pieces(self, *ranges: tuple[int, int], value: float = 0.0) -> tuple[Tensor, list[Tensor]]:
         """The maps, for further use, and positions `low` to `high` of every window, written out.
 
-        Positions before and behind the windows have a value of their own.
+        Positions before and behind the windows have a value of their own, unless they are spaced.
         """
+        if self.places.spaced:
+            return self.shared, [self._unfolded(low, high) for low, high in ranges]
         known = [self._known(low, high) for low, high in ranges]
         if all(piece is not None for piece in known):
             return self.shared, known  # type: ignore[return-value]
@@ -238,16 +237,17 @@ class Windows(Tensor):
                 Piece(
                     max(0, min(high, 0) - low),
                     within(low, high, 0, left),
-                    tuple((g, s + left + first) for g, s in zip(self.maps, self.starts)),
+                    tuple((g, start + left + first) for g, start in self.places.of_windows),
                     last - first,
                     within(low, high, inner, self.width),
                     max(0, high - max(low, self.width)),
                     value,
                 )
             )
-        count = max(self.maps) + 1
         # From now on these maps are used, so that all gradients of maps meet in one place.
-        self.shared, found = cut(self.shared, self.left, self.right, count, self.axis, pieces)
+        self.shared, found = cut(
+            self.shared, self.left, self.right, self.places.maps, self.axis, pieces
+        )
         self._cut += [(low, high, piece) for (low, high), piece in zip(ranges, found)]
         return self.shared, found
 
@@ -278,10 +278,38 @@ class Windows(Tensor):
             self.aliases.write_out(self.ordinary)
         return self.ordinary
 
-    def by_map(self) -> list[tuple[Tensor, list[int]]]:
-        """Each of the maps (B, ..., M, ...), and which shifts have their window on it."""
-        maps = apart(self.shared, max(self.maps) + 1)
-        return [(m, [s for s, i in enumerate(self.maps) if i == g]) for g, m in enumerate(maps)]
+    def by_map(self) -> tuple[Tensor, ...]:
+        """Each of the maps, (B, ..., M, ...)."""
+        return apart(self.shared, self.places.maps)
+
+    def _unfolded(self, low: int, high: int) -> Tensor:
+        """Positions `low` to `high` of spaced windows."""
+        left, right = self.ends
+        inner = self.width - right
+        parts = []
+        if self.left is not None and low < left:
+            parts.append(cropped(self.left, self.axis, low, min(high, left) - low))
+        if max(low, left) < min(high, inner):
+            parts.append(self._core(max(low, left), min(high, inner)))
+        if self.right is not None and high > inner:
+            start = max(low, inner) - inner
+            parts.append(cropped(self.right, self.axis, start, high - inner - start))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, self.axis)
+
+    def _core(self, low: int, high: int) -> Tensor:
+        rows: list[Tensor] = []
+        for one_map, starts in zip(self.by_map(), self.places.starts):
+            assert isinstance(starts, range)
+            first, last = min(starts), max(starts)
+            region = one_map.narrow(self.axis, first + low, last - first + high - low)
+            # In float32 at least, since here the gradients of all windows are summed.
+            if region.dtype in HALF:
+                region = region.float()
+            # (windows, B, ..., high - low, ...), without a copy
+            windows = region.unfold(self.axis, high - low, abs(starts.step))
+            windows = windows.movedim((self.axis, -1), (0, self.axis + 1))
+            rows.append(windows if starts.step > 0 else windows.flip(0))
+        return self.places.in_order(rows).flatten(0, 1).to(self.shared.dtype)
 
     @classmethod
     def __torch_function__(

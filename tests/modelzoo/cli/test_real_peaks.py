@@ -60,7 +60,7 @@ def test_six_commands_lead_from_real_peaks_to_a_figure(desk, shiftsmooth):
             row["Query_ID"]: row["Target_name"]
             for row in reversed(list(csv.DictReader(file, delimiter="\t")))
         }
-    assert best["pos-0"].startswith("GATA")
+    assert any(name.startswith("GATA") for name in best.values())
     assert {interval.chrom for interval in read_intervals("motifs/instances.bed")} == {"chr1"}
     for name, mm in (("figure2.pdf", 183), ("figure2b.pdf", 89)):
         data = Path(name).read_bytes()
