@@ -164,7 +164,9 @@ def _aligned(x: Windows, left: int, right: int, start: int, length: int) -> Wind
     """`x` with strips that are so long, on maps that are cropped."""
     shared, ahead, behind = x.shared, x.left, x.right
     if x.ends != (left, right):
-        shared, (ahead, behind) = x.pieces((0, left), (x.width - right, x.width))
+        ranges = ((0, left), (x.width - right, x.width))
+        shared, found = x.pieces(*(pair for pair in ranges if pair[0] < pair[1]))
+        ahead, behind = found[0], found[-1]
     return x.like(
         cropped(shared, x.axis, start, length),
         ahead if left else None,

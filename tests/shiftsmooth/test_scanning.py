@@ -65,6 +65,17 @@ def padded():
     return [nn.Conv1d(4, 6, 5, padding=2), nn.ReLU(), nn.Conv1d(6, 5, 3, padding=1), nn.ReLU()]
 
 
+class Causal(nn.Module):
+    """A residual convolution that sees what is before a position."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv1d(4, 4, 3)
+
+    def forward(self, x):
+        return x + self.layer(F.pad(x, (2, 0)))
+
+
 MODELS = {
     "padded, max": lambda: Pooled(lambda h: h.max(-1).values, *padded()),
     "padded, max and mean": lambda: Pooled(
@@ -101,6 +112,7 @@ MODELS = {
         nn.AvgPool1d(2),
     ),
     "flipped": lambda: Pooled(lambda h: h.flip(-1).max(-1).values, *padded()),
+    "causal and residual": lambda: Pooled(lambda h: h.sum(-1), Causal(), features=4),
 }
 
 
