@@ -159,6 +159,21 @@ def test_a_model_that_is_not_followed_runs_window_after_window():
     assert not told.shared
 
 
+@pytest.mark.parametrize("length", [20, 60])
+def test_a_model_that_writes_into_a_window_changes_no_other(length):
+    def doubled(x):
+        x[:, :, ::2] *= 2
+        return x.flatten(1) @ torch.linspace(0, 1, 80, dtype=x.dtype)[:, None]
+
+    sequence = one_hot(1, length)[0]
+    found = scan(
+        doubled, sequence, window=20, share=False, attributions=False, dtype=sequence.dtype
+    )
+    each = sequence.unfold(1, 20, 1).movedim(1, 0).contiguous()
+    assert torch.equal(sequence, one_hot(1, length)[0])
+    assert torch.allclose(found.predictions, doubled(each)[:, 0])
+
+
 @pytest.mark.parametrize("step", [20, 33])
 def test_windows_that_do_not_overlap_have_nothing_to_share(step):
     found = scanned(built(MODELS["padded, max"]), one_hot(1, 120)[0], "auto", window=20, step=step)
