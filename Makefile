@@ -40,6 +40,7 @@ dist: .venv/ready
 	set -e; for python in $(PYTHONS); do .ci/smoke $$python dist/*; done
 
 docs: .venv/docs
+	$(BIN)/python docs/tools/screenshot.py
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build
 	@echo "docs/_build/index.html"
 

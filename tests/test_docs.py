@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+PAGES += sorted((ROOT / "skills").rglob("*.md"))
 PAGES = [page for page in PAGES if not {"_build", "_made"} & set(page.parts)]
 OWN_MODEL = """
 from torch import nn
@@ -160,6 +161,8 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
 def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
+    from modelzoo.app import server, space
+    from modelzoo.app.explain import Models
     from modelzoo.apply import hits
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
@@ -178,6 +181,10 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     monkeypatch.setattr(discovery, "discover", lambda source, out, **options: out)
     monkeypatch.setattr(pipeline, "motifs_of_attributions", lambda file, out, **options: out)
     monkeypatch.setattr(search, "search", lambda *a, out, **options: Recipe())
+    monkeypatch.setattr(space, "publish", lambda repo_id, *, private: repo_id)
+    monkeypatch.setattr(
+        server, "serve", lambda names, **options: Models(names)[names[-1]] if names else None
+    )
     monkeypatch.setattr(hub, "publish", lambda name, repo_id, *, private: repo_id)
     monkeypatch.setattr(hits, "write_run_hits", lambda run, model: None)
     if "--from-attributions" in words:  # a run that an earlier command of the page made
@@ -516,6 +523,23 @@ def test_tables_of_other_reports_are_taken_over_as_they_are(planted, monkeypatch
     assert "gains -->\n| gains |\n<!--" in page.read_text()
     assert "families -->\n| families |\n<!--" in page.read_text()
     assert (fill.IMAGES / "planted-gc.svg").read_text() == "<svg>gc</svg>"
+
+
+def test_a_full_report_of_factors_is_taken_over(planted, monkeypatch, tmp_path):
+    for name in fill.FACTORS:
+        (planted / "tables" / f"{name}.md").write_text(f"| {name} |\n")
+    for name in fill.FACTORS_FIGURES:
+        (planted / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    fill.TABLES.mkdir()
+    (planted / "results.json").write_text('{"settings": {"quick": true}}')
+    with pytest.raises(ValueError, match="expected a full report"):
+        fill.take_factors(planted)
+    assert not list(fill.TABLES.iterdir())
+    (planted / "results.json").write_text('{"settings": {"quick": false}}')
+    fill.take_factors(planted)
+    assert (fill.TABLES / "factors-unseen.md").read_text() == "| unseen |\n"
+    for name in fill.FACTORS_FIGURES:
+        assert (fill.IMAGES / f"factors-{name}.svg").read_text() == f"<svg>{name}</svg>"
 
 
 def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):

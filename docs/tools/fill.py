@@ -3,6 +3,7 @@
     python docs/tools/fill.py --report DIR    # take over a report of `shiftsmooth evaluate`
     python docs/tools/fill.py --planted DIR   # of `shiftsmooth evaluate argminn`
     python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
+    python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
@@ -23,7 +24,7 @@ from typing import Any
 import house
 import pages
 
-from modelzoo.reports.tables import Table, number, plain, probability, with_interval
+from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
 
@@ -36,6 +37,8 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
+FACTORS = ("experts", "unseen")
+FACTORS_FIGURES = ("specificity_shuffles", "specificity_both")
 NOT_YET = "Not measured yet."
 BLOCK = re.compile(r"(?<=<!-- made: )(?P<name>[\w-]+)( -->\n).*?(?=<!-- /made -->)", re.DOTALL)
 
@@ -87,7 +90,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
-    for name in ("families", *(f"planted-{table}" for table in PLANTED)):
+    named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
+    for name in ("families", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     return made
@@ -110,6 +114,24 @@ def take_planted(report: Path) -> None:
         shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"planted-{name}.md")
     for name in FIGURES:
         shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"planted-{name}.svg")
+
+
+def take_factors(report: Path) -> None:
+    """Keeps the tables and figures of `python -m modelzoo.studies.factors -o REPORT`.
+
+    Args:
+        report: A full report.
+
+    Raises:
+        ValueError: It is a quick one.
+    """
+    settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
+    if settings["quick"]:
+        raise ValueError(f"expected a full report, got {settings}")
+    for name in FACTORS:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
+    for name in FACTORS_FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
 
 
 def filled(text: str, made: dict[str, str]) -> str:
@@ -142,6 +164,8 @@ def published_table(performance: dict[str, list[Row]]) -> str:
         ("model", plain("model")),
         ("ROC AUC (95 %)", with_interval("roc_auc", "roc_auc_low", "roc_auc_high")),
         ("average precision", number("average_precision")),
+        ("disjoint, AUC", number("roc_auc_disjoint")),
+        ("disjoint peaks", lambda row: str(row.get("disjoint_peaks", MISSING))),
         ("paper, AUC", number("paper_roc_auc")),
         ("authors later, AUC", number("authors_later_roc_auc")),
     ]
@@ -344,6 +368,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="a folder that shiftsmooth evaluate wrote")
     parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
     parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
+    parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -357,6 +382,8 @@ def main() -> None:
     if arguments.families:
         TABLES.mkdir(exist_ok=True)
         shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
+    if arguments.factors:
+        take_factors(arguments.factors)
     made = current()
     drifted = []
     for path in files():

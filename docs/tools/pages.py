@@ -6,12 +6,14 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import typer.main
 from typer.testing import CliRunner
 
 from modelzoo.cli.main import app
+from modelzoo.datasets.chipseq import OOD_FACTORS, cell_line
 from modelzoo.zoo import catalog
 from modelzoo.zoo.card import METRICS, model_card
 
@@ -50,19 +52,24 @@ def zoo(models: list[catalog.ModelInfo]) -> str:
 
 
 def _table(models: list[catalog.ModelInfo], metric: str) -> list[str]:
-    """Returns a table of models, a column a test set, with a line above it, if any."""
+    """Returns a table of models with a line above it, if any."""
     if not models:
         return []
-    sets = list(dict.fromkeys(name for info in models for name in info.scores))
+    unseen = [name for name in OOD_FACTORS if any(name in info.scores for info in models)]
     lines = [
-        f"{METRICS[metric]} on each test set:\n",
-        "| model | architecture | tasks | " + " | ".join(sets) + " |",
-        "|---" * (3 + len(sets)) + "|",
+        f"{METRICS[metric]} on the test sets of a model's own factors, their mean where there are"
+        f" several{', and on factors that no model was trained on' if unseen else ''}:\n",
+        "| model | architecture | factors | cell lines | own | " + " | ".join(unseen) + " |",
+        "|---" * (5 + len(unseen)) + "|",
     ]
     for info in models:
-        scores = [info.scores.get(name, {}).get(metric) for name in sets]
+        own = [info.scores[name][metric] for name in info.sets if name in info.scores]
+        scores = [fmean(own) if own else None]
+        scores += [info.scores.get(name, {}).get(metric) for name in unseen]
         cells = ["" if score is None else f"{score:.3f}" for score in scores]
-        row = [f"[{info.name}](_made/{info.name}.md)", info.architecture, ", ".join(info.tasks)]
+        cells_of = dict.fromkeys(cell for name in info.sets if (cell := cell_line(name)))
+        row = [f"[{info.name}](_made/{info.name}.md)", info.architecture]
+        row += [", ".join(info.sets), ", ".join(cells_of)]
         lines.append("| " + " | ".join(row + cells) + " |")
     return [*lines, ""]
 

@@ -19,6 +19,7 @@ from torch import nn
 
 from modelzoo.apply import inputs
 from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.architectures.weights import checksum
 from modelzoo.errors import working
 from modelzoo.jobs import key_of
@@ -41,7 +42,8 @@ class Prediction(NamedTuple):
     Attributes:
         name: The record's.
         logits: The model's outputs, one per task.
-        probabilities: Empty unless the outputs are logits, as those of the zoo's models are.
+        probabilities: Empty unless the outputs are logits, as those of the zoo's models are;
+            calibrated where the model is.
         gate: Empty unless the model is a mixture.
         interval: Where the record was read from a genome.
     """
@@ -182,6 +184,7 @@ def predict_in_parts(
     about = {
         "version": version("shiftsmooth"),
         "weights": weights,
+        "calibration": getattr(loaded, "calibration", None),
         "batch_size": batch_size,
         **model.about(),
         **source.key(),
@@ -313,7 +316,7 @@ def _batch(model: nn.Module, records: list[Record]) -> list[Prediction]:
         gates = model.mixture.alpha(embeddings).tolist()
     else:
         logits = model(x)
-    probabilities = logits[:, :0] if isinstance(model, Wrapped) else logits.sigmoid()
+    probabilities = model.probabilities(logits) if isinstance(model, Pretrained) else logits[:, :0]
     rows = zip(records, logits.tolist(), probabilities.tolist(), gates)
     return [
         Prediction(record.name, outputs, chances, gate, record.interval)

@@ -11,15 +11,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
-from torch import nn
+from torch import Tensor, nn
 
-from modelzoo.architectures.arguments import checked
-from modelzoo.architectures.weights import CONFIG_FILE, WEIGHTS_FILE, fill, without_numbers
+from modelzoo.architectures.arguments import check, checked, length
+from modelzoo.architectures.weights import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    fill,
+    read_config,
+    without_numbers,
+)
+
+CALIBRATION = "calibration"  # its key in `config.json`
 
 
 class Pretrained(nn.Module, PyTorchModelHubMixin):
@@ -28,14 +37,41 @@ class Pretrained(nn.Module, PyTorchModelHubMixin):
     Attributes:
         architecture: The class's key in `ARCHITECTURES`, in `config.json` and in the catalog.
         config: The arguments that rebuild the model, as `config.json` holds them.
+        tasks: The names of the outputs.
+        calibration: The slope and intercept of each task's logit, after Platt; None where nobody
+            has fitted them.
     """
 
     architecture: ClassVar[str]
     config: dict[str, Any]
+    tasks: tuple[str, ...]
+    calibration: list[list[float]] | None = None
+
+    def calibrate(self, calibration: Sequence[Sequence[float]] | None) -> None:
+        """Set the slope and intercept of each task's logit; None takes them away."""
+        if calibration is not None:
+            pair = Annotated[Sequence[float], length(2, 2)]
+            count = len(self.tasks)
+            hint = Annotated[Sequence[pair], length(count, count)]
+            calibration = check(CALIBRATION, calibration, hint)
+        self.calibration = calibration  # type: ignore[assignment]
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities that logits (B, tasks) mean, calibrated where the model is.
+
+        Args:
+            logits: What the model gives.
+        """
+        if self.calibration is None:
+            return logits.sigmoid()
+        slope, intercept = logits.new_tensor(self.calibration).T
+        return (slope * logits + intercept).sigmoid()
 
     def _save_pretrained(self, save_directory: Path) -> None:
         super()._save_pretrained(save_directory)
         config = {"architecture": self.architecture, **self.config}
+        if self.calibration is not None:
+            config[CALIBRATION] = self.calibration
         text = json.dumps(config, indent=2) + "\n"
         (save_directory / CONFIG_FILE).write_text(text, encoding="utf-8")
 
@@ -75,6 +111,9 @@ class Pretrained(nn.Module, PyTorchModelHubMixin):
                     f"{model_id} has no {WEIGHTS_FILE}; a pickle is never loaded"
                 ) from error
         fill(model, Path(path), path)
+        config = Path(path).with_name(CONFIG_FILE)
+        if config.is_file():
+            model.calibrate(read_config(config, str(config)).get(CALIBRATION))
         return model.to(map_location).eval()
 
 

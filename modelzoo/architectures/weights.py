@@ -32,6 +32,7 @@ HEADER_LIMIT = 2**20
 WEIGHTS_LIMIT = 2**30
 
 _TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+_HALF = "F16"  # float32 numbers may be kept in half of their bytes
 
 
 class WeightsError(ValueError):
@@ -129,7 +130,8 @@ def read_tensors(
             # A sum is quicker; that of finite numbers may be infinite too.
             if not math.isfinite(tensor.sum()) and not tensor.isfinite().all():
                 raise WeightsError(f"{origin}: {name!r} has numbers that are not finite")
-            tensors[name] = tensor.clone()  # to memory that is aligned as PyTorch aligns it
+            # to memory that is aligned as PyTorch aligns it
+            tensors[name] = tensor.to(expected[name].dtype, copy=True)
     return tensors
 
 
@@ -169,14 +171,17 @@ def _compare(
         raise WeightsError(f"{origin} lacks {_listed(missing)}")
     if prefix is None and (others := found.keys() - expected.keys()):
         raise WeightsError(f"{origin} has, unexpected, {_listed(others)}")
+    size = 0
     for name, tensor in expected.items():
         entry = found[name] if isinstance(found[name], dict) else {}
         told, shape, kind = entry.get("shape"), list(tensor.shape), _TYPES.get(tensor.dtype)
         if told != shape:
             raise WeightsError(f"{origin}: {name!r}: expected shape {shape}, got {told}")
-        if entry.get("dtype") != kind:
+        half = kind == "F32" and entry.get("dtype") == _HALF
+        if entry.get("dtype") != kind and not half:
             raise WeightsError(f"{origin}: {name!r}: expected {kind}, got {entry.get('dtype')!r}")
-    return sum(tensor.nbytes for tensor in expected.values())
+        size += tensor.nbytes // 2 if half else tensor.nbytes
+    return size
 
 
 def parse_json(data: bytes, origin: str) -> dict[str, Any]:

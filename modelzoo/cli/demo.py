@@ -25,6 +25,8 @@ def demo(
 ) -> None:
     """Show predictions, gate weights and logos on sequences with planted GATA motifs.
 
+    And which of the zoo's factors they look like.
+
     Needs no network and less than a minute.
     """
     from modelzoo.studies import demo as demonstration
@@ -41,6 +43,8 @@ def demo(
         columns = zip(*(prediction.numbers for prediction in predictions))
         table.add_row(label, *(f"{mean(column):.3f}" for column in columns))
     console.print(table)
+    alike = ", ".join(f"{factor} {value:.2f}" for factor, value in done.factors.items())
+    console.print(f"The planted sequences look like: {alike}")
     for method, value in done.found.items():
         console.print(f"{method}: tells motif positions from others with AUROC {value:.3f}")
     console.print(f"Look at {done.page}", soft_wrap=True)

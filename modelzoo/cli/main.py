@@ -22,6 +22,7 @@ try:
         check,
         demo,
         evaluate,
+        explorer,
         figure,
         merge,
         models,
@@ -53,6 +54,7 @@ for command in (
     motifs,
     evaluate,
     demo,
+    explorer,
     publish,
     train,
 ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -48,6 +48,13 @@ def expert(
             help="TOML of hyper-parameters; those found for the factor by default.",
         ),
     ] = None,
+    negatives: Annotated[
+        Literal["shuffles", "others", "both"] | None,
+        typer.Option(
+            help="What peaks are told from: their dinucleotide shuffles, peaks of other factors, "
+            "or both, half and half. As in the recipe by default.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     patience: Annotated[
         int | None,
@@ -61,7 +68,9 @@ def expert(
     exclude: ExcludeOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train one expert on peaks against their dinucleotide shuffles.
+    """Train one expert on peaks against negatives.
+
+    Peaks of other factors that have 40 bases in common with one of SOURCE are no negatives.
 
     After a kill, the same command resumes.
     """
@@ -72,6 +81,8 @@ def expert(
         recipe = Recipe.found(task_of(source), architecture)
     else:
         recipe = argument(Recipe.from_toml, params.read_text(encoding="utf-8"), architecture)
+    if negatives is not None:
+        recipe = recipe._replace(params=replace(recipe.params, negatives=negatives))
     if patience is not None:
         recipe = recipe._replace(params=replace(recipe.params, patience=patience))
     argument(

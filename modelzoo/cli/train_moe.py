@@ -35,7 +35,7 @@ def moe(
         list[str],
         typer.Argument(
             metavar="EXPERTS",
-            help="Factors, for their DeepBind experts; or names or folders of any experts.",
+            help="Data sets, for their DeepBind experts; or names or folders of any experts.",
             autocompletion=names,
         ),
     ],
@@ -56,6 +56,18 @@ def moe(
         typer.Option(help="Of the experts while the gate is trained; bfloat16 can halve the time."),
     ] = "float32",
     epochs: Annotated[int, typer.Option(min=1, help="The most epochs.")] = 500,
+    per_factor: Annotated[
+        int | None,
+        typer.Option(min=1, help="The most peaks of each factor to train on; all by default."),
+    ] = None,
+    shuffles: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Shuffles of each peak, each embedded once, which epochs take in turn; a new one "
+            "in every epoch by default.",
+        ),
+    ] = None,
     genome: GenomeOption = None,
     width: PeakWidthOption = None,
     center: CenterOption = None,
@@ -67,13 +79,13 @@ def moe(
     After a kill, the same command resumes.
     """
     from modelzoo.architectures.expert import Expert
-    from modelzoo.datasets.chipseq import FACTORS
+    from modelzoo.datasets.chipseq import sets
     from modelzoo.training.mixture import GateParams, named, train_moe
     from modelzoo.zoo.hub import load
 
     loaded: list[Expert] = []
     for name in experts:
-        model = load(f"deepbind-{name.lower()}" if name in FACTORS else name)
+        model = load(f"deepbind-{name.lower()}" if name in sets("train") else name)
         if not isinstance(model, Expert):
             raise typer.BadParameter(f"{name} is no expert", param_hint="EXPERTS")
         loaded.append(model)
@@ -82,7 +94,9 @@ def moe(
         named(loaded),
         out=output,
         sources=peaks(files or (), genome, width, center, exclude) or None,
-        params=GateParams(precision=precision, epochs=epochs),
+        params=GateParams(
+            precision=precision, epochs=epochs, per_factor=per_factor, shuffles=shuffles
+        ),
         seed=seed,
         device=chosen(device),
         progress=errors.is_terminal,

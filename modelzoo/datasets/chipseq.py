@@ -53,6 +53,12 @@ def sets(split: str) -> dict[str, str]:
     return found
 
 
+def cell_line(name: str) -> str | None:
+    """Return the cell line of a data set of `sets("train")`; None for anything else."""
+    path = sets("train").get(name)
+    return path.rpartition("/")[2].split("_")[1] if path else None
+
+
 def file(split: str, name: str) -> Path:
     """Return the path of a data set's file, fetched on first use.
 

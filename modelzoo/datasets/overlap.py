@@ -49,10 +49,10 @@ class Stretches:
         self.count, self.bases = len(codes), bases
         first, second, known = _stretches(codes, bases)
         rows, first, second = known.nonzero()[0], first[known], second[known]
-        self._first = np.unique(first)
+        self._first, number = np.unique(first, return_inverse=True)
         self._seen = np.zeros(_SLOTS, dtype=bool)
         self._seen[first % _SLOTS] = True
-        keys = self._keys(first, second)
+        keys = self._keys(number, second)
         order = keys.argsort()
         self._sorted, self._rows = keys[order], rows[order]
 
@@ -66,7 +66,10 @@ class Stretches:
             self._known_keys(part) for part in np.split(others, range(_ROWS, len(others), _ROWS))
         ]
         shared = np.zeros(self.count, dtype=bool)
-        shared[self._rows[np.isin(self._sorted, np.concatenate(keys))]] = True
+        found = np.sort(np.concatenate(keys))
+        if len(found):
+            place = np.searchsorted(found, self._sorted).clip(max=len(found) - 1)
+            shared[self._rows[found[place] == self._sorted]] = True
         return shared
 
     def _known_keys(self, codes: np.ndarray) -> np.ndarray:
@@ -76,11 +79,11 @@ class Stretches:
         first, second = first[maybe], second[maybe]
         place = np.searchsorted(self._first, first).clip(max=len(self._first) - 1)
         known = self._first[place] == first if len(self._first) else np.zeros(len(first), bool)
-        return self._keys(first[known], second[known])
+        return self._keys(place[known], second[known])
 
-    def _keys(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        number = np.searchsorted(self._first, first).astype(np.uint64)
-        return (number << np.uint64(2 * (self.bases - self.bases // 2))) | second
+    def _keys(self, number: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return keys, of the number of the first half among all first halves and the second."""
+        return (number.astype(np.uint64) << np.uint64(2 * (self.bases - self.bases // 2))) | second
 
 
 _SLOTS = 1 << 24  # of a table that tells at once that a first half is not there

@@ -1,4 +1,4 @@
-"""Peaks: read from files, set aside to validate by, shuffled, and put against their shuffles."""
+"""Peaks: read from files, set aside to validate by, shuffled, and put against negatives."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -83,16 +84,38 @@ class Windows(os.PathLike[str]):
 Source = str | Path | Windows  # of peaks: a data set's name, a file of sequences, or of intervals
 
 
-class Peaks:
-    """The peaks of one or several factors, each with a dinucleotide shuffle, new in every epoch.
+class Negatives(Protocol):
+    """What draws a negative for each peak; `modelzoo.datasets.negatives` has the kinds."""
 
-    A peak, and its shuffle, is labelled for its own factor alone: nobody looked for the others.
-    A tenth of the peaks, and one fixed shuffle of each, are held out.
+    @property
+    def sources(self) -> Mapping[Path, str]:
+        """The files they were read from, and the checksum of each."""
+
+    def __call__(self, peaks: np.ndarray, seed: Sequence[int], *, held_out: bool) -> np.ndarray:
+        """Return a negative for each of (N, L) peaks, which are held out or not."""
+
+
+class Shuffles:
+    """A dinucleotide shuffle of every peak as its negative."""
+
+    sources: Mapping[Path, str] = {}
+
+    def __call__(self, peaks: np.ndarray, seed: Sequence[int], *, held_out: bool) -> np.ndarray:
+        """Return the shuffles."""
+        return shuffled(peaks, seed)
+
+
+class Peaks:
+    """The peaks of one or several factors, each with a negative that is new in every epoch.
+
+    A peak, and its negative, is labelled for its own factor alone: nobody looked for the others.
+    A tenth of the peaks, and one fixed negative of each, are held out.
 
     Args:
         sources: Data sets or files of peaks, as `read_peaks` takes them; or the (N, L) codes of
             peaks by the name of their task.
         size: How many peaks of each factor an epoch draws; every peak once by default.
+        negatives: Draws the negatives; dinucleotide shuffles by default.
 
     Attributes:
         train: The (N, L) codes of the peaks to train on, by task.
@@ -102,12 +125,15 @@ class Peaks:
         self,
         sources: Sequence[Source] | Mapping[str, np.ndarray],
         size: int | None = None,
+        negatives: Negatives | None = None,
     ) -> None:
+        self.negatives = Shuffles() if negatives is None else negatives
         self.sources: dict[Path, str] = {}
         if isinstance(sources, Mapping):
             named = list(sources.items())
         else:
             named = [(task_of(source), self._read(source)) for source in sources]
+        self.sources |= self.negatives.sources
         self.tasks = tuple(task for task, _ in named)
         if not named or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"data: expected every task once, got {', '.join(self.tasks)}")
@@ -124,20 +150,20 @@ class Peaks:
                     " which are too few"
                 )
             held_out.append(held)
-        self.held_out = self._with_shuffles(held_out, (VALIDATION_SEED,))
+        self.held_out = self._with_negatives(held_out, (VALIDATION_SEED,), held_out=True)
 
     def epoch(self, epoch: int, seed: int | tuple[int, ...]) -> tuple[np.ndarray, Tensor]:
-        """Return the peaks, then the shuffles of each factor; (N, L) codes and (N, tasks) labels.
+        """Return the peaks, then the negatives of each factor; (N, L) codes and (N, tasks) labels.
 
         Args:
             epoch: Its number.
-            seed: With the epoch's number, decides the shuffles, and the peaks if not all are seen.
+            seed: With the epoch's number, decides the negatives, and the peaks if not all are seen.
         """
         own = seed if isinstance(seed, tuple) else (seed,)
         drawn = [
             self._drawn(codes, (*own, epoch, t)) for t, codes in enumerate(self.train.values())
         ]
-        return self._with_shuffles(drawn, (*own, epoch))
+        return self._with_negatives(drawn, (*own, epoch), held_out=False)
 
     def fewer(self, count: int, seed: int) -> Peaks:
         """Return the same data with at most `count` of each factor's peaks to train on."""
@@ -155,12 +181,12 @@ class Peaks:
         again = self.size > len(codes)
         return codes[np.random.default_rng(seed).choice(len(codes), self.size, replace=again)]
 
-    def _with_shuffles(
-        self, peaks: list[np.ndarray], seed: tuple[int, ...]
+    def _with_negatives(
+        self, peaks: list[np.ndarray], seed: tuple[int, ...], *, held_out: bool
     ) -> tuple[np.ndarray, Tensor]:
         codes, labels = [], []
         for task, own in enumerate(peaks):
-            codes += [own, shuffled(own, (*seed, task))]
+            codes += [own, self.negatives(own, (*seed, task), held_out=held_out)]
             for label in (1.0, 0.0):
                 rows = torch.full((len(own), len(self.tasks)), torch.nan)
                 rows[:, task] = label

@@ -36,7 +36,7 @@ class Page:
     def __init__(self, title: str) -> None:
         self.title = title
         self._parts: list[str] = []
-        self._styles = [_STYLE]
+        self._styles = [THEME, _STYLE]
         self._has_cards = False
 
     def heading(self, text: str, level: int = 2) -> None:
@@ -150,14 +150,18 @@ def _scrolled(drawing: str) -> str:
     return f'<div class="scroll" tabindex="0">{drawing}</div>'
 
 
-_STYLE = """\
+# The colours of every page, on light and on dark.
+THEME = """\
 :root { color-scheme: light dark; --ink: #1a1a1b; --paper: #fff; --soft: #f5f5f7; --line: #dcdce1;
   --dim: #5c5c63; --link: #0b62a8; --warn: #8a4b00; --warn-paper: #fff4e0; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e6e9; --paper: #17181a; --soft: #202125; --line: #3a3b40; --dim: #a2a2aa;
     --link: #7cb8ee; --warn: #ffc370; --warn-paper: #33260f; }
-  svg { filter: brightness(1.25); }
 }
+"""
+
+_STYLE = """\
+@media (prefers-color-scheme: dark) { svg { filter: brightness(1.25); } }
 * { box-sizing: border-box; }
 body { color: var(--ink); background: var(--paper); font: 16px/1.55 system-ui, sans-serif;
   max-width: 72rem; margin: 0 auto; padding: 1rem clamp(1rem, 4vw, 2rem) 4rem; }

@@ -5,17 +5,21 @@ Nothing is fetched and nothing is random: sequences come from a seed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import nn
 
 from modelzoo.apply.predict import Prediction, predict
 from modelzoo.attribution.methods import METHODS, importance, maps
+from modelzoo.datasets import chipseq
 from modelzoo.datasets.planted import SimulatedSet, Simulation
 from modelzoo.reports.page import Page
 from modelzoo.sequences import Record
+from modelzoo.zoo.catalog import list_models, model_name
 from shiftsmooth.metrics import auroc
 from shiftsmooth.plot import Motif, plot_logos
 
@@ -44,6 +48,8 @@ class Demo:
     Attributes:
         planted: Predictions of the sequences with motifs, the highest logits first.
         plain: Predictions of those without.
+        factors: By factor, the mean probability that its DeepBind expert gives the planted
+            sequences, the highest first.
         found: By method, how well its scores tell the motifs' positions from the others: the area
             under the ROC curve, averaged over the planted sequences.
         page: The page of logos.
@@ -51,6 +57,7 @@ class Demo:
 
     planted: list[Prediction]
     plain: list[Prediction]
+    factors: dict[str, float]
     found: dict[str, float]
     page: Path
 
@@ -81,9 +88,11 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
         name: float(auroc(importance(values, x), mask).mean()) for name, values in scores.items()
     }
 
+    factors = looks_like([records[row] for row in planted])
     boxes = _boxes(data)
     page = Page("Planted GATA motifs, gradient and ShiftSmooth")
     page.facts({f"{name}: AUROC of motif positions": f"{v:.3f}" for name, v in found.items()})
+    page.facts({f"probability by the expert of {f}": f"{p:.3f}" for f, p in factors.items()})
     for i, row in enumerate(planted[:logos]):
         drawn = {name: values[i] for name, values in scores.items()}
         page.card(
@@ -96,9 +105,24 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
     return Demo(
         [predictions[row] for row in planted],
         [predictions[row] for row in ranked if not data.labels[row]],
+        factors,
         found,
         page.write(folder / "index.html"),
     )
+
+
+def looks_like(records: Sequence[Record]) -> dict[str, float]:
+    """Return the mean probability that the expert of each factor gives, the highest first.
+
+    One DeepBind expert per factor, of those that are trained against shuffles.
+    """
+    found: dict[str, float] = {}
+    known = list_models("deepbind")
+    for factor in chipseq.sets("train"):
+        if factor.partition("-")[0] not in found and model_name("deepbind", factor) in known:
+            made = predict(model_name("deepbind", factor), records)
+            found[factor] = fmean(prediction.probabilities[0] for prediction in made)
+    return dict(sorted(found.items(), key=lambda entry: -entry[1]))
 
 
 def _boxes(data: SimulatedSet) -> list[list[Motif]]:

@@ -285,6 +285,36 @@ def anova(samples: np.ndarray) -> Anova:
     return Anova(float(f), groups - 1, within, float(p), samples.mean(axis=0), float(half))
 
 
+def reliability(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each bin the mean probability, the fraction of positives and the share of all.
+
+    Bins hold equally many sequences, as nearly as can be, in the order of their probabilities.
+
+    Args:
+        labels: 0 or 1. Shape (n,).
+        probabilities: Shape (n,).
+        bins: How many, at most n.
+    """
+    parts = np.array_split(np.argsort(probabilities, kind="stable"), min(bins, len(labels)))
+    means = [(probabilities[part].mean(), labels[part].mean(), len(part)) for part in parts]
+    expected, observed, counts = np.array(means).T
+    return expected, observed, counts / len(labels)
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> float:
+    """Return the expected calibration error: how far fractions are from probabilities, on average.
+
+    Args:
+        labels: 0 or 1. Shape (n,).
+        probabilities: Shape (n,).
+        bins: As of `reliability`.
+    """
+    expected, observed, share = reliability(labels, probabilities, bins)
+    return float((share * np.abs(expected - observed)).sum())
+
+
 def roc_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return false and true positive rates, from (0, 0) to (1, 1).
 

@@ -1,4 +1,4 @@
-"""Training one expert: peaks against their dinucleotide shuffles, fresh in every epoch."""
+"""Training one expert: peaks against negatives that are new in every epoch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ import torch
 from modelzoo.architectures import registered
 from modelzoo.architectures.expert import Expert
 from modelzoo.datasets.examples import Examples
+from modelzoo.datasets.negatives import KINDS, Both, negatives
 from modelzoo.datasets.peaks import Peaks, Source, options, task_of
 from modelzoo.files import parse_toml
+from modelzoo.sequences.batches import in_batches
 from modelzoo.training import batches
+from modelzoo.training.calibration import calibration
 from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.params import TrainingParams
@@ -35,11 +38,18 @@ class ExpertParams(TrainingParams):
 
     Attributes:
         weight_decay: Of AdamW.
+        negatives: What peaks are told from, see `modelzoo.datasets.negatives`.
     """
 
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     epochs: int = 12
+    negatives: str = "shuffles"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.negatives not in KINDS:
+            raise ValueError(f"negatives: expected one of {KINDS}, got {self.negatives!r}")
 
 
 class Recipe(NamedTuple):
@@ -169,11 +179,13 @@ def train_expert(
     task = task_of(source)
     params, config = Recipe.found(task, architecture) if recipe is None else recipe
     model = untrained(task, config, architecture, seed=seed).to(device)
-    data = Peaks([source])
+    data = Peaks([source], negatives=negatives(params.negatives, source))
     command = (
         f"shiftsmooth train expert {source}{options([source])} --architecture {architecture}"
         f" --seed {seed}"
     )
+    if params.negatives != Recipe.found(task, architecture).params.negatives:
+        command += f" --negatives {params.negatives}"
     with Run(out, identity(model, params, seed, data)) as run:
         history = fit_expert(
             model,
@@ -183,6 +195,8 @@ def train_expert(
             checkpoint=run.checkpoint,
             progress=progress,
         )
+        codes, labels = data.held_out
+        model.calibrate(calibration(in_batches(model, codes), labels))
         return run.finish(
             model,
             history,
@@ -191,7 +205,17 @@ def train_expert(
             command=command,
             seed=seed,
             validation_auc=history.best_score,
+            **_by_negatives(model, source, data),
         )
+
+
+def _by_negatives(model: Expert, source: Source, data: Peaks) -> dict[str, Any]:
+    """Return the validation AUC against each kind of negatives, where there are both."""
+    if not isinstance(data.negatives, Both):
+        return {}
+    parts = data.negatives.parts.items()
+    scores = {kind: Validation(Peaks([source], negatives=part))(model) for kind, part in parts}
+    return {"validation_auc_by_negatives": scores}
 
 
 def _class(architecture: str) -> type[Expert]:

@@ -1,11 +1,13 @@
 """Training the mixture: the experts are frozen, so it learns from their embeddings alone.
 
-The embeddings of the peaks are made once, those of their shuffles anew in every epoch. The experts
-are most of the cost: an epoch over the paper's 55,000 peaks takes about a minute on one core.
+The embeddings of the peaks are made once, those of their shuffles anew in every epoch, or once for
+each of a few shuffles that epochs take in turn. The experts are most of the cost: embedding the
+paper's 55,000 peaks takes about a minute on one core.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets.peaks import Peaks, Source, options
 from modelzoo.sequences.batches import in_batches
 from modelzoo.training.batches import Minibatches
+from modelzoo.training.calibration import calibration
 from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
 from modelzoo.training.params import TrainingParams
@@ -35,6 +38,9 @@ class GateParams(TrainingParams):
         momentum: Of SGD with Nesterov's acceleration.
         weight_decay: Of the same.
         precision: `"bfloat16"` is for the experts' view of training sequences.
+        per_factor: The most peaks of each factor to train on; None for all.
+        shuffles: How many shuffles of each peak there are, which epochs take in turn; None for a
+            new one in every epoch.
     """
 
     learning_rate: float = 0.01
@@ -43,6 +49,15 @@ class GateParams(TrainingParams):
     batch_size: int = 256
     epochs: int = 500
     patience: int = 10
+    per_factor: int | None = None
+    shuffles: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("per_factor", "shuffles"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise ValueError(f"{name}: expected a whole number from 1 or None, got {value!r}")
 
 
 class EmbeddedPeaks:
@@ -53,6 +68,7 @@ class EmbeddedPeaks:
         data: The peaks of each factor.
         seed: With the epoch's number, decides the shuffles.
         precision: Of the embeddings to train on; those to validate on have full precision.
+        shuffles: How many shuffles of each peak there are; None for a new one in every epoch.
     """
 
     def __init__(
@@ -61,29 +77,75 @@ class EmbeddedPeaks:
         data: Sequence[Peaks],
         seed: int,
         precision: torch.dtype = torch.float32,
+        shuffles: int | None = None,
     ) -> None:
         self.model, self.data, self.seed, self.precision = model, data, seed, precision
         self.held_out = {
             task: (embed(model, codes), labels[:, 0].numpy())
             for (task,), (codes, labels) in ((part.tasks, part.held_out) for part in data)
         }
-        self.positives = torch.cat(
-            [embed(model, codes, precision) for part in data for codes in part.train.values()]
-        )
-        ones = torch.ones(len(self.positives), 1)
-        self.targets = torch.cat([ones, torch.zeros_like(ones)])
+        self.positives = [
+            embed(model, codes, precision) for part in data for codes in part.train.values()
+        ]
+        self.shuffles = shuffles
+        self._kept: dict[int, list[Tensor]] = {}
 
     def batches(self, epoch: int, size: int) -> Minibatches:
-        """Return the batches of an epoch: every peak, and a shuffle of it that is new."""
-        inputs = [self.positives]
-        for factor, part in enumerate(self.data):
-            codes, labels = part.epoch(epoch, (self.seed, factor))
-            inputs.append(embed(self.model, codes[labels[:, 0].numpy() == 0], self.precision))
-        return Minibatches(torch.cat(inputs), self.targets, size, (self.seed, epoch))
+        """Return the batches of an epoch: every peak, and a shuffle of it."""
+        positives = torch.cat(self.positives)
+        negatives = torch.cat(self.negatives(epoch))
+        targets = torch.cat([torch.ones(len(positives), 1), torch.zeros(len(negatives), 1)])
+        inputs = torch.cat([positives, negatives])
+        return Minibatches(inputs, targets, size, (self.seed, epoch))
+
+    def negatives(self, epoch: int) -> list[Tensor]:
+        """Return the embeddings of each factor's shuffles in an epoch."""
+        if self.shuffles is None:
+            return self._embedded_shuffles(epoch)
+        number = epoch % self.shuffles
+        if number not in self._kept:
+            self._kept[number] = self._embedded_shuffles(number)
+        return self._kept[number]
+
+    def only(self, chosen: Sequence[int]) -> EmbeddedPeaks:
+        """Return the view of some of the experts alone, on the peaks of the same factors alone.
+
+        Nothing is embedded again, so that mixtures over many choices of experts cost little.
+
+        Args:
+            chosen: The numbers of the experts; the factors are in the same order.
+
+        Raises:
+            ValueError: Shuffles are new in every epoch, or there is not one expert per factor.
+        """
+        if self.shuffles is None or len(self.model.experts) != len(self.data):
+            raise ValueError("chosen: expected kept shuffles, and one expert for every factor")
+        width = self.positives[0].shape[1] // len(self.data)
+        columns = torch.cat([torch.arange(width) + width * expert for expert in chosen])
+        view = copy.copy(self)
+        names = list(self.held_out)
+        view.held_out = {
+            names[i]: (self.held_out[names[i]][0][:, columns], self.held_out[names[i]][1])
+            for i in chosen
+        }
+        view.positives = [self.positives[i][:, columns] for i in chosen]
+        view._kept = {
+            number: [self.negatives(number)[i][:, columns] for i in chosen]
+            for number in range(self.shuffles)
+        }
+        return view
 
     def validate(self, mixture: nn.Module) -> float:
         """Return the mean over factors of the AUC of held-out peaks against their shuffles."""
         return fmean(self.scores(mixture).values())
+
+    @torch.no_grad()
+    def judged(self, mixture: nn.Module) -> tuple[Tensor, Tensor]:
+        """Return the logits (N, 1) of all held-out peaks and shuffles, and their labels (N, 1)."""
+        device = next(mixture.parameters()).device
+        logits = [mixture(embedded.to(device)).cpu() for embedded, _ in self.held_out.values()]
+        labels = [torch.from_numpy(labels) for _, labels in self.held_out.values()]
+        return torch.cat(logits), torch.cat(labels)[:, None]
 
     @torch.no_grad()
     def scores(self, mixture: nn.Module) -> dict[str, float]:
@@ -93,6 +155,13 @@ class EmbeddedPeaks:
             task: auc(labels, mixture(embedded.to(device))[:, 0].cpu().numpy())
             for task, (embedded, labels) in self.held_out.items()
         }
+
+    def _embedded_shuffles(self, epoch: int) -> list[Tensor]:
+        found = []
+        for factor, part in enumerate(self.data):
+            codes, labels = part.epoch(epoch, (self.seed, factor))
+            found.append(embed(self.model, codes[labels[:, 0].numpy() == 0], self.precision))
+        return found
 
 
 def embed(
@@ -140,6 +209,52 @@ def fit_gate(
         checkpoint=checkpoint,
         progress=progress,
     )
+
+
+def fit_new_expert(
+    smaller: MixtureOfExperts,
+    larger: MixtureOfExperts,
+    data: EmbeddedPeaks,
+    params: GateParams = GateParams(),
+    *,
+    seed: int = 0,
+) -> History:
+    """Train of a mixture with one more expert that expert's part alone, in place.
+
+    The rest is as in the smaller mixture: its gate does not look at the new embedding, and what
+    follows the gate stays. Trained are the new expert's row of the gate and its transform.
+
+    Args:
+        smaller: The trained mixture.
+        larger: What its `with_expert` has returned.
+        data: The larger mixture's view of its factors' peaks.
+        params: Hyper-parameters.
+        seed: Decides the order.
+    """
+    old, new = smaller.mixture, larger.mixture
+    count, width = old.gate.weight.shape
+    with torch.no_grad():
+        new.gate.weight.zero_()
+        new.gate.bias.zero_()
+        new.gate.weight[:count, :width] = old.gate.weight
+        new.gate.bias[:count] = old.gate.bias
+    for mine, theirs in zip(new.transforms, old.transforms):
+        mine.load_state_dict(theirs.state_dict())
+    new.classifier.load_state_dict(old.classifier.state_dict())
+    new.requires_grad_(False)
+    new.transforms[-1].requires_grad_(True)
+    new.gate.requires_grad_(True)
+    rows = torch.arange(count + 1, device=new.gate.bias.device) == count
+    hooks = [
+        new.gate.weight.register_hook(lambda gradient: gradient * rows[:, None]),
+        new.gate.bias.register_hook(lambda gradient: gradient * rows),
+    ]
+    try:
+        return fit_gate(larger, data, params, seed=seed, progress=False)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        new.requires_grad_(True)
 
 
 def named(experts: Sequence[Expert]) -> dict[str, Expert]:
@@ -191,13 +306,15 @@ def train_moe(
     with seeded(seed):
         model = MixtureOfExperts.from_experts(experts).eval().to(device)
     data = [Peaks([source]) for source in sources]
+    if params.per_factor is not None:
+        data = [part.fewer(params.per_factor, seed) for part in data]
     names = " ".join(map(_name, experts.values()))
     command = f"shiftsmooth train moe {names}{given}{options(sources)} --seed {seed}"
-    for option in ("precision", "epochs"):
+    for option in ("precision", "epochs", "per_factor", "shuffles"):
         if (value := getattr(params, option)) != getattr(GateParams(), option):
-            command += f" --{option} {value}"
+            command += f" --{option.replace('_', '-')} {value}"
     with Run(out, identity(model, params, seed, *data)) as run:
-        embedded = EmbeddedPeaks(model, data, seed, params.dtype)
+        embedded = EmbeddedPeaks(model, data, seed, params.dtype, params.shuffles)
         history = fit_gate(
             model,
             embedded,
@@ -206,6 +323,7 @@ def train_moe(
             checkpoint=run.checkpoint,
             progress=progress,
         )
+        model.calibrate(calibration(*embedded.judged(model.mixture)))
         return run.finish(
             model,
             history,

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from modelzoo.zoo.catalog import ModelInfo
+from modelzoo.datasets.chipseq import SHA256
+from modelzoo.zoo.catalog import SPACE, ModelInfo
+from modelzoo.zoo.downloads import address
 
 PAPER = "https://arxiv.org/abs/2507.09754"
 LIBRARY = "shiftsmooth"
@@ -29,7 +31,8 @@ model = modelzoo.load("{repo_id}")
 logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
 ```
 
-`pip install "shiftsmooth[zoo]"` brings `modelzoo`.
+`pip install "shiftsmooth[zoo]"` brings `modelzoo`. In a browser, without Python:
+[the explorer]({explorer}).
 
 ## Training
 
@@ -50,23 +53,29 @@ logits = model(modelzoo.one_hot(["ACAGATAAGAATCAGATAAG"]))
 class _Data(NamedTuple):
     """The text about the sequences that a model was trained on."""
 
-    repository: str | None  # as the Hub's metadata name a data set
     measured: str
     limits: str
 
 
 _PEAKS = _Data(
-    "lab-rasool/TFBS",
     """\
 Measured once, on test sets that no choice was made by: as many ENCODE ChIP-seq peaks as negatives,
 and each negative a shuffle of its peak with the same dinucleotide counts.""",
     """\
-Trained on 101 bp ChIP-seq peaks of one cell line per factor against dinucleotide shuffles. A logit
+Trained on 101 bp ChIP-seq peaks of one cell line per factor against {negatives}. A logit
 says how peak-like a sequence is, not how strongly the factor binds; other negatives, cell lines or
-windows move the scores.""",
+windows move the scores.{notes}""",
 )
+_NEGATIVES = {
+    "shuffles": "dinucleotide shuffles",
+    "others": "peaks of other factors",
+    "both": "dinucleotide shuffles and peaks of other factors, half and half",
+}
+_NOTES = {  # where the own motif is not what is enriched
+    "ARID3A": "ARID3A's peaks in HepG2 lie at sites of FOXA, and it is these that are found.",
+    "FOXM1": "FOXM1's peaks in GM12878 lie at sites of BATF, and it is these that are found.",
+}
 _SIMULATED = _Data(
-    None,
     "Measured once, on simulated sequences that were not trained on.",
     "Trained on simulated sequences. What a logit says of a genome's sequences is not known.",
 )
@@ -82,12 +91,16 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
     """
     recipe = info.recipe
     # only the files of peaks have this suffix
-    data = _PEAKS if any(".seq" in file for file in recipe.get("data", ())) else _SIMULATED
+    peaks = [file for file in recipe.get("data", ()) if ".seq" in file]
+    data = _PEAKS if peaks else _SIMULATED
+    repository = _repository(peaks[0]) if peaks else None
+    negatives = _NEGATIVES[recipe.get("params", {}).get("negatives", "shuffles")]
+    notes = "".join(f" {_NOTES[name]}" for name in info.sets if name in _NOTES)
     results = [
         EvalResult(
             task_type="other",
             task_name="transcription-factor binding",
-            dataset_type=data.repository or "simulated",
+            dataset_type=repository or "simulated",
             dataset_name=dataset,
             dataset_config=dataset,  # tells results apart in the Hub's index; the name does not
             dataset_split="test",
@@ -102,7 +115,7 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
         license="bsd-3-clause",
         library_name=LIBRARY,
         tags=["biology", "genomics", "dna", "transcription-factors", info.architecture],
-        datasets=[data.repository] if data.repository else None,
+        datasets=[repository] if repository else None,
         metrics=sorted({result.metric_type for result in results}),
         model_name=info.name,
         eval_results=results or None,
@@ -113,12 +126,19 @@ def model_card(info: ModelInfo, repo_id: str | None = None) -> ModelCard:
         tasks=", ".join(info.tasks),
         paper=PAPER,
         repo_id=repo_id or info.repo_id,
+        explorer=address(f"spaces/{SPACE}"),
         training=_training(recipe),
         measured=data.measured,
         scores=_scores(info),
-        limits=data.limits,
+        limits=data.limits.format(negatives=negatives, notes=notes),
     )
     return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}")
+
+
+def _repository(file: str) -> str:
+    """Return the repository that a file of peaks is from, as the Hub's metadata name a data set."""
+    theirs = any(name.startswith("deepbind/") and name.endswith(file) for name in SHA256)
+    return "jisraeli/DeepBind" if theirs else "lab-rasool/TFBS"
 
 
 def _training(recipe: Mapping[str, Any]) -> str:

@@ -10,12 +10,14 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 WEIGHTS = Path(__file__).parent / "weights"
 RECIPES = Path(__file__).parent / "recipes"
 LENGTH = 101  # of the sequences in the ChIP-seq files
 OWNER = "shiftsmooth"  # the Hub organisation that holds the catalog's repositories
+SPACE = f"{OWNER}/explorer"  # where the explorer runs there
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -58,6 +60,20 @@ class ModelInfo:
         if "length" in self.config:
             return int(self.config["length"])
         return LENGTH if self.recipe.get("data") else None
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The data sets, or the simulation, that it was trained on: its tasks or its experts'."""
+        experts = self.config.get("experts", {}).values()
+        tasks = dict.fromkeys(task for expert in experts for task in expert["tasks"])
+        return tuple(tasks) or self.tasks
+
+    @property
+    def own_auc(self) -> float | None:
+        """The mean ROC AUC on the test sets of what it was trained on; None where there is none."""
+        own = [self.scores[name].get("roc_auc") for name in self.sets if name in self.scores]
+        known = [auc for auc in own if auc is not None]
+        return fmean(known) if known else None
 
     @property
     def file(self) -> str:

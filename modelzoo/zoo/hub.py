@@ -21,6 +21,7 @@ from torch import nn
 
 from modelzoo.architectures import ARCHITECTURES
 from modelzoo.architectures.dnabert import VOCABULARY_FILE, bert_options
+from modelzoo.architectures.pretrained import CALIBRATION
 from modelzoo.architectures.weights import (
     CONFIG_FILE,
     CONFIG_LIMIT,
@@ -236,12 +237,15 @@ def _unfilled(config: Mapping[str, Any], origin: str) -> nn.Module:
     """Return the model that a configuration describes, without numbers."""
     arguments = dict(config)
     architecture = arguments.pop("architecture", None)
+    calibration = arguments.pop(CALIBRATION, None)
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise WeightsError(f"{origin}: architecture: expected one of {known}, got {architecture!r}")
     try:
         with without_numbers():
-            return ARCHITECTURES[architecture](**arguments)
+            model = ARCHITECTURES[architecture](**arguments)
+        model.calibrate(calibration)
+        return model
     # What is wrong with arguments beyond their types and ranges is found at many places, in PyTorch
     # and transformers too; whatever they raise, the configuration describes no model.
     except Exception as error:

@@ -16,6 +16,7 @@ from threading import Event, Thread
 from urllib.parse import unquote, urlsplit
 
 REPO = r"(?P<repo>[^/]+/[^/]+?)"
+KIND = "(?:models|spaces)"
 
 
 @dataclass
@@ -300,11 +301,11 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
         ("GET", r"/cdn/(?P<oid>\w+)", Handler.cdn),
         ("POST", r"/api/repos/create", Handler.create),
         ("POST", r"/api/validate-yaml", Handler.validate),
-        ("GET", rf"/api/models/{REPO}", Handler.describe),
-        ("POST", rf"/api/models/{REPO}/preupload/(?P<revision>.+)", Handler.preupload),
+        ("GET", rf"/api/{KIND}/{REPO}", Handler.describe),
+        ("POST", rf"/api/{KIND}/{REPO}/preupload/(?P<revision>.+)", Handler.preupload),
         ("POST", rf"/{REPO}\.git/info/lfs/objects/batch", Handler.batch),
         ("PUT", r"/upload/(?P<oid>\w+)", Handler.upload),
-        ("POST", rf"/api/models/{REPO}/commit/(?P<revision>.+)", Handler.commit),
-        ("POST", rf"/api/models/{REPO}/tag/(?P<revision>.+)", Handler.tag),
+        ("POST", rf"/api/{KIND}/{REPO}/commit/(?P<revision>.+)", Handler.commit),
+        ("POST", rf"/api/{KIND}/{REPO}/tag/(?P<revision>.+)", Handler.tag),
     ]
     return Handler

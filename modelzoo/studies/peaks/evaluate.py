@@ -32,7 +32,7 @@ from modelzoo.studies.peaks.attributions import Attributions, evaluate_attributi
 from modelzoo.studies.peaks.paper import MIXTURE, is_published, published_name
 from modelzoo.studies.peaks.problems import MOTIFS
 from modelzoo.studies.peaks.scores import Performance, Protocol, score
-from modelzoo.studies.peaks.sets import LabelledSet, paper_sets
+from modelzoo.studies.peaks.sets import LabelledSet, paper_sets, trained_on, with_shared
 
 _PACKAGES = ("shiftsmooth", "torch", "captum", "numpy", "scipy", "scikit-learn", "tangermeme")
 
@@ -106,7 +106,9 @@ def evaluate(
     if quick:
         page.warning(QUICK_RUN)
     zoo = _load(models, device)
-    data = list(paper_sets() if sets is None else sets)
+    data = list(sets or [])
+    if sets is None:
+        data = with_shared(paper_sets(), trained_on(zoo.values()))
     if chosen.groups is not None:
         data = [one.first(chosen.groups) for one in data]
     measured = partial(
@@ -209,7 +211,12 @@ def _results(
         "versions": {name: metadata.version(name) for name in _PACKAGES},
         "models": {name: checksum(model) for name, model in zoo.items()},
         "data": {
-            one.name: {"sha256": one.sha256, "rows": len(one.labels), "seen_in_training": one.seen}
+            one.name: {
+                "sha256": one.sha256,
+                "rows": len(one.labels),
+                "seen_in_training": one.seen,
+                "disjoint_peaks": int(one.labels[one.disjoint].sum()),
+            }
             for one in data
         },
         "performance": {

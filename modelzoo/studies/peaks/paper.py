@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from modelzoo.datasets.chipseq import FACTORS
@@ -19,16 +20,17 @@ def is_mixture(model: Any) -> bool:
 def published_name(model: Any) -> str | None:
     """Return what the mixture paper's tables call a model, None if it is not one of them."""
     if is_mixture(model):
-        experts = {getattr(expert, "architecture", None) for expert in model.experts.children()}
-        return MIXTURE if experts == {"deepbind"} else None
+        kinds = [getattr(expert, "architecture", None) for expert in model.experts.children()]
+        return _mixture(model.experts.keys(), kinds)
     return _expert(getattr(model, "architecture", None), getattr(model, "tasks", ()))
 
 
 def is_published(info: ModelInfo) -> bool:
     """Return whether a model of the catalog has a `published_name`, without loading it."""
     if info.architecture == "moe":
-        experts = info.config["experts"].values()
-        return {expert.get("architecture", "deepbind") for expert in experts} == {"deepbind"}
+        experts = info.config["experts"]
+        kinds = [expert.get("architecture", "deepbind") for expert in experts.values()]
+        return _mixture(experts, kinds) is not None
     return _expert(info.architecture, info.tasks) is not None
 
 
@@ -44,6 +46,11 @@ def published_auc(table: str, factor: str, model: str | None) -> float | None:
         if row["dataset_tf"] == factor and f"mean_{model}" in row:
             return float(row[f"mean_{model}"])
     return None
+
+
+def _mixture(factors: Iterable[str], architectures: Iterable[str | None]) -> str | None:
+    """The mixture of DeepBind experts of the paper's factors."""
+    return MIXTURE if set(factors) <= {*FACTORS} and set(architectures) == {"deepbind"} else None
 
 
 def _expert(architecture: str | None, tasks: tuple[str, ...]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from modelzoo.architectures.pretrained import Pretrained
 from modelzoo.attribution.methods import importance, maps
 from modelzoo.datasets.planted import Simulation
 from modelzoo.reports.page import Page
@@ -49,6 +50,11 @@ WHY_NO_ANOVA = (
     "sequences is said by DeLong's test and by the paired bootstrap; the p values are "
     "corrected by Holm's method over all comparisons of the table. A peak and its shuffle are "
     "drawn together."
+)
+WHAT_IS_DISJOINT = (
+    "Factors share promoters, so a peak of an unseen factor can lie where a training peak lies. "
+    "Disjoint: peaks that have 40 bases in common, on either strand, with a training peak of any "
+    "model of the table are left out; all shuffles are kept."
 )
 WHAT_THE_PAPER_DID = (
     "This is the paper's own protocol: 30 resamples of the rows, the same for every model, "
@@ -103,6 +109,8 @@ def show_performance(page: Page, performance: Performance, data: Sequence[Labell
         caption = "Mean gate weights, on peaks and on their shuffles."
         page.figure(figures.gate_weights(performance), "gate_weights", caption)
         page.table(tables.gate_table(performance), folded=True)
+    if any(one.shared is not None for one in data):
+        page.paragraph(WHAT_IS_DISJOINT)
     seen = [f"{one.name} {one.seen}" for one in data if one.seen]
     if seen:
         page.paragraph(
@@ -143,11 +151,17 @@ def show_examples(
                 found = maps(model, x, COMPARED[method], corrected=False)
                 track = importance(found, x)[0].numpy()
                 with torch.inference_mode():
-                    probability_ = torch.sigmoid(model(x)[0, 0]).item()
+                    probability_ = _probability(model, x)
                 what = "a GATA3 peak" if kind == "peak" else "a random sequence without the motifs"
                 caption = f"{title}, {name}, {what}; predicted probability {probability_:.2f}."
                 drawn = figures.attribution_track(text, track, boxes, f"{title}, {name}")
                 page.figure(drawn, f"track_{kind}_{name}_{method}", caption)
+
+
+def _probability(model: nn.Module, x: torch.Tensor) -> float:
+    logits = model(x)
+    known = model.probabilities(logits) if isinstance(model, Pretrained) else logits.sigmoid()
+    return known[0, 0].item()
 
 
 def _random_sequence(seed: int) -> str:

@@ -163,6 +163,13 @@ def _score_rows(
         row["average_precision"] = float(average_precision_score(data.labels, answers[m]))
         low, high = statistics.interval(samples["average_precision"][:, m])
         row["average_precision_low"], row["average_precision_high"] = float(low), float(high)
+        row["disjoint_peaks"] = row["roc_auc_disjoint"] = None
+        if data.shared is not None:
+            kept = data.disjoint
+            row["disjoint_peaks"] = int(data.labels[kept].sum())
+            if row["disjoint_peaks"]:
+                disjoint = statistics.auc(data.labels[kept], answers[m, kept])
+                row["roc_auc_disjoint"] = float(disjoint)
         row["separation"] = float(statistics.separation(aucs[m]))
         row["paper_roc_auc"] = published_auc("moe_auc_published", data.name, known_as)
         row["authors_later_roc_auc"] = published_auc("moe_auc_rigorous", data.name, known_as)

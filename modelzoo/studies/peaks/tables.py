@@ -27,6 +27,8 @@ def score_table(name: str, kind: str, rows: Sequence[Row]) -> Table:
             ("mean", number("roc_auc_mean")),
             ("s.d.", number("roc_auc_sd")),
             ("AP", number("average_precision")),
+            ("disjoint, AUC", number("roc_auc_disjoint")),
+            ("disjoint peaks", plain("disjoint_peaks")),
             ("paper, AUC", number("paper_roc_auc")),
             ("authors later, AUC", number("authors_later_roc_auc")),
         ],

@@ -3,7 +3,8 @@ from itertools import count, islice
 import pytest
 import torch
 
-from modelzoo.apply.predict import WINDOW, predict
+from modelzoo.apply import inputs
+from modelzoo.apply.predict import WINDOW, predict, predict_in_parts
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.sequences import Record, one_hot
@@ -45,6 +46,13 @@ def test_each_record_gets_what_the_model_says_of_it_alone(request, name, batch_s
         assert torch.allclose(torch.tensor(prediction.logits), logits, atol=1e-5)
         assert torch.allclose(torch.tensor(prediction.probabilities), logits.sigmoid(), atol=1e-6)
         assert torch.allclose(torch.tensor(prediction.gate), gate, atol=1e-5)
+
+
+def test_probabilities_are_calibrated_where_the_model_is(expert):
+    expert.calibrate([[0.5, -1.0]])
+    (prediction,) = predict(expert, ["ACAGATAAGATTT"])
+    expected = torch.tensor(0.5 * prediction.logits[0] - 1.0).sigmoid().item()
+    assert prediction.probabilities == [pytest.approx(expected, abs=1e-6)]
 
 
 def test_more_records_than_are_sorted_together_keep_their_order(expert):
@@ -107,3 +115,15 @@ def test_records_without_a_number_are_named_and_left_out(expert):
     assert [str(e) for e in rejected] == [
         "predictions of 'r1': expected finite numbers, got nan, nan"
     ]
+
+
+def test_parts_of_another_calibration_are_not_taken(expert, tmp_path):
+    path = tmp_path / "some.fa"
+    path.write_text(">a\nACAGATAAGATTT\n")
+    keys = []
+    for number, calibration in enumerate((None, [[0.5, -1.0]], [[0.5, 1.0]])):
+        expert.calibrate(calibration)
+        folder = tmp_path / str(number)  # a process loads a name once
+        expert.save_pretrained(folder)
+        keys.append(predict_in_parts(inputs.Named(str(folder)), inputs.Source(path)).key)
+    assert len(set(keys)) == 3

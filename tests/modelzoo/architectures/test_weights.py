@@ -99,6 +99,18 @@ def test_tensors_are_aligned_as_pytorch_aligns_its_own(file):
         assert tensor.data_ptr() % 64 == 0
 
 
+def test_numbers_may_be_kept_in_half_of_their_bytes(tmp_path):
+    saved = nn.Linear(3, 2)
+    save_file({n: t.half() for n, t in saved.state_dict().items()}, tmp_path / "w.safetensors")
+    model = nn.Linear(3, 2)
+    fill(model, tmp_path / "w.safetensors", "w")
+    assert model.weight.dtype == torch.float32
+    assert torch.equal(model.weight, saved.weight.half().float())
+    (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes() + b"x")
+    with pytest.raises(WeightsError, match=r"w: expected \d+ bytes, got"):
+        fill(model, tmp_path / "w.safetensors", "w")
+
+
 def test_a_tensor_with_and_without_the_prefix_is_refused(file):
     state = Small().state_dict()
     save_file({**state, **{f"bert.{name}": t.clone() for name, t in state.items()}}, file)

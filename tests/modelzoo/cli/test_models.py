@@ -13,6 +13,7 @@ def test_models_lists_names_tasks_and_scores_as_tsv(tiny, shiftsmooth):
     assert row["tasks"] == "GATA3"
     assert row["ROC AUC"] == "GATA3 0.912, CTCF 0.500"
     assert row["shipped"] == "yes"
+    assert (row["factors"], row["cell lines"], row["own AUC"]) == ("GATA3", "SH-SY5Y", "0.912")
 
 
 def test_the_table_fits_a_terminal_of_80_columns_with_whole_names():

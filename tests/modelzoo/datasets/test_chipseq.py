@@ -209,3 +209,9 @@ def test_every_file_is_the_published_one():
     for split in ("train", "test", "ood"):
         for name in chipseq.sets(split):
             assert chipseq.file(split, name).is_file()
+
+
+def test_a_data_set_has_a_cell_line():
+    assert chipseq.cell_line("ARID3A") == "HepG2"
+    assert chipseq.cell_line("ARID3A-K562") == "K562"
+    assert chipseq.cell_line("GATA4") is None

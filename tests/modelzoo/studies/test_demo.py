@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from modelzoo.architectures.deepbind import DeepBind
-from modelzoo.sequences import one_hot
+from modelzoo.datasets.planted import Simulation
+from modelzoo.sequences import Record, one_hot
 from modelzoo.studies import demo
+from modelzoo.zoo.catalog import list_models
 
 
 @pytest.fixture
@@ -35,3 +37,13 @@ def test_same_seed_same_sequences(detector, tmp_path):
     )
     assert first == second
     assert first.plain != other.plain
+
+
+def test_sequences_look_like_the_factor_whose_motif_they_have():
+    data = Simulation.from_toml(demo.SIMULATION, name="gata").sample(20, seed=1)
+    bound = [Record(str(i), text) for i, text in enumerate(data.strings()) if data.labels[i]]
+    factors = demo.looks_like(bound)
+    assert next(iter(factors)) == "GATA3"
+    experts = {name.removeprefix("deepbind-").upper() for name in list_models("deepbind")}
+    assert set(factors) == {name for name in experts if "-" not in name}
+    assert list(factors.values()) == sorted(factors.values(), reverse=True)

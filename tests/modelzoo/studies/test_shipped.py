@@ -6,19 +6,23 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+import modelzoo
 from modelzoo.architectures.deepbind import DeepBind
 from modelzoo.architectures.deepstarr import DeepSTARR
 from modelzoo.datasets import chipseq
+from modelzoo.datasets.peaks import Peaks
 from modelzoo.datasets.planted import Simulation, simulations
 from modelzoo.files import sha256
 from modelzoo.sequences.batches import in_batches
 from modelzoo.studies import shipped as release
 from modelzoo.studies.peaks.scores import LabelledSet
 from modelzoo.studies.planted.measures import TEST_SEED
+from modelzoo.training.calibration import calibration
 from modelzoo.training.expert import ExpertParams
 from modelzoo.training.fit import History
 from modelzoo.training.run_folder import Run
 from modelzoo.zoo import catalog
+from tests.support.peaks import fasta, planted
 
 MODELS = tuple(release.trainings())
 SIMULATED = [f"argminn-{source}" for source in simulations()]
@@ -112,6 +116,37 @@ def test_every_data_set_has_an_expert_in_the_catalog_or_on_its_way_there():
     assert not set(release.trainings()) & set(release.candidates())
 
 
+def test_models_over_further_factors_are_shipped_in_half_precision(tmp_path, monkeypatch):
+    for folder in ("weights", "recipes"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setattr(catalog, folder.upper(), tmp_path / folder)
+    torch.manual_seed(0)
+    for task, half in (("GATA3", False), ("ELK1", True)):
+        model = DeepBind([30], [5], tasks=[task]).eval()
+        with Run(tmp_path / "runs" / task, {}) as run:
+            release.ship(run.finish(model, History([0.9]), ExpertParams(), command="", seed=0))
+        info, full = catalog.info(task), (tmp_path / "runs" / task / "model.safetensors")
+        assert (info.weights.stat().st_size < 0.6 * full.stat().st_size) == half
+        rebuilt = modelzoo.load(task, source="shipped").state_dict()
+        for name, value in model.state_dict().items():
+            assert torch.equal(rebuilt[name], value.half().float() if half else value)
+
+
+def test_experts_and_mixtures_are_calibrated_on_their_held_out_peaks(
+    shipped, tmp_path, monkeypatch
+):
+    """Two models of the catalog, with peaks of few data sets in the place of the real ones."""
+    source = fasta(tmp_path / "task0.fa", planted(200, "GATAAGAT"))
+    peaks = Peaks([source])
+    monkeypatch.setattr(release, "Peaks", lambda *_, **__: peaks)
+    name = MODELS[0]
+    release.calibrate([name, "cnn1-arid3a-foxm1-gata3"])
+    codes, labels = peaks.held_out
+    (fitted,) = calibration(in_batches(shipped[name], codes), labels)
+    assert modelzoo.load(name).calibration == [pytest.approx(fitted, rel=1e-3)]
+    assert catalog.info(name).recipe["command"] == "make it"
+
+
 @pytest.mark.parametrize("name", catalog.list_models())
 def test_shipped_recipes_say_how_the_weights_were_made(name):
     recipe = catalog.info(name).recipe
@@ -120,5 +155,5 @@ def test_shipped_recipes_say_how_the_weights_were_made(name):
     assert all(sums[file] == sha for file, sha in recipe["data"].items())
     simulated = name in SIMULATED
     assert bool(recipe["data"]) != simulated
-    nine = {*chipseq.FACTORS, *chipseq.OOD_FACTORS}
-    assert recipe["scores"].keys() == ({name.removeprefix("argminn-")} if simulated else nine)
+    judged = set(release.judged_names(catalog.info(name)))
+    assert recipe["scores"].keys() == ({name.removeprefix("argminn-")} if simulated else judged)

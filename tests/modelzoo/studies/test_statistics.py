@@ -15,12 +15,14 @@ from modelzoo.studies.statistics import (
     auc,
     bootstrap,
     bootstrap_comparison,
+    calibration_error,
     delong,
     delong_test,
     holm,
     interval,
     paired_means,
     paired_test,
+    reliability,
     separation,
 )
 
@@ -268,3 +270,21 @@ def test_wrong_arguments_are_named(labels, scores, message):
 def test_delong_needs_two_of_each_class():
     with pytest.raises(ValueError, match="at least two of each class"):
         delong(np.array([0, 1, 1]), np.array([[1.0, 2, 3]]))
+
+
+def test_reliability_compares_probabilities_with_fractions_in_equal_bins():
+    probabilities = np.array([0.9, 0.1, 0.2, 0.7, 0.3, 0.8])
+    labels = np.array([1, 0, 1, 1, 0, 0])
+    expected, observed, share = reliability(labels, probabilities, bins=2)
+    assert expected == pytest.approx([0.2, 0.8]) and observed == pytest.approx([1 / 3, 2 / 3])
+    assert share.tolist() == [0.5, 0.5]
+    error = calibration_error(labels, probabilities, bins=2)
+    assert error == pytest.approx((abs(0.2 - 1 / 3) + abs(0.8 - 2 / 3)) / 2)
+
+
+def test_labels_drawn_with_their_probabilities_have_hardly_an_error():
+    rng = np.random.default_rng(0)
+    probabilities = rng.random(50_000)
+    labels = (rng.random(50_000) < probabilities).astype(int)
+    assert calibration_error(labels, probabilities) < 0.01
+    assert calibration_error(labels, probabilities**3) > 0.2

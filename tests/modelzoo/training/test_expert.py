@@ -7,8 +7,11 @@ import torch
 import modelzoo
 from modelzoo.architectures import registered
 from modelzoo.architectures.expert import Expert
-from modelzoo.datasets import chipseq
+from modelzoo.datasets import chipseq, negatives
 from modelzoo.datasets.peaks import Peaks, read_peaks
+from modelzoo.sequences import encode
+from modelzoo.sequences.batches import in_batches
+from modelzoo.training.calibration import calibration
 from modelzoo.training.expert import (
     DROPOUT,
     ExpertParams,
@@ -57,6 +60,9 @@ def test_an_expert_learns_a_planted_motif_from_a_users_own_peaks(train, source, 
     params, config = RECIPES[architecture]
     assert training["params"] == dataclasses.asdict(params)
     assert model.config.items() >= {**config, "dropout": DROPOUT}.items()
+    codes, labels = Peaks([source]).held_out
+    (fitted,) = calibration(in_batches(model, codes), labels)
+    assert model.calibration == [pytest.approx(fitted, rel=1e-3)]
 
 
 def test_one_seed_is_one_file_and_another_is_another(train, weights):
@@ -182,3 +188,31 @@ def test_an_expert_is_trained_in_place_on_peaks_in_memory(source):
         progress=False,
     )
     assert len(history.scores) == 1 and not torch.equal(before, model.hidden.weight)
+
+
+def test_negatives_are_named_in_the_recipe_and_judged_by_kind(train, source, monkeypatch):
+    """The other factors' peaks are of one factor here, with a motif of its own."""
+
+    class Others:
+        def __init__(self, source):
+            self.sources = {}
+
+        def __call__(self, peaks, seed, *, held_out):
+            return encode(planted(len(peaks), "CCGGAAGT", seed))
+
+    monkeypatch.setattr(negatives, "OtherPeaks", Others)
+    params, config = RECIPES["deepbind"]
+    recipe = Recipe(dataclasses.replace(params, negatives="both"), config)
+    folder = train("a", recipe=recipe)
+    training = json.loads((folder / "training.json").read_text())
+    assert training["command"].endswith("--seed 0 --negatives both")
+    assert training["params"]["negatives"] == "both"
+    data = Peaks([source], negatives=Others(source))
+    scores = training["validation_auc_by_negatives"]
+    assert scores["others"] == pytest.approx(Validation(data)(modelzoo.load(folder)), abs=1e-6)
+    assert scores["shuffles"] > 0.9 and scores["others"] > 0.9
+
+
+def test_unknown_negatives_are_refused():
+    with pytest.raises(ValueError, match=r"negatives: expected one of .*, got 'easy'"):
+        ExpertParams(negatives="easy")

@@ -6,11 +6,15 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+import modelzoo
 from modelzoo.architectures.moe import MixtureOfExperts
 from modelzoo.datasets.peaks import Peaks
 from modelzoo.errors import WorkError
+from modelzoo.sequences.batches import in_batches
 from modelzoo.training import mixture as gate
+from modelzoo.training.calibration import calibration
 from modelzoo.training.expert import untrained
+from modelzoo.training.fit import seeded
 from modelzoo.training.mixture import EmbeddedPeaks, GateParams, train_moe
 from tests.support.peaks import fasta, planted
 
@@ -114,6 +118,14 @@ def test_the_work_that_fails_was_no_wrong_call_and_leaves_nothing(train, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_the_mixture_is_calibrated_on_the_held_out_peaks_of_all_factors(train, sources):
+    model = modelzoo.load(train("moe"))
+    held_out = [Peaks([path]).held_out for path in sources]
+    logits = torch.cat([in_batches(model, codes) for codes, _ in held_out])
+    (fitted,) = calibration(logits, torch.cat([labels for _, labels in held_out]))
+    assert model.calibration == [pytest.approx(fitted, rel=1e-3)]
+
+
 def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
     model, peaks, embedded = data
     expected = torch.cat([gate.embed(model, c) for part in peaks for c in part.train.values()])
@@ -129,6 +141,76 @@ def test_an_epoch_is_every_training_peak_and_a_fresh_shuffle_of_each(data):
     assert torch.equal(negatives[0], negatives[3])
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not torch.equal(negatives[one], negatives[other])
+
+
+def test_a_few_shuffles_are_embedded_once_each_and_taken_in_turn(experts, sources, monkeypatch):
+    model = MixtureOfExperts.from_experts(experts).eval()
+    peaks = [Peaks([path]) for path in sources]
+    kept, anew = (EmbeddedPeaks(model, peaks, seed=5, shuffles=n) for n in (2, None))
+    for epoch, same in enumerate((0, 1, 0, 1)):
+        for one, other in zip(kept.negatives(epoch), anew.negatives(same), strict=True):
+            assert torch.equal(one, other)
+    monkeypatch.delattr(gate, "embed")
+    assert len(kept.batches(7, 50)) == len(kept.batches(0, 50))
+
+
+def test_a_choice_of_experts_sees_what_their_own_mixture_would(experts, sources):
+    names, peaks = list(experts), [Peaks([path]) for path in sources]
+
+    def view(order):
+        model = MixtureOfExperts.from_experts({names[i]: experts[names[i]] for i in order}).eval()
+        return EmbeddedPeaks(model, [peaks[i] for i in order], seed=5, shuffles=1)
+
+    chosen, own = view([0, 1]).only([1]), view([1])
+    assert torch.equal(chosen.positives[0], own.positives[0])
+    assert torch.equal(chosen.held_out["b"][0], own.held_out["b"][0])
+    assert chosen.held_out.keys() == own.held_out.keys()
+    # shuffles follow from the factor's place, so they are other ones
+    assert chosen.negatives(0)[0].shape == own.negatives(0)[0].shape
+    turned = view([0, 1]).only([1, 0])
+    mixture = MixtureOfExperts.from_experts(dict(reversed(experts.items()))).eval().mixture
+    assert turned.scores(mixture) == pytest.approx(view([1, 0]).scores(mixture))
+
+
+def test_a_new_expert_is_added_without_a_change_of_what_was_there(experts, sources):
+    peaks = [Peaks([path]) for path in sources]
+    with seeded(0):
+        whole = MixtureOfExperts.from_experts(experts).eval()
+        small = MixtureOfExperts.from_experts({"a": experts["a"]})
+    data = EmbeddedPeaks(whole, peaks, seed=5, shuffles=1)
+    gate.fit_gate(small, data.only([0]), PARAMS, progress=False)
+    before = small.mixture(data.positives[0][:, :32])
+    with seeded(0):
+        larger = small.with_expert("b", experts["b"])
+    gate.fit_new_expert(small, larger, data, dataclasses.replace(PARAMS, epochs=40))
+    assert torch.equal(small.mixture(data.positives[0][:, :32]), before)
+    old, new = small.mixture, larger.mixture
+    assert torch.equal(new.gate.weight[0, :32], old.gate.weight[0])
+    assert not new.gate.weight[0, 32:].any() and new.gate.weight[1].any()
+    assert torch.equal(new.classifier.weight, old.classifier.weight)
+    assert torch.equal(new.transforms[0].weight, old.transforms[0].weight)
+    embedded, labels = data.held_out["b"]
+    unseen = old(embedded[:, :32])[:, 0].detach()
+    assert data.scores(new)["b"] > 0.8 > roc_auc_score(labels, unseen)
+    assert all(p.requires_grad for p in new.parameters())
+
+
+def test_a_choice_needs_kept_shuffles(data):
+    with pytest.raises(ValueError, match="chosen: expected kept shuffles"):
+        data[2].only([0])
+
+
+def test_a_mixture_is_trained_on_so_many_peaks_of_each_factor(train):
+    params = dataclasses.replace(PARAMS, per_factor=50, shuffles=2, epochs=3)
+    training = json.loads((train("moe", params=params) / "training.json").read_text())
+    assert training["command"].endswith("--epochs 3 --per-factor 50 --shuffles 2")
+    assert training["params"]["per_factor"] == 50
+
+
+@pytest.mark.parametrize("value", [0, 2.5, True])
+def test_a_number_of_shuffles_that_is_none_is_refused(value):
+    with pytest.raises(ValueError, match="shuffles: expected a whole number from 1 or None"):
+        GateParams(shuffles=value)
 
 
 def test_validation_is_the_mean_auc_over_factors_of_whole_models_on_held_out_peaks(data):

@@ -28,6 +28,15 @@ def test_entry_is_typed_and_frozen(tiny):
         info.sha256 = "0"
 
 
+def test_own_score_is_the_mean_over_what_it_was_trained_on(tiny):
+    assert tiny.info.sets == ("GATA3",) and tiny.info.own_auc == 0.912345
+    experts = {"X": {"tasks": ["GATA3"]}, "Y": {"tasks": ["CTCF"]}, "Z": {"tasks": ["GATA3"]}}
+    mixture = dataclasses.replace(tiny.info, tasks=("binding",), config={"experts": experts})
+    assert mixture.sets == ("GATA3", "CTCF")
+    assert mixture.own_auc == pytest.approx((0.912345 + 0.5) / 2)
+    assert dataclasses.replace(tiny.info, scores={}).own_auc is None
+
+
 def test_unknown_name_lists_the_names_and_the_nearest(tiny):
     with pytest.raises(catalog.UnknownModelError) as error:
         modelzoo.info("tiny-gata4")
@@ -60,15 +69,15 @@ def test_committed_model_loads_in_under_a_second_with_its_tasks(name):
 def test_committed_scores_are_measured_again(name):
     from sklearn.metrics import roc_auc_score
 
-    from modelzoo.datasets import chipseq
+    from modelzoo.datasets.planted import simulations
     from modelzoo.studies.peaks.scores import logits, task_score
-    from modelzoo.studies.peaks.sets import paper_sets
-    from modelzoo.studies.shipped import planted_set
+    from modelzoo.studies.peaks.sets import judged_set
+    from modelzoo.studies.shipped import judged_names, planted_set
 
     info, model = modelzoo.info(name), modelzoo.load(name, source="shipped")
-    simulated = set(info.scores) - {*chipseq.FACTORS, *chipseq.OOD_FACTORS}
-    nine = [] if simulated else paper_sets()
-    sets = {data.name: data for data in [*nine, *map(planted_set, simulated)]}
+    simulated = set(info.scores) & set(simulations())
+    peaks = [] if simulated else map(judged_set, judged_names(info))
+    sets = {data.name: data for data in [*peaks, *map(planted_set, simulated)]}
     assert info.scores.keys() == sets.keys()
     for dataset, data in sets.items():
         answers = task_score(logits(model, data.codes), model.tasks, dataset)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, constants
 from safetensors.torch import save
 
 import modelzoo
 from modelzoo.architectures import ARCHITECTURES
+from modelzoo.datasets import chipseq
 from modelzoo.zoo import catalog
+from modelzoo.zoo.card import model_card
 from modelzoo.zoo.catalog import UnknownModelError
 from modelzoo.zoo.hub import HubError, WeightsError, export, publish
 
@@ -457,6 +459,11 @@ def test_loading_takes_under_a_second(tiny):
 # The card
 
 
+def test_card_links_the_explorer(tiny):
+    link = f"[the explorer]({constants.ENDPOINT}/spaces/shiftsmooth/explorer)"
+    assert link in model_card(tiny.info).text
+
+
 def test_card_carries_valid_metadata_and_scores(tiny, tmp_path):
     export("tiny-gata3", tmp_path)
     card = ModelCard.load(tmp_path / "README.md")
@@ -484,6 +491,22 @@ def test_card_of_a_model_of_simulated_sequences_claims_no_peaks(tiny, tmp_path):
     assert card.data.datasets is None
     assert "ChIP" not in card.content
     assert "ENCODE" not in card.content
+
+
+def test_card_tells_the_negatives_and_the_home_of_the_peaks(tiny, tmp_path):
+    path = catalog.RECIPES / "tiny-gata3.json"
+    recipe = json.loads(path.read_text())
+    file = chipseq.sets("train")["ELK1"].rpartition("/")[2]
+    path.write_text(json.dumps({**recipe, "data": {file: "0"}, "params": {"negatives": "both"}}))
+    export("tiny-gata3", tmp_path)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.datasets == ["jisraeli/DeepBind"]
+    assert "shuffles and peaks of other factors, half and half" in card.text
+
+
+def test_card_says_where_a_factors_own_motif_is_not_what_is_found():
+    assert "lie at sites of FOXA" in model_card(catalog.info("deepbind-arid3a")).text
+    assert "lie at sites of" not in model_card(catalog.info("deepbind-gata3")).text
 
 
 def test_three_lines_of_use_on_the_card_run(tiny, hub, tmp_path):

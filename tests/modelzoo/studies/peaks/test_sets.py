@@ -5,7 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from modelzoo.studies.peaks.sets import paper_sets
+from modelzoo.architectures.deepbind import DeepBind
+from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.sequences import decode
+from modelzoo.studies.peaks.sets import paper_sets, trained_on, with_shared
+from tests.support.peaks import fasta
 
 
 @pytest.mark.data
@@ -31,3 +35,20 @@ def test_the_first_groups_keep_every_peak_with_its_shuffle(toy_sets):
 def test_a_wrong_factor_is_named():
     with pytest.raises(ValueError, match="names: expected factors among ARID3A"):
         paper_sets(["GATA4"])
+
+
+def test_disjoint_rows_are_all_shuffles_and_the_peaks_that_share_nothing(toy_sets, tmp_path):
+    one = toy_sets[0]
+    assert one.disjoint.all()
+    train = decode(one.codes[one.labels == 1][:5])
+    other, labelled = with_shared([toy_sets[1], one], [str(fasta(tmp_path / "train.fa", train))])
+    assert not other.shared.any()
+    assert labelled.shared.sum() == 5 and (labelled.labels[labelled.shared] == 1).all()
+    assert labelled.labels[labelled.disjoint].sum() == one.labels.sum() - 5
+    assert labelled.first(3).shared.shape == (6,)
+
+
+def test_models_are_trained_on_their_tasks_and_on_those_of_their_experts():
+    experts = {"A": DeepBind([2], [5], tasks=["ELK1"]), "B": DeepBind([2], [5], tasks=["MINE"])}
+    mixture = MixtureOfExperts.from_experts(experts)
+    assert trained_on([mixture, DeepBind([2], [5], tasks=["GATA3"])]) == ["ELK1", "GATA3"]

@@ -1,0 +1,1 @@
+"""The explorer: a sequence in, letters and gate out, in a browser."""
