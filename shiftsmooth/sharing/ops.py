@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from ..shifts import Numbers
 from .ends import ConvAtEnd, windows_last
 from .moves import HALF, cropped, joined, memory_order, phases, regions
-from .sliding import largest_of_rows, sliding
+from .sliding import sliding
 from .windows import NotShareable, Windows, windows_in
 
 
@@ -984,7 +984,7 @@ def _pool_strip(strip: Tensor, axis: int, kind: str) -> tuple[Tensor, ...]:
         return _pool_all(strip.movedim(axis, -1), kind)
     if order[0] == axis:  # the windows are next to each other
         rows = strip.permute(order)
-        pool = largest_of_rows(rows) if kind == "max" else rows.sum(0)
+        pool = _largest(rows) if kind == "max" else rows.sum(0)
         return (pool.permute([order.index(d) - 1 for d in range(strip.dim()) if d != axis]),)
     if kind == "max":
         return regions(strip, axis, 0, 0, strip.size(axis), kind)[:1]
@@ -1035,6 +1035,11 @@ def _running_max(region: Tensor, prefer_last: bool) -> Tensor:
     return region.gather(-1, where)
 
 
+def _largest(x: Tensor) -> Tensor:
+    """The largest value over the first dimension; the gradient goes to the first that has it."""
+    return x.max(0).values if x.requires_grad and torch.is_grad_enabled() else x.amax(0)
+
+
 def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
     """One pool from those of the parts, in the order of their positions.
 
@@ -1044,7 +1049,7 @@ def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
         return sum(pools[1:], pools[0])
     stacked = joined([pool.unsqueeze(0) for pool in pools], 0)
     if kind == "max":
-        return largest_of_rows(stacked)
+        return _largest(stacked)
     with torch.no_grad():
         weights = torch.stack(counts).to(stacked) * (stacked == stacked.amax(0))
         weights = weights / weights.sum(0)

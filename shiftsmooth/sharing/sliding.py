@@ -40,29 +40,6 @@ def sliding(x: Tensor, extent: int, step: int, kind: str) -> Pool:
     return (x.gather(-1, places.expand(*x.shape[:-1], -1)),)
 
 
-def largest_of_rows(x: Tensor) -> Tensor:
-    """The largest value over the first dimension; the gradient goes to the first that has it."""
-    if not (x.requires_grad and torch.is_grad_enabled()):
-        return x.amax(0)
-    return _LargestOfRows.apply(x)
-
-
-class _LargestOfRows(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        largest, place = x.amax(0), torch.zeros(x.shape[1:], dtype=torch.int64, device=x.device)
-        for i in range(len(x) - 1, -1, -1):
-            place.masked_fill_(x[i] == largest, i)
-        ctx.save_for_backward(place[None])
-        ctx.shape = x.shape
-        return largest
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        (place,) = ctx.saved_tensors
-        return gradients[0].new_zeros(ctx.shape).scatter(0, place, gradients[0][None])
-
-
 class _Pooling(ABC):
     """A pool, by how two of them are joined."""
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from shiftsmooth.sharing.sliding import largest_of_rows, sliding
+from shiftsmooth.sharing.sliding import sliding
 
 POOLS = {
     "max": lambda windows: windows.max(-1).values,
@@ -43,22 +43,3 @@ def test_without_a_gradient_the_maximum_is_the_same():
 def test_values_that_reach_the_maximum_are_counted():
     _, counts = sliding(torch.tensor([[1.0, 3.0, 3.0, 2.0, 3.0]]), 3, 1, "amax")
     assert counts.tolist() == [[2, 2, 2]]
-
-
-@pytest.mark.parametrize("equal", [False, True])
-def test_the_largest_of_rows_is_the_first(equal):
-    x = torch.randn(6, 4, 5, dtype=torch.float64, generator=torch.manual_seed(1))
-    x = (x.round() if equal else x).requires_grad_()
-    found, gradient = weighted(x, largest_of_rows)
-    wanted, expected = weighted(x, lambda x: x.max(0).values)
-    assert torch.equal(found, wanted) and torch.equal(gradient, expected)
-
-
-def test_the_largest_of_rows_is_not_a_number_where_one_of_them_is_not():
-    x = torch.tensor([[1.0, 2.0], [float("nan"), 1.0]], requires_grad=True)
-    assert torch.equal(largest_of_rows(x).isnan(), torch.tensor([True, False]))
-
-
-def test_the_gradient_of_the_largest_of_rows_can_be_differentiated():
-    x = torch.randn(3, 4, dtype=torch.float64, generator=torch.manual_seed(0)).requires_grad_()
-    assert torch.autograd.gradgradcheck(largest_of_rows, x)
