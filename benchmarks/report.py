@@ -4,56 +4,72 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
+from methods import APART, REFERENCES, SHARED, STEPS
 
-SHARED = "ShiftSmooth, trunk='auto'"
-BOUNDS = """\
-Bounds: `ShiftSmooth` at most 1.15 times the black box at its best chunking, never slower than
-NoiseTunnel and at most half its time on the one-layer and the dilated CNN, within 15 % of the best
-fixed `shifts_per_eval`, and at least 20 times faster than the paper's loop; with `trunk="auto"` and
-N = 10 at least 8, 7, 2.5 and 2 times faster than NoiseTunnel on the dilated, one-layer, Basset-like
-and DeepBind models, and never above the black box.
-"""
+HOW = f"""\
+The fastest of five rounds, in milliseconds, with MiB of peak memory in brackets. A ratio is the
+median of those of five rounds, with the smallest and the largest in brackets; in a round all
+methods run one after the other. `{SHARED}` shares where that is faster, as it does by default. The
+black box is the gradient of rolled copies at its best chunk size, the least for a method that only
+runs the model; "best fixed" is `{APART}` with its best `shifts_per_eval`; NoiseTunnel takes 2N + 1
+samples; the paper's loop takes one shift of one sequence at a time. The limit counts
+multiplications, in gradients: each column of a map that differs from all others once (`limit.py`).
+The models and inputs are in `shapes.py`. Written by `make bench`."""
+BOUNDS = f"""\
+Bounds: `{SHARED}` at N = 10 costs at most 2.2 gradients on the dilated CNN, 2.0 on the one-layer
+CNN, 5.5 on the Basset-like model and 9.5 on DeepBind; it is never above the black box and, at any
+N, never slower than NoiseTunnel. `{APART}` costs at most 1.15 times the black box, is within 15 %
+of the best fixed `shifts_per_eval`, and at least 20 times faster than the paper's loop."""
+PATHS = f"""\
+Integrated Gradients with {STEPS} steps, in gradients, and ShiftSmooth over it with N = 5. Bounds:
+1.5 times on the dilated CNN, 2.5 on DeepBind and the Basset-like model."""
+FIELD = f"""\
+One sequence, N = 5, {REFERENCES} references, all mutations of all positions; in gradients. A dash:
+the method does not take the model."""
+PLAIN, BOX, FIXED, NOISE, LOOP = (
+    "gradient", "black box", "best fixed", "NoiseTunnel", "paper's loop",
+)  # fmt: skip
+RATIOS = {
+    "gradients per call": (SHARED, PLAIN),
+    f"{SHARED} / black box": (SHARED, BOX),
+    f"NoiseTunnel / {SHARED}": (NOISE, SHARED),
+    f"{APART} / black box": (APART, BOX),
+    f"{APART} / best fixed": (APART, FIXED),
+    f"loop / {APART}": (LOOP, APART),
+}
+
+Times = dict[str, list[float]]
 
 
 def main(run: Path, report: Path) -> None:
     """Reads pytest-benchmark's JSON and writes the Markdown report and its plot."""
     data = json.loads(run.read_text())
-    cells: dict[tuple[int, str], dict[str, tuple[float, float]]] = defaultdict(dict)
-    growth: dict[str, dict[tuple[str, str], list[tuple[int, float]]]] = defaultdict(dict)
-    device = "cpu"
+    tables: dict[str, list[dict]] = defaultdict(list)
     for bench in data["benchmarks"]:
-        info, seconds = bench["extra_info"], bench["stats"]["min"]
-        device = info["device"]
-        if "growth" in info:
-            line = growth[info["growth"]].setdefault((info["shape"], info["method"]), [])
-            line.append((info["reach"], seconds))
-        else:
-            entry = (1e3 * seconds, info["memory"] / 2**20)
-            cells[info["reach"], info["shape"]][info["method"]] = entry
-
-    text = ["# Benchmarks", "", machine(data, device), ""]
-    text.append(
-        "Fastest of several rounds, in milliseconds, with MiB of peak memory in brackets. The "
-        "black box is the gradient of rolled copies at its best chunk size, the floor for a method "
-        "that only runs the model; NoiseTunnel takes 2N + 1 samples; the paper's loop takes one "
-        "shift of one sequence at a time. The models and inputs are in `shapes.py`. Written by "
-        "`make bench`."
-    )
-    for reach in sorted({reach for reach, _ in cells}):
-        text += ["", f"## N = {reach}", ""]
-        text += table({s: c for (r, s), c in cells.items() if r == reach})
+        tables[bench["extra_info"]["table"]].append(bench["extra_info"])
+    device = data["benchmarks"][0]["extra_info"]["device"]
+    text = ["# Benchmarks", "", machine(data, device), "", HOW]
+    for reach in sorted(int(name[4:]) for name in tables if name.startswith("N = ")):
+        text += ["", f"## N = {reach}", "", *table(tables[f"N = {reach}"])]
     text += ["", BOUNDS]
-    if growth:
+    if tables["field"]:
+        text += ["", "## Against the field", "", FIELD, "", *across(tables["field"])]
+    if tables["paths"]:
+        text += ["", "## Over Integrated Gradients", "", PATHS, "", *smoothed(tables["paths"])]
+    axes = {axis: tables[axis] for axis in ("N", "L") if tables[axis]}
+    if axes:
         picture = report.with_name(f"growth-{device}.png")
-        draw(growth, picture)
-        text += ["## Growth with N and with the length", "", f"![times]({picture.name})", ""]
-        text += growth_table(growth)
+        draw(axes, picture)
+        text += ["", "## Growth with N and with the length", "", f"![times]({picture.name})"]
+        for axis, rows in axes.items():
+            text += ["", *growth(axis, rows)]
     report.write_text("\n".join(text) + "\n")
     print(report.read_text())
 
@@ -67,77 +83,91 @@ def machine(data: dict, device: str) -> str:
     return f"Device: {device} ({where}). torch {torch.__version__}."
 
 
-def best(cell: dict[str, tuple[float, float]], kind: str) -> tuple[str, tuple[float, float]]:
-    """The fastest chunk size of a kind of method, and its figures."""
-    name = min((name for name in cell if name.startswith(kind + ", ")), key=lambda name: cell[name])
-    return name.split(", ")[1], cell[name]
+def ratio(seconds: Times, one: str, other: str) -> str:
+    """The median over rounds of one time by the other, and the smallest and largest."""
+    found = sorted(a / b for a, b in zip(seconds[one], seconds[other]))
+    if not found:
+        return "-"
+    return f"{median(found):.2f} ({found[0]:.2f} - {found[-1]:.2f})"
 
 
-def table(cells: dict[str, dict[str, tuple[float, float]]]) -> list[str]:
+def table(rows: list[dict]) -> list[str]:
     """Times and ratios of one N."""
-    head = [
-        "model", "one gradient", "black box (chunk)", "best fixed (chunk)", "ShiftSmooth",
-        "trunk='auto'", "NoiseTunnel", "paper's loop", "ShiftSmooth / black box",
-        "ShiftSmooth / best fixed", "NoiseTunnel / ShiftSmooth", "NoiseTunnel / auto",
-        "auto / black box", "loop / ShiftSmooth",
-    ]  # fmt: skip
-    rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for shape, cell in cells.items():
-        chunk, floor = best(cell, "black box")
-        fixed_chunk, fixed = best(cell, "fixed")
-        smooth, shared = cell["ShiftSmooth"], cell[SHARED]
-        noise, loop = cell["NoiseTunnel"], cell["paper's loop"]
-        row = [
-            shape,
-            figures(cell["gradient"]),
-            f"{figures(floor)} ({chunk})",
-            f"{figures(fixed)} ({fixed_chunk})",
-            figures(smooth),
-            figures(shared),
-            figures(noise),
-            figures(loop),
-            *(
-                f"{a[0] / b[0]:.2f}"
-                for a, b in [
-                    (smooth, floor), (smooth, fixed), (noise, smooth), (noise, shared),
-                    (shared, floor), (loop, smooth),
-                ]
-            ),
-        ]  # fmt: skip
-        rows.append("| " + " | ".join(row) + " |")
-    return rows
+    times = [PLAIN, SHARED, BOX, NOISE, APART, LOOP]
+    head = ["model", *times, "limit", *RATIOS]
+    head = ["one gradient" if name == PLAIN else name for name in head]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        cells = [figures(row, name) for name in times]
+        cells[times.index(BOX)] += f" at {row['chunks'][BOX]}"
+        least = "-" if row["limit"] is None else f"{row['limit']:.2f}"
+        ratios = [ratio(row["seconds"], *pair) for pair in RATIOS.values()]
+        lines.append([row["shape"], *cells, least, *ratios])
+    return markdown(lines)
 
 
-def figures(cell: tuple[float, float]) -> str:
+def figures(row: dict, name: str) -> str:
     """Milliseconds and MiB."""
-    return f"{cell[0]:.3g} [{cell[1]:.0f}]"
+    return f"{1e3 * min(row['seconds'][name]):.3g} [{max(0, row['memory'][name]) / 2**20:.0f}]"
 
 
-def growth_table(growth: dict) -> list[str]:
-    """Milliseconds by N and by length."""
-    rows = []
-    for axis, lines in growth.items():
-        values = [value for value, _ in next(iter(lines.values()))]
-        rows += [f"| model | method | {' | '.join(f'{axis} = {v}' for v in values)} |"]
-        rows += ["|---" * (len(values) + 2) + "|"]
-        for (shape, name), line in lines.items():
-            times = " | ".join(f"{1e3 * seconds:.3g}" for _, seconds in line)
-            rows.append(f"| {shape} | {name} | {times} |")
-        rows.append("")
-    return rows
+def across(rows: list[dict]) -> list[str]:
+    """Methods of the field, one a line, and models."""
+    names = dict.fromkeys(name for row in rows for name in (*row["seconds"], *row["failed"]))
+    lines = [["method", *(row["shape"] for row in rows)], ["---"] * (len(rows) + 1)]
+    for name in names:
+        if name != PLAIN:
+            cells = [
+                ratio(row["seconds"], name, PLAIN) if name in row["seconds"] else "-"
+                for row in rows
+            ]
+            lines.append([name, *cells])
+    return markdown(lines)
 
 
-def draw(growth: dict, picture: Path) -> None:
+def smoothed(rows: list[dict]) -> list[str]:
+    """ShiftSmooth over Integrated Gradients beside Integrated Gradients."""
+    one, other = "ShiftSmooth over IG", "IG"
+    lines = [["model", "IG, milliseconds", f"{one} / IG"], ["---"] * 3]
+    for row in rows:
+        fastest = f"{1e3 * min(row['seconds'][other]):.3g}"
+        lines.append([row["shape"], fastest, ratio(row["seconds"], one, other)])
+    return markdown(lines)
+
+
+def curves(rows: list[dict]) -> dict[tuple[str, str], list[tuple[int, float]]]:
+    """For each model and method the values of an axis, and milliseconds."""
+    found: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
+    for row in rows:
+        for name, seconds in row["seconds"].items():
+            found[row["shape"], name].append((row["value"], 1e3 * min(seconds)))
+    return found
+
+
+def growth(axis: str, rows: list[dict]) -> list[str]:
+    """Milliseconds by N or by length."""
+    lines = curves(rows)
+    values = [value for value, _ in next(iter(lines.values()))]
+    head = ["model", "method", *(f"{axis} = {value}" for value in values)]
+    body = [[*key, *(f"{ms:.3g}" for _, ms in line)] for key, line in lines.items()]
+    return markdown([head, ["---"] * len(head), *body])
+
+
+def markdown(lines: list[list[str]]) -> list[str]:
+    """The lines of a Markdown table."""
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def draw(axes: dict[str, list[dict]], picture: Path) -> None:
     """Time against N and against the length, for what is shared and what is not."""
-    figure, axes = plt.subplots(1, len(growth), figsize=(10, 4), layout="constrained")
-    for ax, (axis, lines) in zip(axes, growth.items()):
-        for (shape, name), line in lines.items():
+    figure, plots = plt.subplots(1, len(axes), figsize=(5 * len(axes), 4), layout="constrained")
+    for ax, (axis, rows) in zip(plots if len(axes) > 1 else [plots], axes.items()):
+        for (shape, name), line in curves(rows).items():
             color = "C0" if shape.startswith("dilated") else "C1"
-            style = "-" if name == SHARED else "--"
-            ax.plot(*zip(*[(v, 1e3 * s) for v, s in line]), style, color=color, marker="o")
+            ax.plot(*zip(*line), "-" if name == SHARED else "--", color=color, marker="o")
             ax.annotate(
-                f"{shape}, {'shared' if name == SHARED else 'once a shift'}",
-                (line[-1][0], 1e3 * line[-1][1]),
+                f"{shape}, {'shared' if name == SHARED else 'once per shift'}",
+                line[-1],
                 textcoords="offset points",
                 xytext=(-4, 6),
                 ha="right",
@@ -146,13 +176,14 @@ def draw(growth: dict, picture: Path) -> None:
             )
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_xticks([v for v, _ in line], [str(v) for v, _ in line])
+        ax.set_xticks([value for value, _ in line], [f"{value:,}" for value, _ in line])
         ax.minorticks_off()
         ax.set_xlabel("N (shifts -N to N)" if axis == "N" else "length in positions (N = 10)")
-        ax.set_ylabel("milliseconds a batch")
+        ax.set_ylabel("milliseconds per batch")
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     figure.savefig(picture, dpi=110)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

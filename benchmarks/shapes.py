@@ -126,3 +126,30 @@ SHAPES = [
     Shape("LSTM, 2 x 32", Recurrent, 16, 200),
     Shape("transformer, 2 layers", Attention, 16, 400),
 ]
+
+
+def bpnet() -> nn.Module:
+    """The counts of bpnet-lite's BPNet."""
+    from bpnetlite import BPNet
+
+    return Counts(BPNet(n_filters=32, n_layers=6, n_control_tracks=0, trimming=100, verbose=False))
+
+
+class Counts(nn.Module):
+    """The second output of a model that gives a profile and counts."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)[1]
+
+
+# One sequence each: other methods run thousands of copies of it.
+FIELD = [
+    Shape("DeepBind, 16 filters of 24", deepbind, 1, 101),
+    Shape("BPNet of bpnet-lite, 32 channels, 6 layers", bpnet, 1, 1000),
+    Shape("Basset-like, pooling 3, 4, 4", basset, 1, 600),
+    Shape("transformer, 2 layers", Attention, 1, 400),
+]

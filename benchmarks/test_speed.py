@@ -1,174 +1,112 @@
 """Times of ShiftSmooth beside what else one could do, in one run so that ratios mean something.
 
-make bench runs this and writes benchmarks/REPORT.md; make bench DEVICE=cuda does it on a GPU.
+make bench runs this and writes benchmarks/REPORT.md; make bench DEVICE=cuda does it on a GPU. Each
+benchmark is a round of several methods, one after the other; a ratio is one of times of a round.
 """
 
-import gc
-from collections.abc import Callable
+from functools import partial
 
+import methods
 import pytest
+import timing
 import torch
-from captum.attr import NoiseTunnel, Saliency
-from shapes import SHAPES, Dilated, Shape, wide
-from torch import Tensor, nn
+from limit import limit
+from methods import APART, SHARED, Run
+from shapes import FIELD, SHAPES, Dilated, Shape, wide
 
-from shiftsmooth import ShiftSmooth
-
-CHUNKS = (1, 2, 3, 5, 7, 11, 21)
-
-
-def gradient(model: nn.Module, x: Tensor) -> Tensor:
-    """One plain gradient."""
-    x = x.detach().requires_grad_()
-    return torch.autograd.grad(model(x).sum(), x)[0]
+CHUNKS = (1, 3, 5, 11, 21)
+ROUNDS = 5
 
 
-def black_box(model: nn.Module, x: Tensor, reach: int, chunk: int) -> Tensor:
-    """The least that any method pays which only runs the model: chunks of rolled copies."""
-    leaf = x.detach().requires_grad_()
-    total = torch.zeros_like(x)
-    shifts = list(range(-reach, reach + 1))
-    for start in range(0, len(shifts), chunk):
-        copies = torch.cat([leaf.roll(n, -1) for n in shifts[start : start + chunk]])
-        total += torch.autograd.grad(model(copies).sum(), leaf)[0]
-    return total / len(shifts)
+def timed(benchmark, device: str, runs: dict[str, Run], rounds: int = ROUNDS, **info) -> None:
+    """Times `runs` in turns and keeps their times with `info`, in tables of N their memory too."""
+    memory = {}
+    if "limit" in info:
+        memory = {name: timing.peak_memory(run, device) for name, run in runs.items()}
+    found = benchmark.pedantic(timing.in_turns, (runs, device, rounds), rounds=1)
+    benchmark.extra_info.update(info, device=device, seconds=found, memory=memory)
 
 
-def paper_loop(model: nn.Module, x: Tensor, reach: int) -> Tensor:
-    """One shift of one sequence after the other, as the paper's authors do it."""
-    result = []
-    for sequence in x.split(1):
-        shifted = [
-            gradient(model, sequence.roll(n, -1)).roll(-n, -1) for n in range(-reach, reach + 1)
-        ]
-        result.append(torch.stack(shifted).mean(0))
-    return torch.cat(result)
+def best_of(run, device: str, reach: int) -> tuple[int, Run]:
+    """The fastest chunk size, and `run` with it."""
+    sizes = {chunk: partial(run, chunk) for chunk in CHUNKS if chunk <= 2 * reach + 1}
+    chunk = timing.fastest(sizes, device)
+    return chunk, sizes[chunk]
 
 
-def noise_tunnel(model: nn.Module, x: Tensor, reach: int) -> Tensor:
-    """SmoothGrad with as many samples as there are shifts."""
-    return NoiseTunnel(Saliency(model)).attribute(
-        x, target=0, nt_samples=2 * reach + 1, stdevs=0.1, abs=False
-    )
-
-
-def peak_memory(run: Callable[[], object], device: str) -> int:
-    """Bytes that `run` adds at its highest."""
-    gc.collect()
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        return torch.cuda.max_memory_allocated() - before
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # the peak starts from here
-    before = resident("VmRSS")
-    run()
-    return resident("VmHWM") - before
-
-
-def resident(field: str) -> int:
-    """A memory figure of this process in bytes."""
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
-
-
-def timed(benchmark, device: str, run: Callable[[], object], rounds: int, **info: object) -> None:
-    """Times `run`, and keeps its peak memory and `info` with the times."""
-
-    def waited() -> None:
-        run()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    benchmark.extra_info.update(info, memory=peak_memory(waited, device), device=device)
-    benchmark.pedantic(waited, rounds=rounds, warmup_rounds=1)
-
-
-@pytest.fixture(params=SHAPES, ids=lambda shape: shape.name)
-def built(request, device) -> tuple[Shape, nn.Module, Tensor]:
-    return request.param, *request.param.build(device)
-
-
-@pytest.fixture(params=[2, 10], ids="N={}".format)
-def reach(request) -> int:
-    return request.param
-
-
-def method(name: str, model: nn.Module, x: Tensor, reach: int) -> Callable[[], object]:
-    """What is timed under `name`."""
-    apart, shared = ShiftSmooth(model, share=False), ShiftSmooth(model, share="auto")
-    return {
-        "gradient": lambda: gradient(model, x),
-        "NoiseTunnel": lambda: noise_tunnel(model, x, reach),
-        "ShiftSmooth": lambda: apart.attribute(x, 0, max_shift=reach),
-        "ShiftSmooth, trunk='auto'": lambda: shared.attribute(x, 0, max_shift=reach),
-    }[name]
-
-
-@pytest.mark.parametrize(
-    "name", ["gradient", "NoiseTunnel", "ShiftSmooth", "ShiftSmooth, trunk='auto'"]
-)
-def test_method(benchmark, device, built, reach, name):
-    shape, model, x = built
-    run = method(name, model, x, reach)
-    run()
-    timed(benchmark, device, run, 5, shape=shape.name, reach=reach, method=name)
-
-
-@pytest.mark.parametrize("chunk", CHUNKS, ids="chunk={}".format)
-def test_black_box(benchmark, device, built, reach, chunk):
-    shape, model, x = built
-    if chunk > 2 * reach + 1:
-        pytest.skip("more than there are shifts")
-    info = {"shape": shape.name, "reach": reach, "method": f"black box, {chunk}"}
-    timed(benchmark, device, lambda: black_box(model, x, reach, chunk), 3, **info)
-
-
-@pytest.mark.parametrize("chunk", CHUNKS, ids="chunk={}".format)
-def test_fixed_shifts_per_eval(benchmark, device, built, reach, chunk):
-    shape, model, x = built
-    if chunk > 2 * reach + 1:
-        pytest.skip("more than there are shifts")
-    smooth = ShiftSmooth(model, share=False)
-    info = {"shape": shape.name, "reach": reach, "method": f"fixed, {chunk}"}
-    timed(
-        benchmark,
-        device,
-        lambda: smooth.attribute(x, 0, max_shift=reach, shifts_per_eval=chunk),
-        3,
-        **info,
-    )
-
-
-def test_paper_loop(benchmark, device, built, reach):
-    shape, model, x = built
-    info = {"shape": shape.name, "reach": reach, "method": "paper's loop"}
-    timed(benchmark, device, lambda: paper_loop(model, x, reach), 1, **info)
-
-
-GROWTH = {
-    "dilated CNN": Shape("dilated CNN", Dilated, 4, 2114),
-    "one-layer CNN": Shape("one-layer CNN", wide, 16, 1000),
-}
-
-
-@pytest.mark.parametrize("name", ["ShiftSmooth", "ShiftSmooth, trunk='auto'"])
-@pytest.mark.parametrize("shifts", [2, 5, 10, 20, 50], ids="N={}".format)
-@pytest.mark.parametrize("shape", GROWTH.values(), ids=GROWTH)
-def test_growth_with_n(benchmark, device, shape, shifts, name):
+@pytest.mark.parametrize("reach", [2, 10], ids="N={}".format)
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_methods(benchmark, device, shape, reach):
     model, x = shape.build(device)
-    run = method(name, model, x, shifts)
-    run()
-    timed(benchmark, device, run, 2, growth="N", shape=shape.name, reach=shifts, method=name)
+    runs: dict[str, Run] = {"gradient": partial(methods.gradient, model, x)}
+    runs |= methods.ours(model, x, reach)
+    for run in runs.values():
+        run()  # what is measured and checked once per shape
+    chunks = {}
+    for name, method in (("black box", methods.black_box), ("best fixed", methods.fixed)):
+        chunks[name], runs[name] = best_of(partial(method, model, x, reach), device, reach)
+    runs["NoiseTunnel"] = partial(methods.noise_tunnel, model, x, reach)
+    runs["paper's loop"] = partial(methods.paper_loop, model, x, reach)
+    least = limit(model.cpu(), x.cpu(), list(range(-reach, reach + 1)))
+    model.to(device)
+    info = {"table": f"N = {reach}", "shape": shape.name, "chunks": chunks, "limit": least}
+    timed(benchmark, device, runs, **info)
 
 
-@pytest.mark.parametrize("name", ["ShiftSmooth", "ShiftSmooth, trunk='auto'"])
-@pytest.mark.parametrize("length", [100, 300, 1000, 3000, 10000], ids="L={}".format)
-@pytest.mark.parametrize("shape", GROWTH.values(), ids=GROWTH)
-def test_growth_with_length(benchmark, device, shape, length, name):
-    model, x = Shape(shape.name, shape.model, 4, length).build(device)
-    run = method(name, model, x, 10)
-    run()
-    info = {"growth": "L", "shape": shape.name, "reach": length, "method": name}
-    timed(benchmark, device, run, 2, **info)
+@pytest.mark.parametrize("shape", SHAPES[:4], ids=lambda shape: shape.name)
+def test_paths(benchmark, device, shape):
+    model, x = shape.build(device)
+    runs = methods.paths(model, x, 5)
+    for run in runs.values():
+        run()
+    timed(benchmark, device, runs, table="paths", shape=shape.name)
+
+
+@pytest.mark.parametrize("shape", FIELD, ids=lambda shape: shape.name)
+def test_field(benchmark, device, shape):
+    pytest.importorskip("tangermeme")
+    if "bpnet-lite" in shape.name:
+        pytest.importorskip("bpnetlite")
+    model, x = shape.build(device)
+    runs, failed = {}, {}
+    for name, run in methods.field(model, x, 5).items():
+        try:
+            run()
+        except Exception as error:  # not every method takes every model
+            failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            runs[name] = run
+    assert "ShiftSmooth" in runs and "gradient" in runs, failed
+    timed(benchmark, device, runs, table="field", shape=shape.name, failed=failed)
+
+
+GROWTH = {"dilated CNN": (Dilated, 4, 2114), "one-layer CNN": (wide, 16, 1000)}
+
+
+def grown(benchmark, device, axis, value, name, shape, reach):
+    model, x = shape.build(device)
+    runs = methods.ours(model, x, reach)
+    runs[SHARED]()
+    timed(benchmark, device, runs, rounds=1, table=axis, value=value, shape=name)
+
+
+@pytest.mark.parametrize("reach", [2, 5, 10, 20, 50], ids="N={}".format)
+@pytest.mark.parametrize("name", GROWTH)
+def test_growth_with_n(benchmark, device, name, reach):
+    grown(benchmark, device, "N", reach, name, Shape(name, *GROWTH[name]), reach)
+
+
+@pytest.mark.parametrize("length", [100, 1000, 10_000, 100_000], ids="L={}".format)
+@pytest.mark.parametrize("name", GROWTH)
+def test_growth_with_length(benchmark, device, name, length):
+    shape = Shape(name, GROWTH[name][0], 1, length)
+    grown(benchmark, device, "L", length, name, shape, 10)
+
+
+def test_the_methods_agree():
+    """What is compared is the same number, however it is made."""
+    model, x = Shape("one", wide, 2, 60).build("cpu")
+    loop = methods.paper_loop(model, x, 2)
+    assert torch.allclose(methods.black_box(model, x, 2, 3), loop, atol=1e-7)
+    for run in (methods.ours(model, x, 2)[SHARED], methods.ours(model, x, 2)[APART]):
+        assert torch.allclose(run(), loop, atol=1e-7)

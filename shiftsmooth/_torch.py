@@ -20,6 +20,7 @@ __all__ = [
     "plainly",
     "transforms_active",
     "undisturbed",
+    "unseen",
 ]
 
 _FORWARD = ("_forward_hooks", "_forward_pre_hooks")
@@ -29,6 +30,8 @@ _HARMLESS = (WeightNorm, SpectralNorm)
 
 # Within it, functions see a tensor subclass as the tensor it wraps.
 plainly = torch._C.DisableTorchFunctionSubclass
+# Within it, nothing sees functions of ordinary tensors.
+unseen = torch._C.DisableTorchFunction
 
 
 def hooks(module: Module) -> Iterator[str]:

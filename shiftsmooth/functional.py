@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -144,7 +145,7 @@ def shift_smooth(
         dtype: The type to compute in, `torch.bfloat16` or `"bfloat16"`; half precisions run under
             autocast. None takes the model's.
         device: Where to compute; None takes a CUDA device where there is one.
-        verbose: Show a progress bar over sequences.
+        verbose: Show a progress bar over sequences, and tell what shifts shared.
 
     Returns:
         (N, 4, L), on the CPU, in `dtype`; with no sequences an empty one. Signed: a negative
@@ -204,6 +205,8 @@ def shift_smooth(
                 gradient = gradient - gradient.mean(2, keepdim=True)
             result[:, rows] = gradient if hypothetical else gradient * x
             bar.update(len(x))
+    if verbose and explainer.sharing is not None:
+        print(f"ShiftSmooth: {explainer.sharing}", file=sys.stderr)
     found = (result[0], result[1]) if spread else result[0]
     if not quality:
         return found

@@ -35,6 +35,7 @@ class Gradients:
     def __init__(self, share: Share, chunks: Chunks) -> None:
         self.share, self.chunks = share, chunks
         self._sharers: dict[Any, Sharer] = {}
+        self._asymmetric: dict[int, Any] = {}
         self._last: Sharer | Sharing | None = None
 
     @property
@@ -61,7 +62,7 @@ class Gradients:
         functions: list[tuple[Any, Callable[..., Any]]] = []
         for i, model in enumerate(models):
             functions.append(((i, None), model))
-            if flips is not None and not symmetric(model, call, flips):
+            if flips is not None and not self._symmetric(i, model, call, flips):
                 functions.append(((i, flips), partial(on_other_strand, model, flips)))
         if abs or not linear:  # only a plain mean of gradients is the gradient of something
             self.not_shared("only a plain mean of signed gradients is shared")
@@ -77,6 +78,15 @@ class Gradients:
         for step in steps:
             self.chunks.run(step, reduced.add)
         return reduced.result(steps[0].dims, len(steps))
+
+    def _symmetric(self, i: int, model: Any, call: Arguments, flips: tuple[Dims, ...]) -> bool:
+        """Whether one strand is enough; a model that once needed both is not asked again."""
+        if self._asymmetric.get(i) is model:
+            return False
+        found = symmetric(model, call, flips)
+        if not found:
+            self._asymmetric[i] = model
+        return found
 
     def _sharer(self, key: Any, function: Callable[..., Any]) -> Sharer:
         known = self._sharers.get(key)

@@ -592,23 +592,30 @@ def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):
 def test_times_are_read_as_the_benchmarks_write_them():
     import report
 
-    cell = {
-        "gradient": (1.0, 2.0), "black box, 3": (20.0, 4.0), "fixed, 5": (18.0, 5.0),
-        "ShiftSmooth": (19.0, 5.0), report.SHARED: (6.0, 7.0), "NoiseTunnel": (60.0, 8.0),
-        "paper's loop": (900.0, 1.0),
+    seconds = {
+        "gradient": 0.001, "black box": 0.02, "best fixed": 0.018, "ShiftSmooth": 0.006,
+        "ShiftSmooth, share=False": 0.019, "NoiseTunnel": 0.06, "paper's loop": 0.9,
     }  # fmt: skip
     text = ["# Benchmarks", "", "Device: cpu (one, 1 threads).", "", "How.", ""]
     for reach in (2, 10):
-        slower = {name: (reach * ms, mib) for name, (ms, mib) in cell.items()}
-        text += [f"## N = {reach}", "", *report.table({"a CNN": slower}), ""]
+        row = {
+            "shape": "a CNN",
+            "chunks": {"black box": 3},
+            "limit": 5.954,
+            "memory": dict.fromkeys(seconds, 2 << 20),
+            "seconds": {name: [reach * s, 2 * reach * s] for name, s in seconds.items()},
+        }
+        text += [f"## N = {reach}", "", *report.table([row]), ""]
     text += ["## Growth", "", "![times](growth-cpu.png)"]
     text = "\n".join(text)
     ((_, _), (reach, rows)) = fill.benchmark_rows(text)
-    assert (reach, rows[0]["model"], rows[0]["NoiseTunnel / auto"]) == (10, "a CNN", "10.00")
+    times_faster = rows[0]["NoiseTunnel / ShiftSmooth"]
+    assert (reach, rows[0]["model"], times_faster) == (10, "a CNN", "10.00 (10.00 - 10.00)")
     speed = fill.speed_table(text)
     assert "N = 10" in speed and "Device: cpu" in speed
-    assert "| a CNN | 10 | 600 | 60 | 10.00 |" in speed
-    assert "| 1,020 |" in fill.speed_table(text.replace("600 [8]", "1.02e+03 [563]"))
+    cells = "10 | 600 | 60 | 10.00 (10.00 - 10.00) | 6.00 (6.00 - 6.00)"
+    assert f"| a CNN | {cells} | 5.95 |" in speed
+    assert "| 1,020 |" in fill.speed_table(text.replace("600 [2]", "1.02e+03 [563]"))
     page = fill.demoted(text)
     assert not page.startswith("# ") and "](../benchmarks/growth-cpu.png)" in page
 

@@ -301,8 +301,10 @@ def speed_table(report: str) -> str:
         (f"N = {reach}", plain("model")),
         ("one gradient", plain("one gradient")),
         ("NoiseTunnel", plain("NoiseTunnel")),
-        ("ShiftSmooth", plain("trunk='auto'")),
-        ("times faster", plain("NoiseTunnel / auto")),
+        ("ShiftSmooth", plain("ShiftSmooth")),
+        ("times faster", plain("NoiseTunnel / ShiftSmooth")),
+        ("gradients per call", plain("gradients per call")),
+        ("limit", plain("limit")),
     ]
     return f"{_markdown(columns, short)}\n\n{device}"
 

@@ -438,7 +438,7 @@ def _alone(forward_func: Callable[..., Any], copies: Copies, rows: int) -> Tenso
         shift, example = divmod(row, copies.call.batch)
         one = Copies(copies.call.examples([example]), (copies.shifts[shift],))
         outputs.append(one.output(forward_func, one.inputs()))
-    return torch.cat([output.reshape(1) for output in outputs])
+    return torch.cat([output.flatten() for output in outputs])
 
 
 def compare(

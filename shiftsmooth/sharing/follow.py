@@ -178,7 +178,16 @@ class Following(TorchFunctionMode):
             return NotImplemented
         if self.apart and any(name in self.apart for name in self._running()):
             return NotImplemented
-        return operation.run(*args, **kwargs)
+        ordered = not operation.permutes and all(x.in_order for x in windows)
+        if not ordered:
+            for x in windows:
+                x.settle()
+        with _torch.unseen():  # these are functions of the parts
+            result = operation.run(*args, **kwargs)
+        if ordered:
+            for x in windows_in(result):
+                x.in_order = True
+        return result
 
     def _join(self, operation: Operation, source: Windows, result: Any) -> None:
         if not operation.aliases:

@@ -17,8 +17,9 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..shifts import Numbers
 from .ends import ConvAtEnd, windows_last
-from .sliding import largest_of_rows, sliding
-from .windows import HALF, NotShareable, Windows, windows_in
+from .moves import HALF, cropped, joined, memory_order, phases, regions
+from .sliding import sliding
+from .windows import NotShareable, Windows, windows_in
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Operation:
         signature: How they are bound.
         aliases: Whether results may lie in the memory of the input.
         writes: Whether the result is written into the first argument.
+        permutes: Whether it changes the order of dimensions in memory.
     """
 
     run: Callable[..., Any]
     signature: inspect.Signature
     aliases: bool = False
     writes: bool = False
+    permutes: bool = False
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> inspect.BoundArguments | None:
         """The arguments by name; None if they are spelled in a way that is not known."""
@@ -69,13 +72,16 @@ def _functions(name: str) -> Iterable[Any]:
             yield found
 
 
-def operation(*names: str, aliases: bool = False, several: bool = False) -> Callable[..., Any]:
+def operation(
+    *names: str, aliases: bool = False, several: bool = False, permutes: bool = False
+) -> Callable[..., Any]:
     """Registers an operation for the torch functions called `names`.
 
     Args:
         names: What they are called.
         aliases: Whether results may lie in the memory of the input.
         several: Whether windows may be anywhere among the arguments, not only the first.
+        permutes: Whether the order of dimensions in memory changes.
     """
 
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,10 +90,11 @@ def operation(*names: str, aliases: bool = False, several: bool = False) -> Call
                 return NotImplemented
             return run(input, *args, **kwargs)
 
-        known = Operation(run if several else alone, inspect.signature(run), aliases)
+        function = run if several else alone
+        known = Operation(function, inspect.signature(run), aliases, permutes=permutes)
         for name in names:
-            for function in _functions(name):
-                OPERATIONS[function] = known
+            for called in _functions(name):
+                OPERATIONS[called] = known
         return run
 
     return register
@@ -150,15 +157,22 @@ def _align(tensors: list[Windows]) -> list[Windows] | None:
         for x, place in zip(tensors, places)
     ):
         return tensors
-    return [
-        x.like(
-            x.shared.narrow(axis, place - low, length),
-            x.piece(0, left) if left else None,
-            x.piece(width - right, width) if right else None,
-            places=x.places.later(low - place),
-        )
-        for x, place in zip(tensors, places)
-    ]
+    return [_aligned(x, left, right, place - low, length) for x, place in zip(tensors, places)]
+
+
+def _aligned(x: Windows, left: int, right: int, start: int, length: int) -> Windows:
+    """`x` with strips that are so long, on maps that are cropped."""
+    shared, ahead, behind = x.shared, x.left, x.right
+    if x.ends != (left, right):
+        ranges = ((0, left), (x.width - right, x.width))
+        shared, found = x.pieces(*(pair for pair in ranges if pair[0] < pair[1]))
+        ahead, behind = found[0], found[-1]
+    return x.like(
+        cropped(shared, x.axis, start, length),
+        ahead if left else None,
+        behind if right else None,
+        places=x.places.later(-start),
+    )
 
 
 # fmt: off
@@ -251,9 +265,19 @@ def _batch_norm(
         raise NotShareable("batch norm in training mode looks at the whole batch at once")
     if input.axis == 1:
         return NotImplemented
-    return input.each(
-        lambda part: F.batch_norm(part, running_mean, running_var, weight, bias, False, 0.0, eps)
-    )
+    if running_var is None or input.shared.dtype in HALF or input.axis != 2:
+        return input.each(
+            lambda part: F.batch_norm(
+                part, running_mean, running_var, weight, bias, False, 0.0, eps
+            )
+        )
+    # As torch computes it, but whatever the layout is.
+    scale = (running_var + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    offset = -running_mean * scale if bias is None else bias - running_mean * scale
+    shape = (-1, *[1] * (input.shared.dim() - 2))
+    scale, offset = scale.view(shape), offset.view(shape)
+    return input.each(lambda part: torch.addcmul(offset, part, scale))
 
 
 @operation("layer_norm")
@@ -331,71 +355,93 @@ def _slide(
     x: Windows,
     extent: int,
     stride: int,
-    function: Callable[[Tensor], Tensor],
+    function: Callable[..., Tensor],
+    sides: tuple[int, int] = (0, 0),
+    value: float = 0.0,
+    same: bool = False,
     at_end: Callable[[Windows, int, int], Tensor | None] = lambda x, low, high: None,
 ) -> Windows | Any:
-    """`function`, which sees `extent` positions and steps by `stride`, without padding.
+    """`function`, which sees `extent` positions and steps by a stride.
 
     Args:
         x: The windows.
-        extent: The positions that it sees at once.
-        stride: How far it steps.
-        function: Takes a part.
+        extent: How many positions it sees.
+        stride: By how much it steps.
+        function: Takes a tensor and a stride; where `same` holds it may take a padding.
+        sides: How many positions the windows get before and behind.
+        value: What is there.
+        same: Whether `function` pads by itself, by `sides`. Maps then stay as long as they are, so
+            that sums with what was there before need no cropping.
         at_end: Gives the same of two positions of all windows, if it knows a way without writing
             them out.
     """
-    width, axis = x.width, x.axis
+    if x.places.spaced:
+        x, sides = _pad(x, *sides, value), (0, 0)
+    before, after = sides
+    width, axis = x.width + before + after, x.axis
     if extent > width:
         return NotImplemented
-    left, right = x.ends
+    left, right = (n + side for n, side in zip(x.ends, sides))
     new_width = (width - extent) // stride + 1
     new_left = -(-left // stride)
     new_right = new_width - 1 - (width - right - extent) // stride
-    sources, places = x.places.strided(stride)
-    length = x.shared.size(axis)
+    sources, places = x.places.later(-before).strided(stride)
+    length, count = x.shared.size(axis), x.places.maps
     if new_left + new_right >= new_width or places.maps * length >= places.count * width:
         return NotImplemented
-    shared = x.shared
-    if stride > 1 or places.maps > 1:
-        # Zeros behind make the maps equally long; no window reaches them.
-        nothing = shared.new_zeros(())
-        shape = list(shared.shape)
-        shape[axis] = stride - 1
-        longer = torch.cat((shared, nothing.expand(shape)), axis)
-        padded = longer.unflatten(0, (x.places.maps, -1))
-        shared = torch.cat([padded[g].narrow(axis, r, length) for g, r in sources])
-
-    def strip(low: int, high: int) -> Tensor:
-        found = at_end(x, low, high)
-        return function(x.piece(low, high)) if found is None else found
-
-    last = (new_width - 1) * stride + extent
+    ranges = []
+    if new_left:
+        ranges.append((-before, (new_left - 1) * stride + extent - before))
+    if new_right:
+        last = (new_width - 1) * stride + extent - before
+        ranges.append(((new_width - new_right) * stride - before, last))
+    found = [at_end(x, low, high) for low, high in ranges]
+    missing = [pair for pair, strip in zip(ranges, found) if strip is None]
+    shared, pieces = x.pieces(*missing, value=value)
+    written = (function(piece, stride) for piece in pieces)
+    strips = [next(written) if strip is None else strip for strip in found]
+    same = same and stride == 1 and before == after and before + after == extent - 1
+    if same:
+        shared = function(shared, 1, before)
+    elif places.maps == count * stride:  # all positions are some window's
+        shared = phases(function(shared, 1), count, axis, stride)
+    else:
+        shared = function(_chosen(shared, count, axis, sources, stride), stride)
     return x.like(
-        function(shared),
-        strip(0, (new_left - 1) * stride + extent) if new_left else None,
-        strip((new_width - new_right) * stride, last) if new_right else None,
-        places=places,
+        shared,
+        strips[0] if new_left else None,
+        strips[-1] if new_right else None,
+        places=places.later(before) if same else places,
         width=new_width,
     )
+
+
+def _chosen(
+    shared: Tensor, count: int, axis: int, sources: list[tuple[int, int]], stride: int
+) -> Tensor:
+    """For each of `sources`, a map and a phase, the map from this phase on."""
+    # Zeros behind make the maps equally long; no window reaches them.
+    nothing = shared.new_zeros(())
+    shape = list(shared.shape)
+    shape[axis] = stride - 1
+    longer = torch.cat((shared, nothing.expand(shape)), axis)
+    padded, length = longer.unflatten(0, (count, -1)), shared.size(axis)
+    return torch.cat([padded[g].narrow(axis, r, length) for g, r in sources])
 
 
 def _grow(x: Windows, before: Tensor | None, after: Tensor | None) -> Windows:
     """`x` with positions at its ends, one row a window: the strips grow."""
 
-    def joined(*strips: Tensor | None) -> Tensor | None:
+    def grown(*strips: Tensor | None) -> Tensor | None:
         given = [strip for strip in strips if strip is not None]
-        if len(given) < 2:
-            return given[0] if given else None
-        if x.axis == 2 and any(strip.dim() == 3 and strip.stride(0) == 1 for strip in given):
-            return windows_last(torch.cat([windows_last(strip) for strip in given]))
-        return torch.cat(given, x.axis)
+        return joined(given, x.axis) if given else None
 
     ahead = 0 if before is None else before.size(x.axis)
     behind = 0 if after is None else after.size(x.axis)
     return x.like(
         x.shared,
-        joined(before, x.left),
-        joined(x.right, after),
+        grown(before, x.left),
+        grown(x.right, after),
         places=x.places.later(-ahead),
         width=x.width + ahead + behind,
     )
@@ -407,10 +453,9 @@ def _pad(x: Windows, before: int, after: int, value: float) -> Windows:
     def constant(width: int) -> Tensor | None:
         if not width:
             return None
-        shape = [1] * x.shared.dim()
-        whole = _shape(x)
-        whole[x.axis] = width
-        return x.shared.new_full(shape, value).expand(whole)  # the same memory for all windows
+        shape = _shape(x)
+        shape[x.axis] = width
+        return x.shared.new_full([1] * len(shape), value).expand(shape)  # one number in memory
 
     return _grow(x, constant(before), constant(after))
 
@@ -423,8 +468,8 @@ def _crop(x: Windows, low: int, high: int) -> Windows | Any:
         return NotImplemented
     return x.like(
         x.shared,
-        x.left.narrow(x.axis, low, new_left) if x.left is not None and new_left else None,
-        x.right.narrow(x.axis, 0, new_right) if x.right is not None and new_right else None,
+        cropped(x.left, x.axis, low, new_left) if x.left is not None and new_left else None,
+        cropped(x.right, x.axis, 0, new_right) if x.right is not None and new_right else None,
         places=x.places.later(low),
         width=high - low,
     )
@@ -460,21 +505,31 @@ def _conv(
     sides[place] = (0, 0)
     if any(before != after for before, after in sides):
         return NotImplemented
-    run = F.conv1d if dims == 1 else F.conv2d
-    others = [before for before, _ in sides]
+
+    def run(part: Tensor, step: int, padding: int = 0) -> Tensor:
+        others = [padding if i == place else before for i, (before, _) in enumerate(sides)]
+        steps = [step if i == place else stride for i, stride in enumerate(strides)]
+        if not _channels_last(input):
+            plain = F.conv1d if dims == 1 else F.conv2d
+            return plain(part, weight, bias, steps, others, dilations, groups)
+        flat = [1] * (2 - dims)
+        found = F.conv2d(
+            _flat(part),
+            weight if dims == 2 else weight.unsqueeze(2),
+            bias,
+            [*flat, *steps],
+            [0 for _ in flat] + others,
+            [*flat, *dilations],
+            groups,
+        )
+        return found if dims == 2 else found.squeeze(2)
 
     def at_end(x: Windows, low: int, high: int) -> Tensor | None:
         if dims == 2 or groups > 1:
             return None
         return _conv_at_end(x, low, high, weight, bias, strides[0], dilations[0])
 
-    return _slide(
-        _pad(input, *here, 0.0),
-        extents[place],
-        strides[place],
-        lambda part: run(part, weight, bias, strides, others, dilations, groups),
-        at_end,
-    )
+    return _slide(input, extents[place], strides[place], run, here, same=True, at_end=at_end)
 
 
 def _conv_at_end(
@@ -486,7 +541,7 @@ def _conv_at_end(
     stride: int,
     dilation: int,
 ) -> Tensor | None:
-    """A convolution of positions `low` to `high` of evenly spaced windows, strip included."""
+    """A convolution of positions `low` to `high` of spaced windows, strip included."""
     starts = x.places.starts[0]
     if not isinstance(starts, range) or starts.step < 1 or len(x.shared) > 1:
         return None
@@ -507,6 +562,20 @@ def _conv_at_end(
         dilation,
     )
     return windows_last(found)
+
+
+def _channels_last(x: Windows) -> bool:
+    """Whether the channels may be the last dimension in memory, and a CPU is faster with them."""
+    if x.places.spaced or x.shared.device.type != "cpu":
+        return False
+    return x.in_order and x.shared.dim() in (3, 4)
+
+
+def _flat(part: Tensor) -> Tensor:
+    """A map of two dimensions with the channels last in memory; of one, as one row."""
+    if part.dim() == 3:
+        part = part.unsqueeze(2)
+    return part.contiguous(memory_format=torch.channels_last)
 
 
 @operation("conv1d")
@@ -553,26 +622,35 @@ def _pool(
     extent = dilations[place] * (kernels[place] - 1) + 1
     here, others = widths[place], [*widths]
     others[place] = 0
-    padded = _pad(input, here, here, -float("inf") if kind == "max" else 0.0)
-    if kernels[place] == padded.width and not here and prod(kernels) == kernels[place]:
+    value = -float("inf") if kind == "max" else 0.0
+    if kernels[place] == input.width and not here and prod(kernels) == kernels[place]:
         return _reduce(input, kind, True)
+    sides = (here, here)
     if ceil_mode:
         if kind != "max" or any(n > 1 for i, n in enumerate(kernels) if i != place):
             return NotImplemented
-        count = -(-(padded.width - extent) // strides[place])
+        width = input.width + 2 * here
+        count = -(-(width - extent) // strides[place])
         # A window that would start behind the right padding is left out.
         count -= count * strides[place] >= input.width + here
-        missing = count * strides[place] + extent - padded.width
-        padded = _pad(padded, 0, max(0, missing), -float("inf"))
+        sides = (here, here + max(0, count * strides[place] + extent - width))
 
-    def run(part: Tensor) -> Tensor:
+    def run(part: Tensor, step: int) -> Tensor:
+        steps = [step if i == place else stride for i, stride in enumerate(strides)]
+        if dims == 2 or not _channels_last(input):
+            if kind == "max":
+                pool = F.max_pool1d if dims == 1 else F.max_pool2d
+                return pool(part, kernels, steps, others, dilations)
+            average = F.avg_pool1d if dims == 1 else F.avg_pool2d
+            return average(part, kernels, steps, others)
+        flat = _flat(part)
         if kind == "max":
-            pool = F.max_pool1d if dims == 1 else F.max_pool2d
-            return pool(part, kernels, strides, others, dilations)
-        average = F.avg_pool1d if dims == 1 else F.avg_pool2d
-        return average(part, kernels, strides, others)
+            found = F.max_pool2d(flat, (1, *kernels), (1, *steps), (0, *others), (1, *dilations))
+        else:
+            found = F.avg_pool2d(flat, (1, *kernels), (1, *steps), (0, *others))
+        return found.squeeze(2)
 
-    return _slide(padded, extent, strides[place], run)
+    return _slide(input, extent, strides[place], run, sides, value)
 
 
 @operation("max_pool1d")
@@ -842,11 +920,7 @@ class Unknown(Tensor):
 
 
 def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
-    """The pool over all positions of each window, from the pools of the parts.
-
-    What all windows on a map have in common is pooled once; what is left of each of them there are
-    a few positions before and behind.
-    """
+    """The pool over all positions of each window, from the pools of the parts."""
     if kind == "amin":
         negative = x.each(torch.neg)
         result = _reduce(negative, "amax", keepdim)
@@ -859,16 +933,15 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
     left, right = x.ends
     pieces: list[tuple[Tensor, ...]] = []
     for one_map, starts in zip(x.by_map(), x.places.starts):
-        found = _of_map(one_map.movedim(axis, -1), starts, left, x.width - right, kind)
+        found = _of_map(one_map, axis, starts, left, x.width - right, kind)
         if found is NotImplemented:
             return found
         pieces.append(found)
-    inner = [x.places.in_order(rows).flatten(0, 1) for rows in zip(*pieces)]
+    shared = [x.places.in_order(rows).flatten(0, 1) for rows in zip(*pieces)]
     strips = [
-        [] if end is None else list(_pool_strip(end.movedim(axis, -1), kind))
-        for end in (x.left, x.right)
+        [] if end is None else list(_pool_strip(end, axis, kind)) for end in (x.left, x.right)
     ]
-    pools = strips[0] + inner + strips[1]
+    pools = strips[0] + shared + strips[1]
     step = 2 if kind == "amax" else 1
     result = _combine(pools[::step], pools[1::step], kind)
     if kind == "mean":
@@ -877,40 +950,45 @@ def _reduce(x: Windows, kind: str, keepdim: bool) -> Any:
     return result.unsqueeze(axis) if keepdim else result
 
 
-def _pool_strip(region: Tensor, kind: str) -> tuple[Tensor, ...]:
-    """The same as `_pool_all`; fast where a strip's windows are next to each other in memory."""
-    strides = region.stride()
-    order = sorted(range(region.dim()), key=lambda d: -strides[d])
-    if kind == "amax" or order[0] != region.dim() - 1:
-        return _pool_all(region, kind)
-    rows = region.permute(order)
-    pool = largest_of_rows(rows) if kind == "max" else rows.sum(0)
-    return (pool.permute([order.index(d) - 1 for d in range(region.dim() - 1)]),)
-
-
-def _of_map(region: Tensor, starts: Numbers, low: int, high: int, kind: str) -> Any:
+def _of_map(region: Tensor, axis: int, starts: Numbers, low: int, high: int, kind: str) -> Any:
     """The pools over positions `low` to `high` of the windows on a map: (windows, rows, ...).
 
-    Several pools per window, which together are over all of its positions, in their order.
+    Several pools per window, which together are over all of its positions, in their order. What
+    all windows of shifts have in common is pooled once; what is left of each of them are a few
+    positions before and behind.
     """
     first, last = min(starts), max(starts)
     if isinstance(starts, range) and low < high:
-        step = abs(starts.step)
-        pools = sliding(region[..., first + low : last + high], high - low, step, kind)
+        region = region.movedim(axis, -1)[..., first + low : last + high]
+        pools = sliding(region, high - low, abs(starts.step), kind)
         pools = tuple(pool.movedim(-1, 0) for pool in pools)
         return pools if starts.step > 0 else tuple(pool.flip(0) for pool in pools)
-    left, right = last + low, first + high  # what all windows hold
-    if left >= right:
+    inner = first + high - last - low
+    if inner <= 0:
         return NotImplemented
-    steps = [start - first for start in starts]
-    before, after = region[..., first + low : left].flip(-1), region[..., right:]
-    counts = [last - first - step for step in steps]
-    core = _pool_all(region[..., left:right], kind)
+    ahead = {"mean": "sum", "amax": "none"}.get(kind, kind)
+    core, before, after = regions(region, axis, first + low, last - first, inner, ahead)
+    before, after = before.movedim(axis, -1).flip(-1), after.movedim(axis, -1)
+    pools = (core,) if kind != "amax" else _pool_all(core.movedim(axis, -1), kind)
     return (
-        *_leading(before, counts, kind, prefer_last=True),
-        *(pool.expand(len(starts), *pool.shape) for pool in core),
-        *_leading(after[..., : last - first], steps, kind),
+        *_leading(before, [last - start for start in starts], kind, prefer_last=True),
+        *(pool.expand(len(starts), *pool.shape) for pool in pools),
+        *_leading(after, [start - first for start in starts], kind),
     )
+
+
+def _pool_strip(strip: Tensor, axis: int, kind: str) -> tuple[Tensor, ...]:
+    """The pool over the positions of strips; for "amax" also how many reach it."""
+    order = memory_order(strip)
+    if kind == "amax":
+        return _pool_all(strip.movedim(axis, -1), kind)
+    if order[0] == axis:  # the windows are next to each other
+        rows = strip.permute(order)
+        pool = _largest(rows) if kind == "max" else rows.sum(0)
+        return (pool.permute([order.index(d) - 1 for d in range(strip.dim()) if d != axis]),)
+    if kind == "max":
+        return regions(strip, axis, 0, 0, strip.size(axis), kind)[:1]
+    return _pool_all(strip.movedim(axis, -1), kind)
 
 
 def _pool_all(region: Tensor, kind: str) -> tuple[Tensor, ...]:
@@ -957,6 +1035,11 @@ def _running_max(region: Tensor, prefer_last: bool) -> Tensor:
     return region.gather(-1, where)
 
 
+def _largest(x: Tensor) -> Tensor:
+    """The largest value over the first dimension; the gradient goes to the first that has it."""
+    return x.max(0).values if x.requires_grad and torch.is_grad_enabled() else x.amax(0)
+
+
 def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
     """One pool from those of the parts, in the order of their positions.
 
@@ -964,11 +1047,9 @@ def _combine(pools: list[Tensor], counts: list[Tensor], kind: str) -> Tensor:
     """
     if kind in ("sum", "mean"):
         return sum(pools[1:], pools[0])
-    if kind == "max" and pools[0].dim() == 2 and pools[0].stride(0) == 1:
-        return largest_of_rows(torch.stack([pool.T for pool in pools])).T
-    stacked = torch.stack(pools)
+    stacked = joined([pool.unsqueeze(0) for pool in pools], 0)
     if kind == "max":
-        return stacked.max(0).values
+        return _largest(stacked)
     with torch.no_grad():
         weights = torch.stack(counts).to(stacked) * (stacked == stacked.amax(0))
         weights = weights / weights.sum(0)
@@ -1110,8 +1191,8 @@ def _getitem(input: Windows, indices: Any) -> Any:
         x = _crop(x, low, high)
     if x is not NotImplemented and step > 1:
         at_axis = x.axis
-        every = (slice(None),) * at_axis + (slice(None, None, step),)
-        x = _slide(x, 1, step, lambda part: part[every])
+        every = (slice(None),) * at_axis
+        x = _slide(x, 1, step, lambda part, step: part[(*every, slice(None, None, step))])
     if x is NotImplemented or all(i == slice(None) for i in rest):
         return x
     return x.each(lambda part: part[tuple(rest)], axis=axis)
@@ -1124,7 +1205,7 @@ def _permuted(x: Windows, order: list[int]) -> Any:
     return x.each(lambda part: part.permute(order), axis=order.index(x.axis))
 
 
-@operation("transpose", "swapaxes", "swapdims", aliases=True)
+@operation("transpose", "swapaxes", "swapdims", aliases=True, permutes=True)
 def _transpose(input: Windows, dim0: int, dim1: int) -> Any:
     order = list(range(input.shared.dim()))
     dim0, dim1 = dim0 % len(order), dim1 % len(order)
@@ -1132,19 +1213,19 @@ def _transpose(input: Windows, dim0: int, dim1: int) -> Any:
     return _permuted(input, order)
 
 
-@operation("permute", aliases=True)
+@operation("permute", aliases=True, permutes=True)
 def _permute(input: Windows, *sizes: Any, dims: Any = None) -> Any:
     return _permuted(input, [d % input.shared.dim() for d in _spread(sizes, dims)])
 
 
-@operation("movedim", "moveaxis", aliases=True)
+@operation("movedim", "moveaxis", aliases=True, permutes=True)
 def _movedim(input: Windows, source: Any, destination: Any) -> Any:
     # Torch says which dimension goes where, on a tensor whose sizes name its dimensions.
     named = torch.empty(tuple(range(input.shared.dim())), device="meta")
     return _permuted(input, list(named.movedim(source, destination).shape))
 
 
-@operation("mT", aliases=True)
+@operation("mT", aliases=True, permutes=True)
 def _mT(input: Windows, *owner: Any) -> Any:
     return _transpose(input, -2, -1)
 
@@ -1237,9 +1318,8 @@ def _cut_sequence(x: Windows, shape: tuple, axis: int, stop: int, cut: int) -> A
     return x.each(reshape, axis=axis)
 
 
-def _steps(axis: int, cut: int) -> Callable[[Tensor], Tensor]:
-    def run(part: Tensor) -> Tensor:
-        whole = part.size(axis) // cut
-        return part.narrow(axis, 0, whole * cut).unflatten(axis, (whole, cut))
+def _steps(axis: int, cut: int) -> Callable[[Tensor, int], Tensor]:
+    def run(part: Tensor, step: int) -> Tensor:
+        return part.unfold(axis, cut, step).movedim(-1, axis + 1)
 
     return run

@@ -42,6 +42,25 @@ class Places:
         """The number of windows, S."""
         return sum(map(len, self.members))
 
+    @property
+    def spaced(self) -> bool:
+        """Whether the windows are evenly spaced, and so may be many: those of a scan.
+
+        What they hold is then made of whole regions of a map, and the windows are next to each
+        other in memory; those of shifts are taken one by one.
+        """
+        return isinstance(self.starts[0], range)
+
+    @cached_property
+    def of_windows(self) -> list[tuple[int, int]]:
+        """For each window the map that it lies on, and where it starts there."""
+        places = {
+            window: (g, start)
+            for g, (numbers, starts) in enumerate(zip(self.members, self.starts))
+            for window, start in zip(numbers, starts)
+        }
+        return [places[window] for window in range(self.count)]
+
     def mapped(self, move: Callable[[int], int]) -> "Places":
         """Each start `n` at `move(n)`, which keeps evenly spaced ones evenly spaced."""
         return Places(self.members, tuple(_mapped(starts, move) for starts in self.starts))
@@ -57,6 +76,8 @@ class Places:
             For each of the new maps, the old one and the first of the positions it keeps; and the
             places on the new maps.
         """
+        if stride == 1:
+            return [(g, 0) for g in range(self.maps)], self
         sources, members, places = [], [], []
         for g, (numbers, starts) in enumerate(zip(self.members, self.starts)):
             for indices in _by_residue(starts, stride):
@@ -82,7 +103,7 @@ class Places:
 
     def in_order(self, rows: Sequence[Tensor]) -> Tensor:
         """Rows per map, (windows on it, ...), as one tensor (S, ...) in the windows' order."""
-        if len(rows) == 1 and self.members[0] == range(self.count):
+        if len(rows) == 1:
             return rows[0]
         order = torch.cat([torch.as_tensor(numbers) for numbers in self.members])
         return torch.cat(list(rows))[order.argsort().to(rows[0].device)]
@@ -99,10 +120,11 @@ def _mapped(starts: Numbers, function: Callable[[int], int]) -> Numbers:
 
 
 def _by_residue(starts: Numbers, stride: int) -> list[slice | list[int]]:
-    """Which of the starts have the same remainder, by the remainder where they are a list."""
+    """Which of the starts have the same remainder, by the remainder."""
     if isinstance(starts, range):
         period = stride // gcd(starts.step, stride)
-        return [slice(first, None, period) for first in range(min(period, len(starts)))]
+        firsts = sorted(range(min(period, len(starts))), key=lambda i: starts[i] % stride)
+        return [slice(first, None, period) for first in firsts]
     residues = [start % stride for start in starts]
     return [
         [i for i, residue in enumerate(residues) if residue == wanted]

@@ -40,17 +40,6 @@ def sliding(x: Tensor, extent: int, step: int, kind: str) -> Pool:
     return (x.gather(-1, places.expand(*x.shape[:-1], -1)),)
 
 
-def largest_of_rows(x: Tensor) -> Tensor:
-    """The largest value over the first dimension; the gradient goes to the first that has it."""
-    if not (x.requires_grad and torch.is_grad_enabled()):
-        return x.amax(0)
-    with torch.no_grad():
-        largest, place = x.amax(0), torch.zeros(x.shape[1:], dtype=torch.int64, device=x.device)
-        for i in range(len(x) - 1, -1, -1):
-            place.masked_fill_(x[i] == largest, i)
-    return x.gather(0, place[None])[0]
-
-
 class _Pooling(ABC):
     """A pool, by how two of them are joined."""
 
@@ -123,7 +112,7 @@ class _First(_Pooling):
     overlaps = True
 
     def join(self, left: Pool, right: Pool) -> Pool:
-        keep = left[0] >= right[0]
+        keep = (left[0] >= right[0]) | left[0].isnan()
         return torch.where(keep, left[0], right[0]), torch.where(keep, left[1], right[1])
 
     def whole(self, pool: Pool) -> Pool:

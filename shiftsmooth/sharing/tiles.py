@@ -72,8 +72,10 @@ class TileSharer(Sharer):
             copies = Copies(replace(call, inputs=(x,)), starts)
             leaves = leaves_of(copies) if differentiate else (x,)
             windows = leaves[0].unfold(-1, width, chunk.step).movedim(-2, 0).flatten(0, 1)
+            # A copy, since windows overlap in memory and the model may write into them.
+            windows = windows.to(x.dtype).clone(memory_format=torch.contiguous_format)
             with copies.explained(self.forward_func):
-                output = copies.output(self.forward_func, (windows.to(x.dtype),))
+                output = copies.output(self.forward_func, (windows,))
             found, gradient = _result(copies, output, leaves, differentiate)
             outputs.append(found)
             if total is not None and gradient is not None:

@@ -22,9 +22,8 @@ import torch
 from torch import Tensor
 
 from ..shifts import Numbers
+from .moves import HALF, Piece, apart, cropped, cut, in_order
 from .places import Places
-
-HALF = (torch.float16, torch.bfloat16)
 
 
 class NotShareable(Exception):
@@ -99,6 +98,8 @@ class Windows(Tensor):
         width: The length W of a window.
         ordinary: The tensor that these windows have become, or None.
         aliases: Which other windows lie in the same memory in the ordinary model.
+        in_order: Whether dimensions of the ordinary model's tensor are in memory in the order that
+            they have. Where they are, the parts need not be, and operations choose what is fast.
     """
 
     run: Run
@@ -110,6 +111,8 @@ class Windows(Tensor):
     width: int
     ordinary: Tensor | None
     aliases: Aliases
+    in_order: bool
+    _cut: list[tuple[int, int, Tensor]]
 
     @staticmethod
     def __new__(
@@ -133,7 +136,8 @@ class Windows(Tensor):
             )
             self.run, self.shared, self.left, self.right = run, shared, left, right
             self.places, self.axis, self.width = places, axis, width
-            self.ordinary = None
+            self.ordinary, self.in_order = None, in_order(shared)
+            self._cut = []
             Aliases().join(self)
             return self
 
@@ -199,54 +203,112 @@ class Windows(Tensor):
             raise NotShareable("the model writes what has a gradient into what has none")
         self.shared, self.left, self.right = other.shared, other.left, other.right
         self.places = other.places
+        self._cut = []
+
+    def settle(self) -> None:
+        """Bring the parts into the order in memory that the ordinary model's tensor has."""
+        if self.in_order:
+            self._cut = []
+            self.shared = self.shared.contiguous()
+            self.left = None if self.left is None else self.left.contiguous()
+            self.right = None if self.right is None else self.right.contiguous()
+
+    def pieces(self, *ranges: tuple[int, int], value: float = 0.0) -> tuple[Tensor, list[Tensor]]:
+        """The maps, for further use, and positions `low` to `high` of every window, written out.
+
+        Positions before and behind the windows have a value of their own, unless they are spaced.
+        """
+        if self.places.spaced:
+            return self.shared, [self._unfolded(low, high) for low, high in ranges]
+        known = [self._known(low, high) for low, high in ranges]
+        if all(piece is not None for piece in known):
+            return self.shared, known  # type: ignore[return-value]
+        left, right = self.ends
+        inner = self.width - right
+
+        def within(low: int, high: int, start: int, stop: int) -> tuple[int, int]:
+            first = min(max(low, start), stop)
+            return first - start, max(first, min(high, stop)) - start
+
+        pieces = []
+        for low, high in ranges:
+            first, last = within(low, high, left, inner)
+            pieces.append(
+                Piece(
+                    max(0, min(high, 0) - low),
+                    within(low, high, 0, left),
+                    tuple((g, start + left + first) for g, start in self.places.of_windows),
+                    last - first,
+                    within(low, high, inner, self.width),
+                    max(0, high - max(low, self.width)),
+                    value,
+                )
+            )
+        # From now on these maps are used, so that all gradients of maps meet in one place.
+        self.shared, found = cut(
+            self.shared, self.left, self.right, self.places.maps, self.axis, pieces
+        )
+        self._cut += [(low, high, piece) for (low, high), piece in zip(ranges, found)]
+        return self.shared, found
+
+    def _known(self, low: int, high: int) -> Tensor | None:
+        """These positions, if they are a part of what was written out before."""
+        for first, last, piece in self._cut:
+            if max(first, 0) <= low and high <= min(last, self.width):
+                return cropped(piece, self.axis, low - first, high - low)
+        return None
 
     def piece(self, low: int, high: int) -> Tensor:
         """Positions `low` to `high` of every window, written out."""
-        left, right = self.ends
-        inner = self.width - right
-        parts = []
-        if self.left is not None and low < left:
-            parts.append(self.left.narrow(self.axis, low, min(high, left) - low))
-        if max(low, left) < min(high, inner):
-            parts.append(self._core(max(low, left), min(high, inner)))
-        if self.right is not None and high > inner:
-            start = max(low, inner) - inner
-            parts.append(self.right.narrow(self.axis, start, high - inner - start))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, self.axis)
+        return self.pieces((low, high))[1][0]
 
     def write_out(self) -> Tensor:
         """The ordinary tensor of all windows, which these windows are from now on."""
         if self.ordinary is None:
+            self._cut = []  # the model may write into what it gets
             written = self.piece(0, self.width)
-            # Strides in the order of the ordinary model's, so that a view there is a view here.
-            strides = self.shared.stride()
-            order = sorted(range(len(strides)), key=lambda d: (-strides[d], d))
-            back = sorted(range(len(strides)), key=order.__getitem__)
-            self.ordinary = written.permute(order).contiguous().permute(back)
+            if self.in_order:
+                self.ordinary = written.contiguous()
+            else:
+                # Strides in the order of the ordinary model's, so that a view there is a view here.
+                strides = self.shared.stride()
+                order = sorted(range(len(strides)), key=lambda d: (-strides[d], d))
+                back = sorted(range(len(strides)), key=order.__getitem__)
+                self.ordinary = written.permute(order).contiguous().permute(back)
             self.aliases.write_out(self.ordinary)
         return self.ordinary
 
     def by_map(self) -> tuple[Tensor, ...]:
         """Each of the maps, (B, ..., M, ...)."""
-        return self.shared.unflatten(0, (self.places.maps, -1)).unbind()
+        return apart(self.shared, self.places.maps)
+
+    def _unfolded(self, low: int, high: int) -> Tensor:
+        """Positions `low` to `high` of spaced windows."""
+        left, right = self.ends
+        inner = self.width - right
+        parts = []
+        if self.left is not None and low < left:
+            parts.append(cropped(self.left, self.axis, low, min(high, left) - low))
+        if max(low, left) < min(high, inner):
+            parts.append(self._core(max(low, left), min(high, inner)))
+        if self.right is not None and high > inner:
+            start = max(low, inner) - inner
+            parts.append(cropped(self.right, self.axis, start, high - inner - start))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, self.axis)
 
     def _core(self, low: int, high: int) -> Tensor:
         rows: list[Tensor] = []
         for one_map, starts in zip(self.by_map(), self.places.starts):
-            first = min(starts)
-            region = one_map.narrow(self.axis, first + low, max(starts) - first + high - low)
-            # In float32 at least, since here the gradients of all shifts are summed.
+            assert isinstance(starts, range)
+            first, last = min(starts), max(starts)
+            region = one_map.narrow(self.axis, first + low, last - first + high - low)
+            # In float32 at least, since here the gradients of all windows are summed.
             if region.dtype in HALF:
                 region = region.float()
-            # (starts, B, ..., high - low, ...), without a copy
-            step = abs(starts.step) if isinstance(starts, range) else 1
-            windows = region.unfold(self.axis, high - low, step)
+            # (windows, B, ..., high - low, ...), without a copy
+            windows = region.unfold(self.axis, high - low, abs(starts.step))
             windows = windows.movedim((self.axis, -1), (0, self.axis + 1))
-            if not isinstance(starts, range):
-                windows = windows[[start - first for start in starts]]
-            elif starts.step < 0:
-                windows = windows.flip(0)
-            rows.append(windows)
+            rows.append(windows if starts.step > 0 else windows.flip(0))
         return self.places.in_order(rows).flatten(0, 1).to(self.shared.dtype)
 
     @classmethod

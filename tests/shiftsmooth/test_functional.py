@@ -178,11 +178,12 @@ def test_no_sequences_give_no_contributions(model, X):
     assert shift_smooth(model, X[:0]).shape == (0, 4, 30)
 
 
-def test_verbose_shows_progress(model, X, capsys):
+def test_verbose_shows_progress_and_what_was_shared(model, X, capsys):
     shift_smooth(model, X, batch_size=2)
     assert capsys.readouterr() == ("", "")
     shift_smooth(model, X, batch_size=2, verbose=True)
-    assert "7/7" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "7/7" in told and "ShiftSmooth: " in told and "shift" in told.split("ShiftSmooth: ")[-1]
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,24 @@ def test_a_method_takes_several_targets_too(x, build):
     torch.testing.assert_close(found, expected, **EXACT)
 
 
+def test_a_model_that_needs_both_strands_is_asked_once(x):
+    rows = []
+    model = models.strided()
+    smooth = ShiftSmooth(lambda x: rows.append(len(x)) or model(x), share=False)
+    for _ in range(2):
+        rows.clear()
+        found = smooth.attribute(x, 0, max_shift=2, strands=2)
+    assert sum(rows) == 2 * 5 * len(x)
+    expected = ShiftSmooth(model, share=False).attribute(x, 0, max_shift=2, strands=2)
+    torch.testing.assert_close(found, expected, **EXACT)
+
+
+def test_several_targets_share(x):
+    smooth = ShiftSmooth(Trunk(), share=True)
+    smooth.attribute(x, targets="all")
+    assert smooth.sharing.shared, smooth.sharing
+
+
 @pytest.mark.parametrize("share", [False, True])
 def test_several_targets_need_one_forward_pass(x, share):
     model = Trunk()

@@ -175,3 +175,18 @@ def test_the_method_itself_is_left_as_it_was(x):
     before = dict(vars(method))
     ShiftSmooth(method).attribute(x, 1)
     assert vars(method) == before and not x.requires_grad
+
+
+def test_long_inputs_are_taken_a_few_points_of_the_path_at_a_time():
+    model, rows = Trunk(), []
+    forward = model.forward
+    model.forward = lambda x: rows.append(len(x)) or forward(x)
+    x, target = torch.randn(2, 4, 9000).double(), torch.tensor([0, 1])
+    smooth = ShiftSmooth(IntegratedGradients(model), share=False)
+    found = smooth.attribute(x, target, max_shift=1, n_steps=3)
+    assert max(rows) <= 3 * 2
+    shifted = [
+        IntegratedGradients(model).attribute(x.roll(n, -1), target=target, n_steps=3).roll(-n, -1)
+        for n in (-1, 0, 1)
+    ]
+    torch.testing.assert_close(found, torch.stack(shifted).mean(0))

@@ -65,6 +65,17 @@ def padded():
     return [nn.Conv1d(4, 6, 5, padding=2), nn.ReLU(), nn.Conv1d(6, 5, 3, padding=1), nn.ReLU()]
 
 
+class Causal(nn.Module):
+    """A residual convolution that sees what is before a position."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv1d(4, 4, 3)
+
+    def forward(self, x):
+        return x + self.layer(F.pad(x, (2, 0)))
+
+
 MODELS = {
     "padded, max": lambda: Pooled(lambda h: h.max(-1).values, *padded()),
     "padded, max and mean": lambda: Pooled(
@@ -101,6 +112,7 @@ MODELS = {
         nn.AvgPool1d(2),
     ),
     "flipped": lambda: Pooled(lambda h: h.flip(-1).max(-1).values, *padded()),
+    "causal and residual": lambda: Pooled(lambda h: h.sum(-1), Causal(), features=4),
 }
 
 
@@ -145,6 +157,21 @@ def test_a_model_that_is_not_followed_runs_window_after_window():
     told = check(built(lambda: nn.Sequential(nn.Flatten(), nn.Linear(80, 2))), one_hot(1, 60)[0],
                  window=20, step=3)  # fmt: skip
     assert not told.shared
+
+
+@pytest.mark.parametrize("length", [20, 60])
+def test_a_model_that_writes_into_a_window_changes_no_other(length):
+    def doubled(x):
+        x[:, :, ::2] *= 2
+        return x.flatten(1) @ torch.linspace(0, 1, 80, dtype=x.dtype)[:, None]
+
+    sequence = one_hot(1, length)[0]
+    found = scan(
+        doubled, sequence, window=20, share=False, attributions=False, dtype=sequence.dtype
+    )
+    each = sequence.unfold(1, 20, 1).movedim(1, 0).contiguous()
+    assert torch.equal(sequence, one_hot(1, length)[0])
+    assert torch.allclose(found.predictions, doubled(each)[:, 0])
 
 
 @pytest.mark.parametrize("step", [20, 33])

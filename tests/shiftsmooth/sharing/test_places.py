@@ -6,14 +6,6 @@ import torch
 from shiftsmooth.sharing.places import Places
 
 
-def listed(places):
-    """For each window, in their order, a name of its map's residue and its start."""
-    found = {}
-    for g, (numbers, starts) in enumerate(zip(places.members, places.starts)):
-        found.update({number: (g, start) for number, start in zip(numbers, starts)})
-    return [found[number] for number in range(places.count)]
-
-
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 6, -2])
 @pytest.mark.parametrize("strides", [(2,), (3, 2), (4, 3)])
 def test_after_strides_evenly_spaced_windows_stay_ranges(step, strides):
@@ -26,9 +18,22 @@ def test_after_strides_evenly_spaced_windows_stay_ranges(step, strides):
         sources = [[(sources[i][g], r) for g, r in new] for i, new in enumerate((found, wanted))]
         spaced, each = spaced.later(-1), each.later(-1)
     assert all(isinstance(starts, range) for starts in spaced.starts)
-    assert [(sources[0][g], start) for g, start in listed(spaced)] == [
-        (sources[1][g], start) for g, start in listed(each)
-    ]
+    assert sources[0] == sources[1]
+    assert spaced.of_windows == each.of_windows
+
+
+@pytest.mark.parametrize("starts", [range(4, 40, 3), [5, 2, 9]])
+def test_a_stride_of_one_leaves_windows_where_they_are(starts):
+    places = Places.on_one_map(starts)
+    sources, same = places.strided(1)
+    assert sources == [(0, 0)] and same.distance(places) == 0
+
+
+@pytest.mark.parametrize("starts", [range(4, 40, 3), [5, 2, 9]])
+def test_windows_one_by_one_are_where_their_maps_say(starts):
+    sources, places = Places.on_one_map(starts).strided(4)
+    residues = [(sources[g][1], start) for g, start in places.of_windows]
+    assert residues == [(start % 4, start // 4) for start in starts]
 
 
 def test_rows_come_back_in_the_order_of_their_windows():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from shiftsmooth.sharing.sliding import largest_of_rows, sliding
+from shiftsmooth.sharing.sliding import sliding
 
 POOLS = {
     "max": lambda windows: windows.max(-1).values,
@@ -45,10 +45,10 @@ def test_values_that_reach_the_maximum_are_counted():
     assert counts.tolist() == [[2, 2, 2]]
 
 
-@pytest.mark.parametrize("equal", [False, True])
-def test_the_largest_of_rows_is_the_first(equal):
-    x = torch.randn(6, 4, 5, dtype=torch.float64, generator=torch.manual_seed(1))
-    x = (x.round() if equal else x).requires_grad_()
-    found, gradient = weighted(x, largest_of_rows)
-    wanted, expected = weighted(x, lambda x: x.max(0).values)
-    assert torch.equal(found, wanted) and torch.equal(gradient, expected)
+@pytest.mark.parametrize("with_gradient", [False, True])
+def test_a_value_that_is_no_number_is_the_largest_as_for_torch(with_gradient):
+    x = torch.randn(3, 60, generator=torch.manual_seed(0))
+    x[0, 20] = x[1, 33] = x[1, 34] = float("nan")
+    wanted = x.unfold(-1, 13, 3).max(-1).values
+    found, *_ = sliding(x.requires_grad_(with_gradient), 13, 3, "max")
+    assert torch.allclose(found, wanted, equal_nan=True)
