@@ -58,10 +58,10 @@ def attribute_path(
         args = _captum.format_args(additional_forward_args)
         at = replace(call, inputs=tuple(inputs), target=target_ind, args=args)
         rows = _rows(call)
-        parts = [
-            gradient(at.examples(list(range(i, min(i + rows, at.batch)))))
-            for i in range(0, at.batch, rows)
-        ]
+        if rows >= at.batch or not _fits(target_ind, at.batch):
+            return gradient(at)
+        starts = range(0, at.batch, rows)
+        parts = [gradient(at.examples(list(range(at.batch)[i : i + rows]))) for i in starts]
         return tuple(torch.cat(part) for part in zip(*parts))
 
     method = copy.copy(method)
@@ -73,6 +73,12 @@ def attribute_path(
     return method.attribute(
         leaves, target=call.target, additional_forward_args=call.args or None, **options
     )
+
+
+def _fits(target: Any, batch: int) -> bool:
+    """Whether a target is for all examples, or has one each; Captum refuses others."""
+    several = isinstance(target, list) or (isinstance(target, Tensor) and target.numel() > 1)
+    return not several or len(target) == batch
 
 
 def _rows(call: Arguments) -> int:

@@ -118,7 +118,11 @@ def test_a_worker_that_hangs(desk):
 def test_two_drivers(desk):
     first = start("--workers", "2")
     some_parts(first, 1)
-    said = finished(start("--workers", "2"), code=1)
+    first.send_signal(signal.SIGSTOP)  # or it might end before the second has begun
+    try:
+        said = finished(start("--workers", "2"), code=1)
+    finally:
+        first.send_signal(signal.SIGCONT)
     assert "out.tsv.parts: another run is at work there" in said
     finished(first)
     assert whole()
