@@ -64,6 +64,7 @@ def sums(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_run_that_is_killed_at_any_moment_ends_in_the_same_bytes(tmp_path, command):
     words, count = COMMANDS[command], 200 if command == "train" else 60

@@ -46,6 +46,7 @@ def desk(tmp_path, monkeypatch):
 
 @needs_data
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_six_commands_lead_from_real_peaks_to_a_figure(desk, shiftsmooth):
     assert len(commands()) == 6
     said = []

@@ -50,7 +50,13 @@ def test_random_models_share_exactly_or_not_at_all(start):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(1000, 1600, 50))
+@pytest.mark.parametrize(
+    "start",
+    [
+        *range(1000, 1300, 50),
+        *(pytest.param(n, marks=pytest.mark.nightly) for n in range(1300, 1600, 50)),
+    ],
+)
 def test_many_random_models_share_exactly_or_not_at_all(start):
     found = [outcome(seed) for seed in range(start, start + 50)]
     assert found.count("shared") > 15
