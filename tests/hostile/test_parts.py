@@ -107,6 +107,7 @@ def test_a_worker_killed(desk):
     assert whole()
 
 
+@pytest.mark.nightly
 def test_a_worker_that_hangs(desk):
     Path("slow").unlink()
     Path("hang").touch()
@@ -128,6 +129,7 @@ def test_two_drivers(desk):
     assert whole()
 
 
+@pytest.mark.nightly
 def test_a_full_disk_and_then_room(desk):
     disk = desk / "disk"
     disk.mkdir()
@@ -151,6 +153,7 @@ def test_a_full_disk_and_then_room(desk):
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.nightly
 def test_ten_jobs_of_an_array_in_random_order_some_twice_at_once(desk):
     Path("slow").unlink()
     numbers = [*range(1, 11), 3, 7]

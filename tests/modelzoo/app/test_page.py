@@ -152,17 +152,20 @@ def test_the_buttons_make_another_sequence(visit, how):
     assert len(visit.page.input_value("#sequence")) == len(PEAK)
 
 
+@pytest.mark.nightly
 def test_another_model_answers_for_itself(visit):
     visit.page.select_option("#model", EXPERT)
     visit.page.wait_for_selector("#status >> text=GATA3: logit 3.303")
     assert visit.page.is_hidden("#gate-part")
 
 
+@pytest.mark.nightly
 def test_windows_that_move_are_drawn_when_they_are_asked_for(visit):
     visit.page.click("#moved summary")
     visit.page.wait_for_function("() => document.getElementById('shifts').naturalWidth > 1000")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("csv", b"position,letter,")]
 )
@@ -174,6 +177,7 @@ def test_files_are_downloaded(visit, kind, begins):
     assert content.startswith(begins)
 
 
+@pytest.mark.nightly
 def test_the_lines_of_python_are_shown(visit):
     visit.page.click("[data-file=python]")
     visit.page.wait_for_selector("#lines")
@@ -204,11 +208,13 @@ def test_bad_input_is_said_beside_its_field(visit):
     assert visit.page.inner_text("#sequence-error") == ""
 
 
+@pytest.mark.nightly
 def test_no_sequence_says_so(visit):
     visit.page.fill("#sequence", " \n ")
     assert "No letters yet" in visit.page.inner_text("#counted")
 
 
+@pytest.mark.nightly
 def test_a_single_letter_is_answered(visit):
     before = visit.logit()
     visit.page.fill("#sequence", "A")
@@ -224,6 +230,7 @@ def fasta(*records):
     }
 
 
+@pytest.mark.nightly
 def test_an_uploaded_file_is_a_table_that_can_be_sorted(visit):
     peak = EXAMPLES["A GATA3 peak"]
     visit.page.set_input_files("#file", fasta((HOSTILE, PEAK), ("b", peak), ("c", "AC!")))
@@ -238,11 +245,13 @@ def test_an_uploaded_file_is_a_table_that_can_be_sorted(visit):
     assert visit.page.title() == "ShiftSmooth explorer"
 
 
+@pytest.mark.nightly
 def test_pasted_records_are_a_table_too(visit):
     visit.page.fill("#sequence", f">a\n{PEAK}\n>b\n{PEAK}\n")
     visit.page.wait_for_selector("#rows-status >> text=2 of 2 sequences")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -261,6 +270,7 @@ def test_a_bad_file_is_said_beside_its_field(visit, content, said):
     assert said in visit.page.inner_text("#file-error")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "visit", [{"link": f"/#sequence={PEAK}&model={EXPERT}&n=2"}], indirect=True
 )
@@ -279,6 +289,7 @@ def test_a_hostile_link_stays_text(server, chromium):
     page.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "visit", [{"size": "phone"}, {"scheme": "dark"}, {"size": "phone", "scheme": "dark"}],
     indirect=True, ids=["phone", "dark", "both"],
@@ -293,6 +304,7 @@ def test_the_page_fits_and_follows_the_theme(visit, request):
     assert paper == ("rgb(23, 24, 26)" if dark else "rgb(255, 255, 255)")
 
 
+@pytest.mark.nightly
 def test_everything_one_can_use_has_a_name(visit):
     visit.page.wait_for_selector("#track-heat canvas")
     nameless = """() => [...document.querySelectorAll(
@@ -302,6 +314,7 @@ def test_everything_one_can_use_has_a_name(visit):
     assert visit.page.evaluate(nameless) == []
 
 
+@pytest.mark.nightly
 def test_a_long_sequence_is_looked_at_in_parts(visit):
     visit.page.fill("#sequence", "ACGT" * 200 + PEAK + "ACGT" * 200)
     visit.page.wait_for_selector("#overview-part")
