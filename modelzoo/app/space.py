@@ -47,7 +47,8 @@ def publish(repo_id: str, *, private: bool = False) -> str:
 
 def write(folder: Path) -> None:
     """Write what a Space needs: its README with metadata, its Dockerfile, pinned requirements."""
-    models = "\n".join(f"  - {catalog.info(name).repo_id}" for name in Models().names)
+    repositories = [catalog.info(name).repo_id for name in Models().names]
+    models = "\n".join(f"  - {repository}" for repository in repositories if repository) or "  []"
     (folder / "README.md").write_text(data("space/README.md").format(models=models), "utf-8")
     (folder / "Dockerfile").write_text(data("space/Dockerfile"), "utf-8")
     (folder / "requirements.txt").write_text("\n".join(requirements()) + "\n", "utf-8")
