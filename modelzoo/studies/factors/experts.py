@@ -114,19 +114,22 @@ def _mixed(
 
 
 def _score(data: LabelledSet, answers: np.ndarray, resamples: int, seed: int) -> Row:
-    """Return the AUC on a test set with its interval, and that on its disjoint peaks."""
+    """Return the AUC on a test set with its interval, and on its disjoint peaks if it has any."""
     drawn = statistics.bootstrap(
         data.labels, answers, resamples=resamples, seed=seed, groups=data.groups
     )
     low, high = statistics.interval(drawn["roc_auc"][:, 0])
     kept = data.disjoint
+    peaks = int(data.labels[kept].sum())
     return {
         "set": data.name,
         "roc_auc": float(statistics.auc(data.labels, answers)),
         "roc_auc_low": float(low),
         "roc_auc_high": float(high),
-        "disjoint_peaks": int(data.labels[kept].sum()),
-        "roc_auc_disjoint": float(statistics.auc(data.labels[kept], answers[kept])),
+        "disjoint_peaks": peaks,
+        "roc_auc_disjoint": (
+            float(statistics.auc(data.labels[kept], answers[kept])) if peaks else None
+        ),
     }
 
 

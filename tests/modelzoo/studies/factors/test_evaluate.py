@@ -18,6 +18,7 @@ def test_experts_are_told_apart_by_what_they_were_trained_against():
 
 @pytest.mark.data
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif("MODELZOO_DATA_DIR" not in os.environ, reason="needs MODELZOO_DATA_DIR")
 def test_a_quick_run_makes_every_table_and_figure_and_says_that_it_is_quick(tmp_path):
     page = study.evaluate(tmp_path / "report", quick=True)

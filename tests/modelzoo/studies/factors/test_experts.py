@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,12 @@ def test_peaks_of_other_factors_do_not_lie_at_own_ones(toy_sets, trained_on):
     found = other_peaks(toy_sets)
     assert list(found["GATA3"]) == [data.name for data in toy_sets if data.name != "GATA3"]
     assert len(found["GATA3"]["FOXM1"]) == 50 and len(found["ARID3A"]["FOXM1"]) == 60
+
+
+def test_a_set_without_disjoint_peaks_has_no_auc_on_them(toy_sets, gata3, trained_on):
+    sets = [replace(data, shared=data.labels == 1) for data in toy_sets]
+    (row,) = judge({"e": gata3}, {"e": "both"}, sets, resamples=20).scores
+    assert (row["disjoint_peaks"], row["roc_auc_disjoint"]) == (0, None)
 
 
 def test_an_expert_is_judged_against_shuffles_and_against_each_other_factor(
