@@ -7,8 +7,8 @@ COPY . /src
 RUN version=$(sed -n 's/^torch==//p' /src/constraints.txt) \
  && pip install --no-cache-dir "torch==$version" \
       --index-url "https://download.pytorch.org/whl/$TORCH" \
- && sed 's/^torch==.*//' /src/constraints.txt > /tmp/constraints.txt \
- && pip install --no-cache-dir -c /tmp/constraints.txt '/src[all]' \
- && rm -r /src /tmp/constraints.txt
+ && sed 's/^torch==.*//' /src/constraints.txt > /src/others.txt \
+ && pip install --no-cache-dir -c /src/others.txt '/src[all]' \
+ && rm -r /src
 WORKDIR /data
 ENTRYPOINT ["shiftsmooth"]
