@@ -127,7 +127,7 @@ class Findings:
             write_table(folder / f"{name}.tsv", list(table.columns), rows)
         intervals = [interval for interval in self.intervals if interval is not None]
         if intervals and len(intervals) == len(self.names):
-            score = -np.log10(self.instances["p_value"].astype(float))
+            score = -np.log10(self.instances["p_value"].astype(float).clip(lower=1e-30))  # may be 0
             located = placed(self.instances, intervals).assign(score=score.to_numpy())
             write_bed(located, folder / "instances.bed")
 

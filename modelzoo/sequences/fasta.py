@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modelzoo.sequences.records import Attempt, Record, Reject, accepted, parsed, refuse
-from modelzoo.sequences.text import ENDLESS, LONGEST, at, lines
+from modelzoo.sequences.text import LONGEST, at, lines, patience
 
 
 def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
@@ -39,7 +39,7 @@ def _record(text: str) -> Record:
 
 def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
     """Yield (line of the header, name, newline and the whole sequence) of each record."""
-    name, start, parts, letters = "", 0, list[str](), 0
+    name, start, parts, letters, longest = "", 0, list[str](), 0, patience(path)
     for line, text in lines(path, "surrogateescape"):
         if text.startswith(">"):
             if start:
@@ -53,7 +53,7 @@ def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
             if letters <= LONGEST:  # `parsed` refuses what is longer
                 parts.append(text.strip())
             letters += len(text.strip())
-            if letters > ENDLESS:
-                raise at(path, start, f"expected a record to end within {ENDLESS:,} letters")
+            if letters > longest:
+                raise at(path, start, f"expected a record to end within {longest:,} letters")
     if start:
         yield start, f"{name}\n{''.join(parts)}"

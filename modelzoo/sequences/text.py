@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import sys
 import zlib
 from collections.abc import Iterator
@@ -12,11 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 LONGEST = 1 << 22  # characters of a record
-ENDLESS = 1 << 28  # characters after which it is not skipped, but ends the reading
-
-
-class _EndlessLineError(Exception):
-    """A line is longer than `ENDLESS`."""
+ENDLESS = 1 << 28  # characters of one that comes from a pipe, which may never end
 
 
 def at(path: str | Path, line: int, cause: object) -> ValueError:
@@ -29,6 +26,11 @@ def whole(text: str) -> str:
     if len(text) > LONGEST:
         raise ValueError(f"expected at most {LONGEST:,} characters, got more in {text[:20]!r}...")
     return text
+
+
+def patience(path: str | Path) -> float:
+    """Return how many characters of a line or record are read before it counts as endless."""
+    return math.inf if Path(path).is_file() else ENDLESS
 
 
 def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
@@ -49,13 +51,13 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
     with _open(path) as binary:
         file = TextIOWrapper(binary, "utf-8", "surrogateescape")
         try:
-            for line, text in enumerate(_cut(file), start=1):
+            for line, text in enumerate(_cut(file, patience(path)), start=1):
                 if errors == "strict":
                     text.encode()
                 yield line, text
         except UnicodeEncodeError:
             raise at(path, line, "expected UTF-8 text") from None
-        except _EndlessLineError:
+        except OverflowError:
             cause = f"expected a line to end within {ENDLESS:,} characters"
             raise at(path, line + 1, cause) from None
         except EOFError:
@@ -66,14 +68,14 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
             file.detach()  # closing it would close the standard input
 
 
-def _cut(file: IO[str]) -> Iterator[str]:
+def _cut(file: IO[str], patience: float) -> Iterator[str]:
     while text := file.readline(LONGEST + 2):
         rest, length = text, len(text)
         while len(rest) > LONGEST + 1 and not rest.endswith("\n"):
             rest = file.readline(LONGEST + 2)
             length += len(rest)
-            if length > ENDLESS:
-                raise _EndlessLineError
+            if length > patience:
+                raise OverflowError
         yield text.removesuffix("\n")[: LONGEST + 1]
 
 
