@@ -16,6 +16,8 @@ from matplotlib.patches import Rectangle
 
 from modelzoo.reports.figures import COLOURS, INK, STYLE, colours, panels
 from modelzoo.reports.tables import Row
+from modelzoo.studies.peaks.compared import COMPARED
+from modelzoo.studies.peaks.measures import METRICS
 from modelzoo.studies.peaks.scores import Performance
 from shiftsmooth.plot import draw_logo
 
@@ -221,6 +223,43 @@ def by_max_shift(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
             axes.set(title=title, xlabel="N")
             axes.set_xticks(sorted({row["max_shift"] for row in rows}))
             axes.grid(lw=0.4, color="#999999", alpha=0.4)
+        figure.legend(
+            *drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
+        )
+    return figure
+
+
+def forest(rows: Sequence[Row]) -> Figure:
+    """Draw differences between methods, a panel for each metric, with 95 % intervals.
+
+    Filled marks are those whose corrected p value is below 0.05.
+
+    Args:
+        rows: Rows with `metric`, `model_class`, `method`, `against`, `difference`, `low`, `high`
+            and `p_holm`.
+    """
+    pairs = list(dict.fromkeys((row["method"], row["against"]) for row in rows))
+    names = [f"{COMPARED[a].title} − {COMPARED[b].title}" for a, b in pairs]
+    classes = list(dict.fromkeys(row["model_class"] for row in rows))
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    with matplotlib.rc_context(STYLE):
+        figure, drawn = panels(len(metrics), 2.5, 1.0 + 0.23 * len(pairs), sharey=True)
+        for axes, metric in zip(drawn, metrics):
+            axes.axvline(0, color=INK, lw=0.6)
+            for row in rows:
+                if row["metric"] != metric or row["difference"] is None:
+                    continue
+                colour = COLOURS[classes.index(row["model_class"])]
+                step = 0.26 * (classes.index(row["model_class"]) - (len(classes) - 1) / 2)
+                y = pairs.index((row["method"], row["against"])) + step
+                axes.plot([row["low"], row["high"]], [y, y], color=colour, lw=0.9)
+                face = colour if row["p_holm"] < 0.05 else "white"
+                axes.plot(row["difference"], y, "o", ms=3.4, mfc=face, mec=colour, mew=0.8)
+            axes.set_yticks(range(len(pairs)), names)
+            axes.set(title=METRICS[metric], xlabel="difference", ylim=(len(pairs) - 0.5, -0.5))
+            axes.grid(axis="x", lw=0.4, color="#999999", alpha=0.4)
+        for colour, name in zip(COLOURS, classes):
+            drawn[0].plot([], [], "o", ms=4, color=colour, label=name)
         figure.legend(
             *drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
         )

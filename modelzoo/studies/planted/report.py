@@ -49,6 +49,7 @@ def show(page: Page, results: Mapping[str, Any]) -> None:
         page.heading("How well motifs can be told")
         page.paragraph(ABOUT_ACCURACY)
         rows = tables.accuracy_rows(results)
+        page.summary(tables.summarised(rows))
         page.table(tables.accuracy_table(rows))
         page.table(tables.gain_table(rows))
         page.heading("Motifs")

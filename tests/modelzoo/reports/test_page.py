@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 
@@ -93,6 +94,47 @@ def test_no_text_becomes_html():
     assert page.tags.count("script") == 1  # the search's own
     assert page.tags.count("title") == 1
     assert page.text.count(HOSTILE) >= 12
+
+
+def test_what_was_found_stands_first_and_the_command_last():
+    page = Page("Title")
+    page.heading("First")
+    page.paragraph("text")
+    page.warning("careful")
+    page.summary(["it is <so>"])
+    page.made_by("shiftsmooth evaluate")
+    words = ["careful", "it is <so>", "First", "text", "Made by shiftsmooth evaluate"]
+    text = Parsed(page.to_html()).text
+    assert sorted(words, key=text.rindex) == words
+
+
+def test_the_contents_lead_to_every_heading_and_only_a_long_page_has_them():
+    page = Page("Title")
+    page.facts({"a": "b"})
+    for number in range(3):
+        assert "<nav" not in page.to_html()
+        page.heading(f"Part {number} & more")
+        page.heading("Detail", 3)
+    text = page.to_html()
+    assert text.index("<dl>") < text.index("<nav") < text.index("<h2")
+    links = re.findall(r'<a href="#([^"]+)">([^<]+)</a>', text)
+    headings = re.findall(r'<h[23] id="([^"]+)">([^<]+)</h', text)
+    assert len(links) == 6 and links == headings
+
+
+def test_every_drawing_has_words_for_those_who_do_not_see_it():
+    drawings = re.findall("<svg [^>]*>", filled(Page("Title")).to_html())
+    assert len(drawings) == 4
+    assert all(re.search('role="img" aria-label="[^"]+"', drawing) for drawing in drawings)
+
+
+def test_a_table_can_be_downloaded_as_it_is_known():
+    table = Table("t", "", [("shown", plain("x"))], [{"x": "1 & 2", "also": 0.123456789}])
+    page = Page("Title")
+    page.table(table)
+    page.table(Table("empty", "", [], []))
+    ((name, data),) = re.findall('download="([^"]+)" href="data:[^,]+,([^"]*)"', page.to_html())
+    assert (name, unquote(data)) == ("t.csv", table.to_csv())
 
 
 def test_only_a_page_with_cards_has_a_search():
