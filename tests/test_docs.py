@@ -525,6 +525,13 @@ def test_the_table_of_families_is_split_and_no_number_is_lost():
     assert "not run: no weights" in narrow.partition("**Inside, AUROC**")[0]
 
 
+def test_models_in_a_table_lead_to_their_pages():
+    table = "| model | AUC |\n| --- | --- |\n| deepbind-gata3 | 0.9 |\n| dnabert | 0.7 |\n"
+    found = fill.with_links(table)
+    assert "| [deepbind-gata3](_made/deepbind-gata3.md) | 0.9 |" in found
+    assert found.replace("[deepbind-gata3](_made/deepbind-gata3.md)", "deepbind-gata3") == table
+
+
 def test_the_readme_lists_the_packages_that_the_page_compares():
     page = (DOCS / "choose.md").read_text(encoding="utf-8")
     rows = fill.peers_table(page).splitlines()
@@ -632,10 +639,18 @@ def test_simulated_models_have_a_table_of_accuracies(zoo):
     entry = dataclasses.replace(
         catalog.info("deepbind-gata3"), scores={"GATA3": {"roc_auc": 0.9876, "accuracy": 0.4321}}
     )
-    chip, planted = pages.zoo([catalog.info("deepbind-foxm1"), entry]).split("Accuracy")
+    text = pages.zoo([catalog.info("deepbind-foxm1"), entry])
+    chip, planted = text.split("## Models of planted motifs")
     assert "[deepbind-foxm1]" in chip and "[deepbind-gata3]" not in chip
     assert "| 0.432 |" in planted and "0.988" not in planted and "[deepbind-foxm1]" not in planted
     assert "Accuracy" not in pages.zoo([catalog.info("deepbind-foxm1")])
+
+
+def test_the_sizes_of_models_are_those_of_their_weights(zoo):
+    info = catalog.info("deepbind-gata3")
+    size = sum(p.numel() for p in modelzoo.load("deepbind-gata3").parameters())
+    rows = pages.zoo([info]).partition("## Size and speed")[2]
+    assert f"| {size:,} | yes |" in rows
 
 
 def test_the_page_of_the_commands_is_their_help():

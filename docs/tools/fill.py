@@ -28,6 +28,7 @@ import pages
 from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
+from modelzoo.zoo import catalog
 
 HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
@@ -107,6 +108,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
         made["families"] = family_tables(made["families"])
+    for name in ("families", *(f"factors-{table}" for table in FACTORS)):
+        made[name] = with_links(made[name])
     return made
 
 
@@ -336,6 +339,21 @@ def family_tables(table: str) -> str:
         text = ["| " + " | ".join(row) + " |" for row in [short, ["---"] * len(kept), *rows]]
         parts.append("\n".join([f"**{title}**{FAMILY_TABLES[title]}", "", *text]))
     return "\n\n".join(parts)
+
+
+def with_links(table: str) -> str:
+    """Returns a table whose models, in the first column, lead to their pages.
+
+    Args:
+        table: Its Markdown.
+    """
+    known = catalog.list_models()
+
+    def linked(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"| [{name}](_made/{name}.md) |" if name in known else found[0]
+
+    return re.sub(r"^\| ([\w-]+) \|", linked, table, flags=re.MULTILINE)
 
 
 def _without_memory(cell: str) -> str:
