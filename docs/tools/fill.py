@@ -97,6 +97,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
     for name, table in _ATTRIBUTION.items():
         made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
+    if "classes" in measured:
+        made["classes"] = class_table(measured["classes"])
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
@@ -341,6 +343,25 @@ def family_tables(table: str) -> str:
     return "\n\n".join(parts)
 
 
+def class_table(rows: list[Row]) -> str:
+    """Returns, by class of model, what ShiftSmooth changes and whether it is needed.
+
+    Args:
+        rows: With `class`, `verdict`, and `stability` and `localisation`, each (before, after).
+    """
+
+    def change(key: str) -> Callable[[Row], str]:
+        return lambda row: " → ".join(f"{value:.2f}" for value in row[key])
+
+    columns = [
+        ("class of model", plain("class")),
+        ("stability, moved window", change("stability")),
+        ("motif positions, AUROC", change("localisation")),
+        ("ShiftSmooth", plain("verdict")),
+    ]
+    return Table("classes", "", columns, rows).to_markdown()
+
+
 def with_links(table: str) -> str:
     """Returns a table whose models, in the first column, lead to their pages.
 
@@ -456,7 +477,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.report:
         text = (arguments.report / "results.json").read_text(encoding="utf-8")
-        kept = json.dumps(summary(json.loads(text)), indent=1)
+        taken = summary(json.loads(text))
+        before = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.is_file() else {}
+        if "classes" in before:  # of another report
+            taken["classes"] = before["classes"]
+        kept = json.dumps(taken, indent=1)
         # A line a row, so that a difference between two reports can be read.
         kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
         SUMMARY.write_text(kept + "\n", encoding="utf-8")
