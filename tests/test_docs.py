@@ -287,6 +287,11 @@ def test_the_example_of_a_help_text_is_a_call_of_that_command(words):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", text.replace(line, "")), option
 
 
+@pytest.mark.parametrize("words", [words for words, _ in pages.commands()], ids=" ".join)
+def test_no_word_of_a_help_text_is_cut_off(words):
+    assert "…" not in pages.help_text(words)
+
+
 def test_every_make_target_is_described():
     makefile = (ROOT / "Makefile").read_text()
     (targets,) = re.findall(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
@@ -766,20 +771,6 @@ def test_the_search_works_from_a_file(site, word, found, tmp_path):
         assert found in [Path(page).name for page in pages_found], results[:1000]
 
 
-UNREACHABLE = """() => {
-  const found = [];
-  const root = document.documentElement;
-  if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} wide`);
-  const scrolls = box => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
-  for (const shown of document.querySelectorAll("article :is(pre, table, img, math)")) {
-    const reached = shown.scrollWidth <= shown.clientWidth + 1 || shown.tagName === "math";
-    if (reached && shown.getBoundingClientRect().right <= innerWidth + 1) continue;
-    let box = shown;
-    while (box && !scrolls(box)) box = box.parentElement;
-    if (!box) found.push(`${shown.tagName}: ${shown.textContent.trim().slice(0, 40)}`);
-  }
-  return found;
-}"""
 CUT = (
     "() => [...document.querySelectorAll('pre')].filter(p => p.scrollWidth > p.clientWidth).length"
 )
@@ -792,22 +783,14 @@ CUT = (
 def test_every_page_fits_a_phone_and_a_desk(site, width, scheme):
     pytest.importorskip("playwright.sync_api")
     from tests.support.explorer import browser
+    from tests.support.fits import misfits
 
-    found = {}
+    paths = sorted(site.rglob("*.html"))
     with browser() as chromium:
-        page = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        ).new_page()
-        said = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        for path in sorted(site.rglob("*.html")):
-            page.goto(path.as_uri())
-            if problems := page.evaluate(UNREACHABLE) + said:
-                found[str(path.relative_to(site))] = problems
-            said.clear()
-            if path.name == "commands.html" and width == 1400:
-                assert page.evaluate(CUT) == 0
+        found, page = misfits(chromium, paths, width, scheme, "article")
+        if width == 1400:
+            page.goto((site / "commands.html").as_uri())
+            assert page.evaluate(CUT) == 0
     assert found == {}
 
 

@@ -13,6 +13,8 @@ from modelzoo.reports import figures
 from modelzoo.reports.folder import Report, rounded, write_json
 from modelzoo.reports.page import QUICK_RUN, Page
 from modelzoo.reports.tables import Table, linked, plain
+from tests.support.explorer import browser
+from tests.support.fits import misfits
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 HOSTILE = "</title><script>alert(1)</script>\"'&"
@@ -214,6 +216,24 @@ def test_a_page_opens_in_a_browser_without_complaint(size, tmp_path):
     )
     assert "CONSOLE" not in done.stderr
     assert done.stdout.count("<svg") == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no browser")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_page_fits_a_phone_and_a_desk(width, scheme, tmp_path):
+    page = filled(Page("A" * 60), "a word of which there are many " * 4)
+    page.heading("Wide")
+    page.summary(["a" * 200])
+    page.made_by("shiftsmooth " + "a" * 300)
+    page.figure(figures.panels(4, 4, 2, columns=4)[0], "wide", "four panels")
+    columns = [(f"column {i}", plain("x")) for i in range(30)]
+    page.table(Table("wide-table", "caption " * 30, columns, [{"x": 0.123456}]))
+    path = page.write(tmp_path / "index.html")
+    with browser() as chromium:
+        found, _ = misfits(chromium, [path], width, scheme, "body")
+    assert found == {}
 
 
 def test_a_quick_report_says_so_on_top_and_another_does_not(tmp_path):
