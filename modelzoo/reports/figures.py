@@ -87,7 +87,9 @@ def svg(figure: Figure, name: str, *, transparent: bool = False) -> str:
 def described(figure: Figure) -> str:
     """Return what a figure shows, in words, from the titles and the labels of its axes."""
     axes = [one for one in figure.axes if one.axison]
-    drawn = [" against ".join(filter(None, (a.get_ylabel(), a.get_xlabel()))) for a in axes]
+    whole = figure.get_supylabel(), figure.get_supxlabel()
+    labels = [whole, *((one.get_ylabel(), one.get_xlabel()) for one in axes)]
+    drawn = [" against ".join(filter(None, pair)) for pair in labels]
     said = ["; ".join(dict.fromkeys(filter(None, drawn)))]
     panels = list(dict.fromkeys(filter(None, (one.get_title() for one in axes))))
     said.append(f"panels: {', '.join(panels)}" if len(panels) > 1 else "".join(panels))

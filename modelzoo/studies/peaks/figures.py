@@ -83,7 +83,7 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
                 published = True
         axes.axhline(0.5, color="#999999", lw=0.8, ls=":")
         lowest = min(row["roc_auc_mean"] - row["roc_auc_sd"] for row in performance.scores)
-        axes.set(ylabel="ROC AUC, mean ± s.d.", ylim=(min(0.4, lowest), 1))
+        axes.set(xlabel="data set", ylabel="ROC AUC, mean ± s.d.", ylim=(min(0.4, lowest), 1))
         axes.set_xticks(range(len(sets)), sets)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -145,7 +145,7 @@ def gate_weights(performance: Performance) -> Figure:
                     )
                     bottom += weights
             axes.set_xticks(range(len(performance.sets)), performance.sets)
-            axes.set(ylabel="mean gate weight", ylim=(0, 1), title=mixture)
+            axes.set(xlabel="data set", ylabel="mean gate weight", ylim=(0, 1), title=mixture)
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
     return figure
 
@@ -173,7 +173,7 @@ def attribution_scores(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figur
                 face = colour if row["corrected"] else "white"
                 axes.plot(row["mean"], y, "o", ms=3.4, mfc=face, mec=colour, mew=0.8)
             axes.set_yticks(range(len(methods)), methods)
-            axes.set(title=title, ylim=(len(methods) - 0.5, -0.5))
+            axes.set(title=title, xlabel="mean, 95 % interval", ylim=(len(methods) - 0.5, -0.5))
             axes.grid(lw=0.4, color="#999999", alpha=0.4)
         for colour, name in zip(COLOURS, classes):
             drawn[0].plot([], [], "o", ms=4, color=colour, label=f"{name}, simplex correction")
@@ -220,7 +220,7 @@ def by_max_shift(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
                     if corrected:
                         low, high = ([row[end] for row in chosen] for end in ("low", "high"))
                         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
-            axes.set(title=title, xlabel="N")
+            axes.set(title=title, xlabel="N, positions", ylabel="mean")
             axes.set_xticks(sorted({row["max_shift"] for row in rows}))
             axes.grid(lw=0.4, color="#999999", alpha=0.4)
         figure.legend(
@@ -291,7 +291,7 @@ def attribution_track(
             axes.add_patch(Rectangle(corner, stop - start, height, fill=False, ec=colour, lw=1.4))
         axes.axhline(0, color=INK, lw=0.6)
         axes.set(xlim=(-0.7, len(sequence) - 0.3), ylim=(low - 2 * margin, high + 2 * margin))
-        axes.set(xlabel="position", ylabel="importance", title=title)
+        axes.set(xlabel="position, bases", ylabel="importance, logit", title=title)
     return figure
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelzoo.reports.figures import svg
+from modelzoo.reports.figures import described, svg
 from modelzoo.studies.peaks import figures
 from modelzoo.studies.peaks.scores import score
 
@@ -33,6 +33,11 @@ def every_figure(performance):
     yield figures.attribution_scores(rows, {"a": "faithfulness", "b": "stability"})
     yield figures.by_max_shift(rows, {"a": "faithfulness", "b": "stability"})
     yield figures.attribution_track("ACGTA", np.array([1, -1, 0, 2, 1.0]), [(1, 3, "green")])
+
+
+def test_every_axis_says_what_it_measures(performance):
+    for figure in every_figure(performance):
+        assert all(axes.get_xlabel() for axes in figure.axes), described(figure)
 
 
 def test_the_same_rows_make_the_same_bytes(performance):
