@@ -241,7 +241,10 @@ caption { text-align: left; padding: .4rem 0; font-weight: 600;
   position: sticky; left: 0; max-width: min(46rem, 100vw - 2rem); }
 th, td { padding: .25rem 1rem .25rem .4rem; text-align: left; white-space: nowrap; }
 thead th { color: var(--dim); font-weight: 600; border-bottom: 1px solid var(--dim); }
-tbody tr:nth-child(even) { background: var(--soft); }
+tbody tr { background: var(--paper); } tbody tr:nth-child(even) { background: var(--soft); }
+@media (min-width: 40em) {
+  td:first-child { position: sticky; left: 0; background: inherit; }
+}
 figure { margin: 1.4rem 0; min-width: 0; }
 figcaption { font-size: .9rem; color: var(--dim); max-width: 46rem; margin-top: .3rem; }
 svg { display: block; height: auto; fill: currentColor; }
