@@ -91,7 +91,7 @@ class Finding:
         if best:
             logos[ROWS[1]] = _placed(best.oriented, left, width)
             how = "" if self.matches else "nearest, not significant: "
-            told += f" / {how}{best.target.title} {best.orientation}, q = {best.q_value:.1e}"
+            told += f" / {how}{best.target.title} {best.orientation}, q = {best.q_value:.2g}"
         inches = 1.8 + 0.28 * max(width, 14)
         figure = plot_logos(
             logos, max_letters=width, first=1 - start, sharey=True, width=inches, title=told

@@ -117,7 +117,7 @@ def _nearest(finding: Finding) -> str:
 
 
 def _q(match: Match | None) -> str | None:
-    return f"{match.q_value:.1e}" if match else None
+    return f"{match.q_value:.2g}" if match else None
 
 
 def _matches(finding: Finding) -> Table:

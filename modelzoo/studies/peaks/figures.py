@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from modelzoo.reports.figures import COLOURS, INK, STYLE, colours, panels
 from modelzoo.reports.tables import Row
@@ -243,7 +244,8 @@ def forest(rows: Sequence[Row]) -> Figure:
     classes = list(dict.fromkeys(row["model_class"] for row in rows))
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     with matplotlib.rc_context(STYLE):
-        figure, drawn = panels(len(metrics), 2.5, 1.0 + 0.23 * len(pairs), sharey=True)
+        figure, drawn = panels(len(metrics), 2.2, 1.2 + 0.2 * len(pairs), columns=4, sharey=True)
+        figure.set_figwidth(figure.get_figwidth() + 2.5)  # for the names
         for axes, metric in zip(drawn, metrics):
             axes.axvline(0, color=INK, lw=0.6)
             for row in rows:
@@ -256,7 +258,9 @@ def forest(rows: Sequence[Row]) -> Figure:
                 face = colour if row["p_holm"] < 0.05 else "white"
                 axes.plot(row["difference"], y, "o", ms=3.4, mfc=face, mec=colour, mew=0.8)
             axes.set_yticks(range(len(pairs)), names)
-            axes.set(title=METRICS[metric], xlabel="difference", ylim=(len(pairs) - 0.5, -0.5))
+            title = METRICS[metric].replace(", ", ",\n")
+            axes.set(title=title, xlabel="difference", ylim=(len(pairs) - 0.5, -0.5))
+            axes.xaxis.set_major_locator(MaxNLocator(3))
             axes.grid(axis="x", lw=0.4, color="#999999", alpha=0.4)
         for colour, name in zip(COLOURS, classes):
             drawn[0].plot([], [], "o", ms=4, color=colour, label=name)

@@ -46,7 +46,7 @@ def show(page: Page, results: Mapping[str, Any]) -> None:
         results: What was measured, by measurement and set, such as `"accuracy spi1"`.
     """
     with matplotlib.rc_context(STYLE):
-        page.heading("How well motifs can be told")
+        page.heading("Accuracy")
         page.paragraph(ABOUT_ACCURACY)
         rows = tables.accuracy_rows(results)
         page.summary(tables.summarised(rows))
