@@ -30,7 +30,8 @@ def test_a_logo_shows_the_best_match_where_it_lies():
 
 def test_a_logo_without_a_match_is_the_motif_alone():
     figure = Finding(Motif("m", np.eye(4)), []).logo()
-    assert len(figure.axes) == 1 and letters(figure.axes[0])[0] == 1
+    (axes,) = (axes for axes in figure.axes if axes.patches)
+    assert letters(axes)[0] == 1
 
 
 def test_the_nearest_motif_is_grey_where_none_is_significant():
@@ -47,7 +48,7 @@ def test_the_nearest_motif_is_grey_where_none_is_significant():
 
 
 def test_logos_of_several_motifs_have_their_axes_at_one_place():
-    short, long = Motif("m", np.eye(4)), Motif("a much longer name", np.eye(4).repeat(2, 1))
+    short, long = Motif("m", np.eye(4)), Motif("a-much-longer-name", np.eye(4).repeat(2, 1))
     lefts = set()
     for motif in (short, long):
         figure = Finding(motif, []).logo()
