@@ -125,4 +125,5 @@ def test_the_tutorial_for_captum_becomes_what_captums_site_makes_of_tutorials():
     page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
     assert 'id="notebook-container"' in page
     script, _ = ScriptExporter().from_notebook_node(notebook)
-    compile(script, name, "exec")
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert code and all(source in script for source in code)

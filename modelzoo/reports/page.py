@@ -220,7 +220,7 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin: 1rem 0; overflow-wrap: anywhe
 h2 { font-size: 1.3rem; margin: 3rem 0 .8rem; padding-bottom: .25rem;
   border-bottom: 1px solid var(--line); }
 h3 { font-size: 1.05rem; margin: 1.8rem 0 .5rem; overflow-wrap: anywhere; }
-p, li { max-width: 46rem; }
+p, li { max-width: 46rem; overflow-wrap: anywhere; }
 ul { padding-left: 1.2rem; } li { margin: .3rem 0; }
 a { color: var(--link); }
 .summary { background: var(--soft); border-radius: .4rem; padding: .7rem 1rem .7rem 2rem; }

@@ -206,13 +206,15 @@ def show_attributions(page: Page, found: Attributions) -> None:
     page.paragraph(WHY_WINDOWS)
     page.table(tables.why_table(found.why))
     page.heading("Where ShiftSmooth helps, and where it does not", 3)
-    page.figure(
-        figures.forest([row for row in found.comparisons if row["corrected"]]),
-        "differences",
-        "The first method minus the second, with 95 % confidence intervals and the simplex "
-        "correction; right of the line the first is better. Filled: p below 0.05 after Holm's "
-        "correction.",
-    )
+    corrected = [row for row in found.comparisons if row["corrected"]]
+    if corrected:
+        page.figure(
+            figures.forest(corrected),
+            "differences",
+            "The first method minus the second, with 95 % confidence intervals and the simplex "
+            "correction; right of the line the first is better. Filled: p below 0.05 after Holm's "
+            "correction.",
+        )
     page.table(tables.difference_table(found.comparisons), folded=True)
     page.heading("How much is wrap-around?", 3)
     page.paragraph(
