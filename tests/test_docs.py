@@ -582,6 +582,22 @@ def test_a_full_report_of_factors_is_taken_over(planted, monkeypatch, tmp_path):
         assert (fill.IMAGES / f"factors-{name}.svg").read_text() == f"<svg>{name}</svg>"
 
 
+def test_a_full_report_of_the_benchmark_is_taken_over(planted):
+    for name in fill.BENCHMARK:
+        (planted / "tables" / f"{name}.md").write_text(f"| {name} |\n")
+    for name in fill.BENCHMARK_FIGURES:
+        (planted / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    fill.TABLES.mkdir()
+    (planted / "results.json").write_text('{"quick": true, "settings": {}}')
+    with pytest.raises(ValueError, match="expected a full report"):
+        fill.take_benchmark(planted)
+    assert not list(fill.TABLES.iterdir())
+    (planted / "results.json").write_text('{"quick": false, "settings": {}}')
+    fill.take_benchmark(planted)
+    assert fill.blocks(None, None)["benchmark-best"] == "| best |\n"
+    assert (fill.IMAGES / "benchmark-gains.svg").read_text() == "<svg>gains</svg>"
+
+
 def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):
     (planted / "results.json").write_text('{"settings": {"initialisations": 1}}')
     with pytest.raises(ValueError, match="full report"):
