@@ -78,8 +78,9 @@ def gain_table(found: Found, method: str = SHIFTED) -> Table:
     for metric in SHOWN:
         title = METRICS[metric]
         columns.append((f"{title}, gradient", number(f"{metric}_gradient")))
-        ends = (f"{metric}_{end}" for end in ("difference", "low", "high"))
-        columns.append((f"{title}, difference (95 %)", with_interval(*ends, sign=True)))
+        difference, low, high = (f"{metric}_{end}" for end in ("difference", "low", "high"))
+        shown = with_interval(difference, low, high, sign=True)
+        columns.append((f"{title}, difference (95 %)", shown))
         columns.append((f"q, {title}", probability(f"{metric}_q")))
     caption = f"{COMPARED[method].method.title} minus the gradient, by model"
     return Table(f"gains-{method}", caption, columns, list(rows.values()))

@@ -7,10 +7,7 @@ import pytest
 from modelzoo.jobs import Where
 from modelzoo.reports.page import QUICK_RUN
 from modelzoo.studies.benchmark.evaluate import evaluate
-from modelzoo.studies.benchmark.methods import COMPARED
-from modelzoo.studies.benchmark.models import MODELS
-from modelzoo.studies.benchmark.sets import SETS
-from modelzoo.studies.benchmark.settings import Settings
+from modelzoo.studies.benchmark.settings import QUICK, Settings
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +71,7 @@ def test_a_quick_run_covers_everything_and_says_what_it_is(tmp_path):
     page = evaluate(tmp_path, quick=True, where=Where(workers=1), progress=False)
     assert QUICK_RUN in page.read_text()
     found = json.loads((tmp_path / "results.json").read_text())
-    assert {row["method"] for row in found["methods"]} == set(COMPARED)
+    assert {row["method"] for row in found["methods"]} == set(QUICK.methods)
     assert {(row["set"], row["model"]) for row in found["models"]} == {
-        (name, model) for name in SETS for model in MODELS
+        (name, model) for name in QUICK.sets for model in QUICK.models
     }
