@@ -116,6 +116,12 @@ def benchmark(
     quick: Annotated[
         bool, typer.Option("--quick", help="Hardly train; shows that everything works.")
     ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=999, help="Models of each kind on each set; by default 3, 1 if quick."
+        ),
+    ] = None,
     seed: SeedOption = 0,
     *,
     where: Where,
@@ -123,13 +129,14 @@ def benchmark(
     """Compare attribution methods on models and sequences whose truth is known.
 
     Nine architectures learn eight sets of known rules, and each method explains the same sequences.
-    After a kill, the same command resumes.
+    After a kill, the same command resumes. With more --seeds it adds to what is there.
     """
     from modelzoo.studies.benchmark.evaluate import evaluate
 
     page = evaluate(
         output,
         quick=quick,
+        seeds=seeds,
         seed=seed,
         where=where,
         progress=errors.is_terminal,

@@ -22,7 +22,7 @@ from modelzoo.studies.benchmark.measures import cell, sanity, values
 from modelzoo.studies.benchmark.report import findings, show
 from modelzoo.studies.benchmark.settings import QUICK, Settings
 from modelzoo.studies.benchmark.summaries import summarise
-from modelzoo.studies.benchmark.training import PERMUTED, training
+from modelzoo.studies.benchmark.training import PERMUTED, SEEDS, training
 
 RANDOMISED_SET = "and"  # the set of models that learn nothing, where it is evaluated
 
@@ -31,6 +31,7 @@ def evaluate(
     out: str | Path,
     *,
     quick: bool = False,
+    seeds: int | None = None,
     seed: int = 0,
     where: Where | None = None,
     settings: Settings | None = None,
@@ -41,6 +42,8 @@ def evaluate(
     Args:
         out: Folder of the report, created if missing.
         quick: Train and measure hardly anything: shows that everything works, and nothing else.
+        seeds: Models of each architecture on each set; three by default, one if `quick`. A later
+            call with more of them adds to what is there.
         seed: Decides everything random.
         where: Where the parts are done; by default in one process per core, for which a script has
             to guard its main part by `if __name__ == "__main__"`. A job of many does its share of
@@ -52,6 +55,9 @@ def evaluate(
         ValueError: `out` was made with other settings.
     """
     chosen = settings or dataclasses.replace(QUICK if quick else Settings(), seed=seed)
+    chosen = dataclasses.replace(chosen, seeds=chosen.seeds if seeds is None else seeds)
+    if not 1 <= chosen.seeds < SEEDS:
+        raise ValueError(f"seeds: expected 1 to {SEEDS - 1}, got {chosen.seeds}")
     page = Report(Path(out), "Attribution methods against truth", quick=quick)
     folder = page.folder
     _claim(folder, chosen)
@@ -93,10 +99,11 @@ def evaluate(
 
 
 def _claim(folder: Path, settings: Settings) -> None:
-    """Make the places in the folder; refuse the folder of another evaluation."""
+    """Make the places in the folder; refuse that of another evaluation, but for more seeds."""
     for name in ("models", CELLS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dataclasses.asdict(settings), indent=1) + "\n"
+    same = {k: v for k, v in dataclasses.asdict(settings).items() if k != "seeds"}
+    text = json.dumps(same, indent=1) + "\n"
     path = folder / "settings.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"out: {folder} was made with other settings; choose another folder")

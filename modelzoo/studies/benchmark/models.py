@@ -135,9 +135,9 @@ def _deepstarr(length: int) -> nn.Module:
 
 def _dilated(length: int) -> nn.Module:
     trunk = nn.Sequential(
-        nn.Conv1d(4, 32, 15, padding=7), nn.ReLU(), *(Dilated(32, 2**i) for i in range(1, 5))
+        nn.Conv1d(4, 24, 15, padding=7), nn.ReLU(), *(Dilated(24, 2**i) for i in range(1, 5))
     )
-    rest = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(32, 1))
+    rest = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(24, 1))
     return Network(trunk, rest)
 
 

@@ -106,7 +106,7 @@ def findings(found: Found, settings: Settings) -> list[str]:
         parts = {
             "raises": [r for r in own if r["q"] <= 0.05 and r["difference"] > 0],
             "lowers": [r for r in own if r["q"] <= 0.05 and r["difference"] < 0],
-            "does not change": [r for r in own if r["q"] > 0.05],
+            "has no sure effect on": [r for r in own if r["q"] > 0.05],
         }
         for verb, rows in parts.items():
             listed = [

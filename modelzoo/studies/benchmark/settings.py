@@ -34,13 +34,13 @@ class Settings:
 
     seed: int = 0
     seeds: int = 3
-    train: int = 8192
-    validation: int = 1024
-    epochs: int = 10
+    train: int = 4096
+    validation: int = 512
+    epochs: int = 8
     patience: int = 3
-    test: int = 1024
-    explained: int = 24
-    learned: float = 0.8
+    test: int = 512
+    explained: int = 16
+    learned: float = 0.7
     resamples: int = 1000
     sets: tuple[str, ...] = tuple(SETS)
     models: tuple[str, ...] = tuple(MODELS)

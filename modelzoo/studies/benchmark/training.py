@@ -20,8 +20,9 @@ from modelzoo.training.batches import Batches, of_codes
 from modelzoo.training.fit import fit, seeded
 from modelzoo.workers import Part, threads
 
-BATCH = 128
+BATCH = 64
 SCORES = ("validation_auc", "test_auc")
+SEEDS = 1000  # more than anybody trains; those of one study are apart from those of the next
 PERMUTED = "permuted"  # a model that learns labels in random order
 
 
@@ -71,9 +72,9 @@ def loaded(part: Part, name: str, model: str) -> tuple[nn.Module, dict[str, floa
 def _trained(settings: Settings, name: str, model: str, seed: int | str) -> bytes:
     train = sequences(name, "train", settings.train, settings.seed)
     codes, labels = train.window(train.codes), train.labels
-    number = settings.seeds if isinstance(seed, str) else seed
-    own = settings.seed * (settings.seeds + 1) + number
-    if seed == PERMUTED:
+    permuted = seed == PERMUTED
+    own = SEEDS * settings.seed + (SEEDS - 1 if isinstance(seed, str) else seed)
+    if permuted:
         labels = np.random.default_rng(own).permutation(labels)
     targets = torch.from_numpy(labels).float()[:, None]
     network = built(name, model, own)
@@ -95,7 +96,6 @@ def _trained(settings: Settings, name: str, model: str, seed: int | str) -> byte
         return float(auc(drawn.labels, answers))
 
     rate = MODELS[model].learning_rate
-    permuted = seed == PERMUTED
     with threads(1):
         fit(
             network,
