@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -91,10 +90,6 @@ def measured(settings: Settings, part: Part, name: str, model: str) -> Values:
         method: Explainer(network, COMPARED[method].method, settings.seed)
         for method in settings.methods
     }
-    for method, explainer in explainers.items():
-        started = time.process_time()
-        explainer.maps(x, False)
-        found[f"{method}|seconds"] = np.array(time.process_time() - started)
     reference = explainers[ISM].importance(True)(x)
     for method, explainer in explainers.items():
         for corrected in COMPARED[method].corrections:

@@ -23,8 +23,8 @@ ABOUT_MEASURES = (
     "by size. AUROC over decoys: the same against the positions of a motif that is planted in half "
     "of all sequences and means nothing. Faithfulness: rank correlation with in-silico "
     "mutagenesis. Stability: correlation when the window moves by 1 and 3 bases over the real "
-    "sequence. An evaluation is a forward pass of one sequence, and a gradient costs three. Times "
-    "a gradient: processor time, with what shifts share; it differs from run to run."
+    "sequence. An evaluation is a forward pass of one sequence, and a gradient costs three; "
+    "nothing is counted as shared between shifts."
 )
 ABOUT_FRONTIER = (
     "A method is on the frontier if no other is as cheap and as good in average precision, "
@@ -91,9 +91,10 @@ def show(page: Page, found: Found, settings: Settings) -> None:
 def findings(found: Found, settings: Settings) -> list[str]:
     """Return how much was measured and what was found, each number from the tables."""
     learned = sum(row["learned"] for row in found.models)
+    seeds = f"{settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'}"
     told = [
-        f"Measured: {len(settings.models)} models with {settings.seeds} seeds on "
-        f"{len(settings.sets)} sets of {settings.train:,} training sequences, at most "
+        f"Measured: {len(settings.models)} models with {seeds} on {len(settings.sets)} sets of "
+        f"{settings.train:,} training sequences, at most "
         f"{settings.epochs} epochs; {settings.explained} positives of each set are explained. "
         f"{learned} of {sum(row['seeds'] for row in found.models)} models learned their set."
     ]
@@ -117,7 +118,18 @@ def findings(found: Found, settings: Settings) -> list[str]:
             if listed:
                 name = COMPARED[SHIFTED].method.title
                 told.append(f"{name} {verb} {what}: {', '.join(listed)}.")
+        sure = [
+            r
+            for r in found.gains
+            if (r["model"], r["metric"]) == (ALL, metric) and r["q"] <= 0.05 and r["difference"] > 0
+        ]
+        if sure:
+            most = max(sure, key=lambda r: r["difference"])
+            told.append(
+                f"Over all models, {COMPARED[most['method']].method.title} gains most in {what}: "
+                f"{most['difference']:+.3f} ({most['low']:+.3f}, {most['high']:+.3f})."
+            )
     best = [r["title"] for r in found.methods if r["frontier"]]
     if best:
         told.append(f"On the frontier: {', '.join(dict.fromkeys(best))}.")
-    return [text.replace("-0.", "−0.") for text in told]
+    return [text.replace("-0.", "−0.").replace("-1.", "−1.") for text in told]

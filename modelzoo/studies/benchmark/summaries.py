@@ -161,10 +161,6 @@ def _method_rows(learned: Mapping[Key, Values], methods: Sequence[str]) -> list[
     for method in methods if learned else ():
         compared = COMPARED[method]
         costs = [compared.evaluations(SETS[name].length) for name, *_ in learned]
-        times = [
-            float(v[f"{method}|seconds"]) / max(float(v[f"{PLAIN}|seconds"]), 1e-9)
-            for v in learned.values()
-        ]
         for corrected in compared.corrections:
             means = {
                 metric: _mean(v[key(method, corrected, metric)] for v in learned.values())
@@ -175,7 +171,6 @@ def _method_rows(learned: Mapping[Key, Values], methods: Sequence[str]) -> list[
                 "title": compared.method.title,
                 "corrected": corrected,
                 "evaluations": float(np.mean(costs)),
-                "times": float(np.median(times)),
             }
             rows.append(row | means)
     for row, best in zip(rows, frontier(rows)):

@@ -58,7 +58,6 @@ def method_table(rows: Sequence[Row]) -> Table:
         ("corrected", plain("correction")),
         *((title, number(metric)) for metric, title in METRICS.items()),
         ("evaluations", number("evaluations", 0)),
-        ("times a gradient", number("times", 1)),
         ("frontier", plain("told")),
     ]
     caption = "Every method, the mean over all learned cells"

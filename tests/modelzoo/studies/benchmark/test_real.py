@@ -34,7 +34,7 @@ def test_splits_share_no_peak():
 @pytest.mark.slow  # numba compiles FIMO
 def test_hits_are_known_of_test_peaks_alone():
     one = real.peaks("test", 60, 0)
-    assert one.truth[one.labels == 1].any(1).mean() > 0.3 and not one.truth[one.labels == 0].any()
+    assert one.truth[one.labels == 1].any(1).mean() > 0.1 and not one.truth[one.labels == 0].any()
     chosen = positives(one, 5)
     assert len(chosen) == 5 and chosen.window(chosen.truth).any(1).all()
     assert not real.peaks("validation", 8, 0).truth.any()

@@ -16,7 +16,6 @@ def cell(rng, gain, auc=0.95, count=30):
     values |= {"varying": np.array(0.5), "total_stride": np.array(4)}
     values["predicted"] = np.linspace(0.5, 0.9, MOST_CHECKED + 1)
     for method in METHODS:
-        values[f"{method}|seconds"] = np.array(1.0)
         for corrected in (False, True):
             for metric in METRICS:
                 noise = rng.normal(0, 0.02, count)
