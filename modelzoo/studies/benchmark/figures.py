@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from modelzoo.reports.figures import COLOURS, panels
 from modelzoo.reports.tables import Row
 from modelzoo.studies.benchmark.measures import METRICS
-from modelzoo.studies.benchmark.methods import COMPARED, SHIFTED
+from modelzoo.studies.benchmark.methods import COMPARED, ISM, PLAIN, SHIFTED
 from modelzoo.studies.benchmark.models import MODELS
 from modelzoo.studies.benchmark.summaries import ALL, JUDGED, Q_VALUE, SHOWN
 
-_SHORT = {
-    "gradient": "gradient",
-    "grad-cam": "Grad-CAM",
-    "smoothgrad": "SmoothGrad",
-    "random-letters-10": "letters, 10 %",
-    "random-letters-25": "letters, 25 %",
-    "integrated-gradients": "IG",
-    "expected-gradients": "expected gradients",
-    "deep-lift-shap": "DeepLiftShap",
-    "shiftsmooth-strands": "N=5, both strands",
-    "shiftsmooth-certain": "N=5, certain",
-    "shiftsmooth-ig": "N=2 over IG",
-    "ism": "mutagenesis",
-}
+_MARKERS = "osD^v<>Pp*hX8"
 
 
 def gain_figure(rows: Sequence[Row], method: str = SHIFTED) -> Figure:
@@ -49,39 +37,47 @@ def gain_figure(rows: Sequence[Row], method: str = SHIFTED) -> Figure:
 
 
 def budget_figure(rows: Sequence[Row]) -> Figure:
-    """Draw the quality of every method, corrected where it can be, against its evaluations."""
+    """Draw the quality of every method, corrected where it can be, against its evaluations.
+
+    Left out is what would hide the rest: Grad-CAM, and the agreement of mutagenesis with itself.
+    """
     shown = {row["method"]: row for row in rows}  # the corrected row is the later one
     shown.pop("input-x-gradient", None)  # at the letters present it is the gradient
-    line = [m for m in shown if m == "gradient" or m.removeprefix("shiftsmooth-").isdecimal()]
-    figure, drawn = panels(len(JUDGED), 2.9, 3.1)
+    shown.pop("grad-cam", None)
+    line = [m for m in shown if m == PLAIN or m.removeprefix("shiftsmooth-").isdecimal()]
+    figure, drawn = panels(len(JUDGED), 2.9, 3.9)
     for axes, metric in zip(drawn, JUDGED):
         path = [(shown[m]["evaluations"], shown[m][metric]) for m in line]
-        axes.plot(*zip(*path), color=COLOURS[0], lw=1, marker="o", ms=4)
-        for method, row in shown.items():
-            if row[metric] is None:
-                continue
-            place = (row["evaluations"], row[metric])
-            if method not in line:
-                axes.plot(*place, "o", color=COLOURS[1], ms=4)
-            name = _SHORT.get(method) or COMPARED[method].method.title.replace("ShiftSmooth ", "")
-            axes.annotate(name, place, (3, 3), textcoords="offset points", fontsize=6)
+        axes.plot(*zip(*path), color=COLOURS[0], lw=1, marker="o", ms=4, label="ShiftSmooth, by N")
+        for method, place in zip(line, path):
+            number = COMPARED[method].method.parameters.get("max_shift", 0)
+            axes.annotate(str(number), place, (0, 4), textcoords="offset points", fontsize=7)
+        for i, (method, row) in enumerate((m, r) for m, r in shown.items() if m not in line):
+            itself = (method, metric) == (ISM, "faithfulness")
+            place = (row["evaluations"], None if itself else row[metric])
+            axes.plot(*([v] for v in place), **_mark(i + 1), label=row["title"])
         axes.set_xscale("log")
         axes.set(title=METRICS[metric], xlabel="model evaluations of a sequence")
-        axes.margins(x=0.3, y=0.1)
+        axes.margins(x=0.1, y=0.1)
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
 def predicted_figure(rows: Sequence[Row]) -> Figure:
     """Draw the gain of stability that the audit predicts against the measured one, by model."""
-    figure, drawn = panels(2, 3.2, 3.1)
+    figure, drawn = panels(2, 3.2, 3.9)
     for axes, (predicted, label) in zip(
         drawn, (("by_share", "by the varying share"), ("by_windows", "by single windows"))
     ):
-        points = [(row[predicted], row["stability"]) for row in rows]
-        most = max([*map(max, points), 0.01]) * 1.15
+        most = max([*(max(row[predicted], row["stability"]) for row in rows), 0.01]) * 1.1
         axes.plot([0, most], [0, most], color="#999999", lw=0.8, ls=":")
-        for row, point in zip(rows, points):
-            axes.plot(*point, "o", color=COLOURS[0], ms=4)
-            axes.annotate(row["title"], point, (3, 3), textcoords="offset points", fontsize=6)
+        for i, row in enumerate(rows):
+            axes.plot([row[predicted]], [row["stability"]], **_mark(i), label=row["title"])
         axes.set(xlabel=f"predicted {label}", ylabel="measured", title="gain of stability")
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def _mark(number: int) -> dict[str, Any]:
+    colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
+    return {"color": colour, "marker": marker, "ls": "", "ms": 5, "alpha": 0.8}

@@ -64,7 +64,8 @@ def show(page: Page, found: Found, settings: Settings) -> None:
         page.figure(
             figures.budget_figure(found.methods),
             "budget",
-            "Quality against the cost of a sequence; line: the gradient, and ShiftSmooth by N.",
+            "Quality against the cost of a sequence; numbers: N, 0 is the gradient. Left out: "
+            "Grad-CAM, and the agreement of mutagenesis with itself.",
         )
         page.table(tables.method_table(found.methods))
         page.heading("What ShiftSmooth adds")
