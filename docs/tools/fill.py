@@ -28,6 +28,7 @@ import pages
 from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
+from modelzoo.zoo import catalog
 
 HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
@@ -96,6 +97,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
     for name, table in _ATTRIBUTION.items():
         made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
+    if "classes" in measured:
+        made["classes"] = class_table(measured["classes"])
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
@@ -107,6 +110,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
         made["families"] = family_tables(made["families"])
+    for name in ("families", *(f"factors-{table}" for table in FACTORS)):
+        made[name] = with_links(made[name])
     return made
 
 
@@ -338,6 +343,40 @@ def family_tables(table: str) -> str:
     return "\n\n".join(parts)
 
 
+def class_table(rows: list[Row]) -> str:
+    """Returns, by class of model, what ShiftSmooth changes and whether it is needed.
+
+    Args:
+        rows: With `class`, `verdict`, and `stability` and `localisation`, each (before, after).
+    """
+
+    def change(key: str) -> Callable[[Row], str]:
+        return lambda row: " → ".join(f"{value:.2f}" for value in row[key])
+
+    columns = [
+        ("class of model", plain("class")),
+        ("stability, moved window", change("stability")),
+        ("motif positions, AUROC", change("localisation")),
+        ("ShiftSmooth", plain("verdict")),
+    ]
+    return Table("classes", "", columns, rows).to_markdown()
+
+
+def with_links(table: str) -> str:
+    """Returns a table whose models, in the first column, lead to their pages.
+
+    Args:
+        table: Its Markdown.
+    """
+    known = catalog.list_models()
+
+    def linked(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"| [{name}](_made/{name}.md) |" if name in known else found[0]
+
+    return re.sub(r"^\| ([\w-]+) \|", linked, table, flags=re.MULTILINE)
+
+
 def _without_memory(cell: str) -> str:
     time = re.sub(r" \[.*?\]", "", cell)
     return f"{float(time):,.0f}" if re.fullmatch(r"[\d.]+e\+\d+", time) else time
@@ -438,7 +477,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.report:
         text = (arguments.report / "results.json").read_text(encoding="utf-8")
-        kept = json.dumps(summary(json.loads(text)), indent=1)
+        taken = summary(json.loads(text))
+        before = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.is_file() else {}
+        if "classes" in before:  # of another report
+            taken["classes"] = before["classes"]
+        kept = json.dumps(taken, indent=1)
         # A line a row, so that a difference between two reports can be read.
         kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
         SUMMARY.write_text(kept + "\n", encoding="utf-8")

@@ -46,7 +46,8 @@ def scan(
         int | None,
         typer.Option(
             min=1,
-            help="Of a window; by default the length that a model of the catalog was trained on.",
+            help="The width of a window; by default the length that a model of the catalog was "
+            "trained on.",
         ),
     ] = None,
     regions: Annotated[
