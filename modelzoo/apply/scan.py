@@ -173,7 +173,8 @@ def scan(
     made = [path for one in wanted for path in one.paths(folder)]
     tracks = Tracks(made[0], made[len(wanted[0].files) - 1])
     made += [folder / FILE] if quality else []
-    if not overwrite and (there := [path for path in made if path.exists()]):
+    finished = not (folder / CELLS).exists()  # a run that was killed may have written some of them
+    if finished and not overwrite and (there := [path for path in made if path.exists()]):
         raise FileExistsError(f"output: {there[0]} exists; expected another folder, or overwrite")
     width = width or inputs.trained_width(model)
     if width is None:

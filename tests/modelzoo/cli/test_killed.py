@@ -21,6 +21,11 @@ COMMANDS = {
         *("predict", "peaks.bed", *WINDOWS, "--format", "tsv", "--format", "parquet"),
         *("--format", "h5ad", "-o", "out.tsv"),
     ],
+    "scan": [
+        *("scan", "genome.fa", "-m", "deepbind-gata3", "--step", "10", "--workers", "1"),
+        *(w for name in ("bigwig", "bedgraph", "hdf5", "parquet") for w in ("--format", name)),
+        *("-o", "out"),
+    ],
     "train": [
         *("train", "explainn", "--data", "peaks.bed", "--genome", "genome.fa", "--width", "60"),
         *("--units", "2", "--epochs", "3", "--device", "cpu", "-o", "out"),
