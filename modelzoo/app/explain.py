@@ -260,7 +260,8 @@ def _predicted(module: Any, letters: str) -> Prediction:
 def _answers(module: Any, said: Prediction, names: Iterable[str], part: str) -> list[Answer]:
     chances: Sequence[float | None] = said.probabilities or [None] * len(said.logits)
     calibrated = getattr(module, "calibration", None) is not None
-    return [Answer(name, part, *row, calibrated) for name, *row in zip(names, said.logits, chances)]
+    rows = zip(names, said.logits, chances)
+    return [Answer(name, part, number, chance, calibrated) for name, number, chance in rows]
 
 
 def contributions(maps: Tensor, letters: str) -> Tensor:

@@ -35,6 +35,7 @@ def small(monkeypatch, toy_sets):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_an_array_of_jobs_writes_the_report_of_one_process(tiny, shiftsmooth, tmp_path, small):
     def contents(folder):
         files = [path for path in sorted(folder.rglob("[!.]*")) if path.is_file()]
