@@ -197,7 +197,8 @@ function showAnswers() {
   $("task-field").hidden = answer.tasks.length < 2;
   const main = answer.answers[$("task").value];
   $("status").textContent = `${main.name}: ${answer.kind} ${number(main.number)}`
-    + (main.probability === null ? "" : `, probability ${main.probability.toFixed(3)}`);
+    + (main.probability === null ? "" : `, probability ${main.probability.toFixed(3)}`
+      + (main.calibrated ? "" : " (not calibrated)"));
   $("one").hidden = false;
 }
 

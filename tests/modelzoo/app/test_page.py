@@ -172,7 +172,7 @@ def test_a_probability_that_is_not_calibrated_is_marked(visit):
 @pytest.mark.nightly
 def test_error_bars_follow_mutagenesis(visit):
     held = []
-    visit.page.route("**/api/bars", held.append)
+    visit.page.route("**/api/bars", lambda route: held.append(route))
     visit.page.fill("#sequence", EXAMPLES["A GATA3 peak"])
     visit.page.wait_for_selector("#later >> text=More error bars follow")
     rows = ("shiftsmooth-ig", "ism")

@@ -75,12 +75,14 @@ def test_an_array_of_jobs_gives_the_bytes_of_one_process(
         kept = [path for path in files if path.name != "command.json"]
         return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
-    for _ in ("training", "reading", "measuring"):  # the array is submitted once per step
-        assert shiftsmooth("merge", tmp_path).code != 0
+    arrays = 0
+    while shiftsmooth("merge", tmp_path).code:
+        arrays += 1
+        assert arrays <= 3  # one per step, where jobs run side by side
         for number in (2, 1, 2):
             done = shiftsmooth("evaluate", "argminn", "-o", tmp_path, "--part", f"{number}/2")
             assert done.code == 0
-    assert shiftsmooth("merge", tmp_path).code == 0
+    assert arrays >= 1
     assert contents(tmp_path) == contents(report.parent)
 
 
