@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 LENGTH = 101
+MOTIF = [0, 1, 3, 2, 0, 2, 3, 1, 0, 1]  # codes in the middle of each, for what is trained
 STEP = 10  # of the scan
 COMMANDS = {  # in a folder with seqs.fa, genome.fa and calls.vcf; {model} is the model's name
     "predict": "predict seqs.fa -m {model} -o out.tsv --workers 1",
@@ -48,12 +49,13 @@ ROW = re.compile(r"\| (?P<command>[^|]+) \| (?P<size>[\d,]+) \| [^|]+ \| [^|]+ \
 
 
 def write_sequences(path: Path, count: int) -> None:
-    """Write random sequences as FASTA, a block at a time."""
+    """Write random sequences that have one motif in common as FASTA, a block at a time."""
     random = np.random.default_rng(0)
     letters = np.frombuffer(b"ACGT\n", np.uint8)
     with path.open("wb") as file:
         for start in range(0, count, 10_000):
             codes = random.integers(0, 4, (min(10_000, count - start), LENGTH + 1))
+            codes[:, 40:50] = MOTIF
             codes[:, -1] = 4
             for number, row in enumerate(letters[codes], start):
                 file.write(b">s%d\n" % number + row.tobytes())
