@@ -180,8 +180,8 @@ def gradients(
     rows = []
     for metric in MEASURED:
         columns = [(method, kind) for method in METHODS_SHOWN for kind in KINDS]
-        values = np.stack([np.concatenate(found[metric, *column]) for column in columns], axis=1)
-        means, drawn = statistics.paired_means(values, resamples=settings.resamples, seed=seed)
+        both = np.stack([np.concatenate(found[metric, *column]) for column in columns], axis=1)
+        means, drawn = statistics.paired_means(both, resamples=settings.resamples, seed=seed)
         count = len(KINDS)
         compared = _compared(METRICS[metric], means[:count], drawn[:, :count])
         added, resampled = means[count:] - means[:count], drawn[:, count:] - drawn[:, :count]
