@@ -58,8 +58,8 @@ class Settings:
     """
 
     peaks: int = 4000
-    epochs: int = 8
-    seeds: int = 2
+    epochs: int = 6
+    seeds: int = 1
     judged: int = 100
     resamples: int = 1000
 
