@@ -57,10 +57,10 @@ class Settings:
         resamples: Bootstrap resamples of every interval.
     """
 
-    peaks: int = 4000
+    peaks: int = 3000
     epochs: int = 6
     seeds: int = 1
-    judged: int = 100
+    judged: int = 80
     resamples: int = 1000
 
 
