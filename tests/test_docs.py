@@ -600,15 +600,27 @@ def test_a_full_report_of_factors_is_taken_over(planted, monkeypatch, tmp_path):
     for name in fill.FACTORS_FIGURES:
         (planted / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
     fill.TABLES.mkdir()
-    (planted / "results.json").write_text('{"settings": {"quick": true}}')
-    with pytest.raises(ValueError, match="expected a full report"):
-        fill.take_factors(planted)
+    for settings in ('{"quick": true, "mixtures": true}', '{"quick": false, "mixtures": false}'):
+        (planted / "results.json").write_text(f'{{"settings": {settings}}}')
+        with pytest.raises(ValueError, match="expected a full report"):
+            fill.take_factors(planted)
     assert not list(fill.TABLES.iterdir())
-    (planted / "results.json").write_text('{"settings": {"quick": false}}')
+    (planted / "results.json").write_text('{"settings": {"quick": false, "mixtures": true}}')
     fill.take_factors(planted)
     assert (fill.TABLES / "factors-unseen.md").read_text() == "| unseen |\n"
     for name in fill.FACTORS_FIGURES:
         assert (fill.IMAGES / f"factors-{name}.svg").read_text() == f"<svg>{name}</svg>"
+
+
+def test_a_full_report_of_augmentation_is_taken_over(planted):
+    fill.TABLES.mkdir()
+    (planted / "robust.md").write_text("| robust |\n")
+    (planted / "results.json").write_text('{"settings": {"judged": 6}}')
+    with pytest.raises(ValueError, match="expected a full report"):
+        fill.take_robust(planted)
+    (planted / "results.json").write_text('{"settings": {"judged": 80}}')
+    fill.take_robust(planted)
+    assert fill.current()["robust"] == "| robust |\n"
 
 
 def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):

@@ -4,6 +4,7 @@
     python docs/tools/fill.py --planted DIR   # of `shiftsmooth evaluate argminn`
     python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
     python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
+    python docs/tools/fill.py --robust DIR    # of `python -m modelzoo.studies.robust`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
@@ -39,8 +40,8 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
-FACTORS = ("experts", "unseen")
-FACTORS_FIGURES = ("specificity_shuffles", "specificity_both")
+FACTORS = ("experts", "unseen", "additions")
+FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
 FACTORS_INSIDE = ("ARID3A", "FOXM1", "GATA3")  # those that the families were trained on
 FAMILY_TABLES = {
     "Size and speed": ": seconds are those of a thousand attributions by ShiftSmooth.",
@@ -105,7 +106,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["peers"] = peers_table((HERE / "choose.md").read_text(encoding="utf-8"))
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
-    for name in ("demo", "families", *named):
+    for name in ("demo", "families", "robust", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
@@ -138,18 +139,33 @@ def take_factors(report: Path) -> None:
     """Keeps the tables and figures of `python -m modelzoo.studies.factors -o REPORT`.
 
     Args:
+        report: A full report, with mixtures.
+
+    Raises:
+        ValueError: It is a quick one, or has no mixtures.
+    """
+    settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
+    if settings["quick"] or not settings["mixtures"]:
+        raise ValueError(f"expected a full report, got {settings}")
+    for name in FACTORS:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
+    for name in FACTORS_FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
+
+
+def take_robust(report: Path) -> None:
+    """Keeps the table of `python -m modelzoo.studies.robust -o REPORT`.
+
+    Args:
         report: A full report.
 
     Raises:
         ValueError: It is a quick one.
     """
     settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
-    if settings["quick"]:
+    if settings["judged"] < 80:
         raise ValueError(f"expected a full report, got {settings}")
-    for name in FACTORS:
-        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
-    for name in FACTORS_FIGURES:
-        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
+    shutil.copyfile(report / "robust.md", TABLES / "robust.md")
 
 
 def filled(text: str, made: dict[str, str]) -> str:
@@ -473,6 +489,7 @@ def main() -> None:
     parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
     parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
     parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
+    parser.add_argument("--robust", type=Path, help="one that modelzoo.studies.robust wrote")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -490,6 +507,8 @@ def main() -> None:
     if arguments.families:
         TABLES.mkdir(exist_ok=True)
         shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
+    if arguments.robust:
+        take_robust(arguments.robust)
     if arguments.factors:
         take_factors(arguments.factors)
     made = current()
