@@ -4,6 +4,7 @@
     python docs/tools/fill.py --planted DIR   # of `shiftsmooth evaluate argminn`
     python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
     python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
+    python docs/tools/fill.py --robust DIR    # of `python -m modelzoo.studies.robust`
     python docs/tools/fill.py --benchmark DIR # of `shiftsmooth evaluate benchmark`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
@@ -29,6 +30,7 @@ import pages
 from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
+from modelzoo.zoo import catalog
 
 HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
@@ -39,8 +41,8 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
-FACTORS = ("experts", "unseen")
-FACTORS_FIGURES = ("specificity_shuffles", "specificity_both")
+FACTORS = ("experts", "unseen", "additions")
+FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
 BENCHMARK = (
     "findings",
     "sets",
@@ -109,6 +111,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
     for name, table in _ATTRIBUTION.items():
         made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
+    if "classes" in measured:
+        made["classes"] = class_table(measured["classes"])
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
@@ -116,11 +120,13 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
     named += [f"benchmark-{t}" for t in BENCHMARK]
-    for name in ("demo", "families", *named):
+    for name in ("demo", "families", "robust", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
         made["families"] = family_tables(made["families"])
+    for name in ("families", *(f"factors-{table}" for table in FACTORS)):
+        made[name] = with_links(made[name])
     return made
 
 
@@ -147,18 +153,33 @@ def take_factors(report: Path) -> None:
     """Keeps the tables and figures of `python -m modelzoo.studies.factors -o REPORT`.
 
     Args:
+        report: A full report, with mixtures.
+
+    Raises:
+        ValueError: It is a quick one, or has no mixtures.
+    """
+    settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
+    if settings["quick"] or not settings["mixtures"]:
+        raise ValueError(f"expected a full report, got {settings}")
+    for name in FACTORS:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
+    for name in FACTORS_FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
+
+
+def take_robust(report: Path) -> None:
+    """Keeps the table of `python -m modelzoo.studies.robust -o REPORT`.
+
+    Args:
         report: A full report.
 
     Raises:
         ValueError: It is a quick one.
     """
     settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
-    if settings["quick"]:
+    if settings["judged"] < 80:
         raise ValueError(f"expected a full report, got {settings}")
-    for name in FACTORS:
-        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
-    for name in FACTORS_FIGURES:
-        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
+    shutil.copyfile(report / "robust.md", TABLES / "robust.md")
 
 
 def take_benchmark(report: Path) -> None:
@@ -370,6 +391,40 @@ def family_tables(table: str) -> str:
     return "\n\n".join(parts)
 
 
+def class_table(rows: list[Row]) -> str:
+    """Returns, by class of model, what ShiftSmooth changes and whether it is needed.
+
+    Args:
+        rows: With `class`, `verdict`, and `stability` and `localisation`, each (before, after).
+    """
+
+    def change(key: str) -> Callable[[Row], str]:
+        return lambda row: " → ".join(f"{value:.2f}" for value in row[key])
+
+    columns = [
+        ("class of model", plain("class")),
+        ("stability, moved window", change("stability")),
+        ("motif positions, AUROC", change("localisation")),
+        ("ShiftSmooth", plain("verdict")),
+    ]
+    return Table("classes", "", columns, rows).to_markdown()
+
+
+def with_links(table: str) -> str:
+    """Returns a table whose models, in the first column, lead to their pages.
+
+    Args:
+        table: Its Markdown.
+    """
+    known = catalog.list_models()
+
+    def linked(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"| [{name}](_made/{name}.md) |" if name in known else found[0]
+
+    return re.sub(r"^\| ([\w-]+) \|", linked, table, flags=re.MULTILINE)
+
+
 def _without_memory(cell: str) -> str:
     time = re.sub(r" \[.*?\]", "", cell)
     return f"{float(time):,.0f}" if re.fullmatch(r"[\d.]+e\+\d+", time) else time
@@ -466,12 +521,17 @@ def main() -> None:
     parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
     parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
     parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
+    parser.add_argument("--robust", type=Path, help="one that modelzoo.studies.robust wrote")
     parser.add_argument("--benchmark", type=Path, help="one that evaluate benchmark wrote")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
         text = (arguments.report / "results.json").read_text(encoding="utf-8")
-        kept = json.dumps(summary(json.loads(text)), indent=1)
+        taken = summary(json.loads(text))
+        before = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.is_file() else {}
+        if "classes" in before:  # of another report
+            taken["classes"] = before["classes"]
+        kept = json.dumps(taken, indent=1)
         # A line a row, so that a difference between two reports can be read.
         kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
         SUMMARY.write_text(kept + "\n", encoding="utf-8")
@@ -480,6 +540,8 @@ def main() -> None:
     if arguments.families:
         TABLES.mkdir(exist_ok=True)
         shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
+    if arguments.robust:
+        take_robust(arguments.robust)
     if arguments.factors:
         take_factors(arguments.factors)
     if arguments.benchmark:
