@@ -149,8 +149,14 @@ def pages_with_python():
 
 
 @pytest.mark.parametrize("page", pages_with_python())
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk, monkeypatch):
     names = {"__name__": "page"}
+    if page.name == "leaderboard.md":  # which adds to both
+        from modelzoo.attribution.methods import maps
+        from modelzoo.studies.benchmark import methods, models
+
+        monkeypatch.setattr(methods, "COMPARED", dict(methods.COMPARED))
+        monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
     if page.name == "sharing.md":  # there they are the reader's own
         names |= {"model": convolutions(), "x": torch.rand(3, 4, 20)}
     with warnings.catch_warnings():
@@ -159,6 +165,11 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
             exec(compile("\n" * line + text, str(page), "exec"), names)
     if page.name == "README.md":
         assert Path("shifts.png").read_bytes().startswith(b"\x89PNG")
+    if page.name == "leaderboard.md":
+        added = names["COMPARED"]["squared-gradient"], names["MODELS"]["linear"]
+        x = torch.eye(4)[torch.randint(4, (2, 30))].mT.contiguous()
+        model = added[1].build(30).eval()
+        assert (maps(model, x, added[0].method, corrected=False) >= 0).all()
 
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
@@ -168,6 +179,7 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     from modelzoo.apply import hits
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
+    from modelzoo.studies.benchmark import evaluate as benchmark
     from modelzoo.studies.peaks import evaluate as peaks
     from modelzoo.studies.planted import evaluate as planted
     from modelzoo.training import argminn, search
@@ -177,6 +189,7 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     # These take long, or tell the world; they are run as far as the work.
     monkeypatch.setattr(peaks, "evaluate", lambda out, **options: out / "index.html")
     monkeypatch.setattr(planted, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(benchmark, "evaluate", lambda out, **options: out / "index.html")
     monkeypatch.setattr(
         argminn, "train_argminn", lambda source, out, **options: out.mkdir(exist_ok=True)
     )
@@ -285,6 +298,11 @@ def test_the_example_of_a_help_text_is_a_call_of_that_command(words):
         assert shlex.split(line)[: 1 + len(words)] == ["shiftsmooth", *words]
         for option in re.findall(r"(?<!\S)--?[a-z][\w-]*", line):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", text.replace(line, "")), option
+
+
+@pytest.mark.parametrize("words", [words for words, _ in pages.commands()], ids=" ".join)
+def test_no_word_of_a_help_text_is_cut_off(words):
+    assert "…" not in pages.help_text(words)
 
 
 def test_every_make_target_is_described():
@@ -496,6 +514,10 @@ def test_a_report_is_taken_over_into_the_pages(results, tmp_path, monkeypatch, c
     assert f"{score:.3f}" in text and text.endswith("|\n<!-- /made -->\n\nBehind.\n")
     run("--check")
     assert json.loads(fill.SUMMARY.read_text()) == fill.summary(full)
+    other = {**fill.summary(full), "classes": []}
+    fill.SUMMARY.write_text(json.dumps(other))
+    run("--report", str(tmp_path))  # of other things
+    assert json.loads(fill.SUMMARY.read_text()) == other
 
 
 def test_models_are_told_by_what_they_were_trained_on():
@@ -523,6 +545,26 @@ def test_the_table_of_families_is_split_and_no_number_is_lost():
     for line in narrow.splitlines():
         assert line.count("|") <= 9
     assert "not run: no weights" in narrow.partition("**Inside, AUROC**")[0]
+
+
+def test_classes_of_models_have_a_table_where_they_were_measured():
+    row = {
+        "class": "strides",
+        "stability": [0.5, 0.913],
+        "localisation": [0.7, 0.81],
+        "verdict": "needed",
+    }
+    about = {"settings": {}, "versions": {}}
+    table = fill.blocks({**about, "classes": [row]}, None)["classes"]
+    assert "| strides | 0.50 → 0.91 | 0.70 → 0.81 | needed |" in table
+    assert "classes" not in fill.blocks({}, None)
+
+
+def test_models_in_a_table_lead_to_their_pages():
+    table = "| model | AUC |\n| --- | --- |\n| deepbind-gata3 | 0.9 |\n| dnabert | 0.7 |\n"
+    found = fill.with_links(table)
+    assert "| [deepbind-gata3](_made/deepbind-gata3.md) | 0.9 |" in found
+    assert found.replace("[deepbind-gata3](_made/deepbind-gata3.md)", "deepbind-gata3") == table
 
 
 def test_the_readme_lists_the_packages_that_the_page_compares():
@@ -594,6 +636,22 @@ def test_a_full_report_of_augmentation_is_taken_over(planted):
     assert fill.current()["robust"] == "| robust |\n"
 
 
+def test_a_full_report_of_the_benchmark_is_taken_over(planted):
+    for name in fill.BENCHMARK:
+        (planted / "tables" / f"{name}.md").write_text(f"| {name} |\n")
+    for name in fill.BENCHMARK_FIGURES:
+        (planted / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    fill.TABLES.mkdir()
+    (planted / "results.json").write_text('{"quick": true, "settings": {}}')
+    with pytest.raises(ValueError, match="expected a full report"):
+        fill.take_benchmark(planted)
+    assert not list(fill.TABLES.iterdir())
+    (planted / "results.json").write_text('{"quick": false, "settings": {}}')
+    fill.take_benchmark(planted)
+    assert fill.blocks(None, None)["benchmark-best"] == "| best |\n"
+    assert (fill.IMAGES / "benchmark-gains.svg").read_text() == "<svg>gains</svg>"
+
+
 def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):
     (planted / "results.json").write_text('{"settings": {"initialisations": 1}}')
     with pytest.raises(ValueError, match="full report"):
@@ -644,10 +702,18 @@ def test_simulated_models_have_a_table_of_accuracies(zoo):
     entry = dataclasses.replace(
         catalog.info("deepbind-gata3"), scores={"GATA3": {"roc_auc": 0.9876, "accuracy": 0.4321}}
     )
-    chip, planted = pages.zoo([catalog.info("deepbind-foxm1"), entry]).split("Accuracy")
+    text = pages.zoo([catalog.info("deepbind-foxm1"), entry])
+    chip, planted = text.split("## Models of planted motifs")
     assert "[deepbind-foxm1]" in chip and "[deepbind-gata3]" not in chip
     assert "| 0.432 |" in planted and "0.988" not in planted and "[deepbind-foxm1]" not in planted
     assert "Accuracy" not in pages.zoo([catalog.info("deepbind-foxm1")])
+
+
+def test_the_sizes_of_models_are_those_of_their_weights(zoo):
+    info = catalog.info("deepbind-gata3")
+    size = sum(p.numel() for p in modelzoo.load("deepbind-gata3").parameters())
+    rows = pages.zoo([info]).partition("## Size and speed")[2]
+    assert f"| {size:,} | yes |" in rows
 
 
 def test_the_page_of_the_commands_is_their_help():
@@ -746,20 +812,6 @@ def test_the_search_works_from_a_file(site, word, found, tmp_path):
         assert found in [Path(page).name for page in pages_found], results[:1000]
 
 
-UNREACHABLE = """() => {
-  const found = [];
-  const root = document.documentElement;
-  if (root.scrollWidth > innerWidth) found.push(`the page is ${root.scrollWidth} wide`);
-  const scrolls = box => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
-  for (const shown of document.querySelectorAll("article :is(pre, table, img, math)")) {
-    const reached = shown.scrollWidth <= shown.clientWidth + 1 || shown.tagName === "math";
-    if (reached && shown.getBoundingClientRect().right <= innerWidth + 1) continue;
-    let box = shown;
-    while (box && !scrolls(box)) box = box.parentElement;
-    if (!box) found.push(`${shown.tagName}: ${shown.textContent.trim().slice(0, 40)}`);
-  }
-  return found;
-}"""
 CUT = (
     "() => [...document.querySelectorAll('pre')].filter(p => p.scrollWidth > p.clientWidth).length"
 )
@@ -772,22 +824,14 @@ CUT = (
 def test_every_page_fits_a_phone_and_a_desk(site, width, scheme):
     pytest.importorskip("playwright.sync_api")
     from tests.support.explorer import browser
+    from tests.support.fits import misfits
 
-    found = {}
+    paths = sorted(site.rglob("*.html"))
     with browser() as chromium:
-        page = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        ).new_page()
-        said = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        for path in sorted(site.rglob("*.html")):
-            page.goto(path.as_uri())
-            if problems := page.evaluate(UNREACHABLE) + said:
-                found[str(path.relative_to(site))] = problems
-            said.clear()
-            if path.name == "commands.html" and width == 1400:
-                assert page.evaluate(CUT) == 0
+        found, page = misfits(chromium, paths, width, scheme, "article")
+        if width == 1400:
+            page.goto((site / "commands.html").as_uri())
+            assert page.evaluate(CUT) == 0
     assert found == {}
 
 

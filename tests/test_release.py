@@ -4,6 +4,7 @@ import re
 import tomllib
 
 import house
+import pages
 import pytest
 import yaml
 
@@ -46,3 +47,22 @@ def test_the_image_holds_what_its_ignore_file_lets_in():
     assert re.search(
         r"^torch==[\d.]+$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE
     )
+
+
+def test_pixi_asks_for_what_the_package_asks_for():
+    pixi = tomllib.loads((ROOT / "pixi.toml").read_text("utf-8"))
+    bounds = dict(re.fullmatch(r"([\w-]+)(.*)", one).groups() for one in PROJECT["dependencies"])
+    bounds["pytorch"] = bounds.pop("torch")  # conda-forge's name
+    assert pixi["dependencies"] == {"python": PROJECT["requires-python"], **bounds}
+    (own,) = pixi["pypi-dependencies"].items()
+    assert own[0] == pixi["workspace"]["name"] == PROJECT["name"]
+    assert (ROOT / own[1]["path"] / "pyproject.toml").is_file()
+    assert set(own[1]["extras"]) <= set(PROJECT["optional-dependencies"])
+
+
+def test_a_task_of_pixi_is_a_command_of_the_package():
+    tasks = tomllib.loads((ROOT / "pixi.toml").read_text("utf-8"))["tasks"]
+    known = {" ".join(words) for words, _ in pages.commands()}
+    for task in tasks.values():
+        program, command = task.split(" ", 1)
+        assert program in PROJECT["scripts"] and command in known

@@ -1,12 +1,15 @@
 """The tutorials: clean in git, run from top to bottom, and what their text says came out true."""
 
 import ast
+import json
+import re
 import sys
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
+from nbconvert import HTMLExporter, ScriptExporter
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 TUTORIALS = sorted(FOLDER.glob("*.ipynb"))
@@ -38,6 +41,7 @@ CLAIMS = {
         still = {name: values[2].mean() for name, values in judged_pooled.items()}
         assert still["Saliency"] > 0.99 and abs(still["ShiftSmooth"] - still["Saliency"]) < 0.01
         assert delta.abs().max() < 0.1
+        assert 2 * times["ShiftSmooth"] < times["ShiftSmooth, share=False"]
     """,
     "The_Model_Zoo": """
         assert after["NRF1"][0] > max(0.95, before["NRF1"][0])
@@ -84,6 +88,10 @@ def test_a_tutorial_runs_and_shows_what_it_says(path, tmp_path, monkeypatch):
     for cell in notebook.cells:
         if cell.cell_type == "code" and "\nplot_logos(" in f"\n{cell.source}":
             assert "image/png" in cell.outputs[-1]["data"], cell.source
+        if cell.cell_type == "code" and re.search(
+            r"^(pandas\.|shown\()", cell.source, re.MULTILINE
+        ):
+            assert "text/html" in cell.outputs[-1]["data"], cell.source
     assert not list(tmp_path.iterdir())  # it leaves nothing behind
 
 
@@ -93,7 +101,7 @@ def test_every_tutorial_is_in_the_site_and_has_its_claims_checked():
     assert all(f"\ntutorials/{path.stem}\n" in index for path in TUTORIALS)
 
 
-def test_the_tutorial_for_captum_needs_captum_torch_matplotlib_and_the_core_alone():
+def test_the_tutorial_for_captum_needs_what_its_first_cell_says():
     notebook = nbformat.read(FOLDER / "Genomics_ShiftSmooth_Interpret.ipynb", as_version=4)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     source = "\n".join(code).replace("%matplotlib inline", "")
@@ -103,4 +111,18 @@ def test_the_tutorial_for_captum_needs_captum_torch_matplotlib_and_the_core_alon
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module.partition(".")[0])
-    assert imported - sys.stdlib_module_names == {"captum", "torch", "shiftsmooth"}
+    (needed,) = re.findall(r"please install ([^.]+)\.", notebook.cells[0].source)
+    assert imported < {*re.findall(r"`(\w+)`", needed), *sys.stdlib_module_names}
+    assert imported - sys.stdlib_module_names == {"captum", "pandas", "torch", "shiftsmooth"}
+
+
+def test_the_tutorial_for_captum_becomes_what_captums_site_makes_of_tutorials():
+    page = (FOLDER.parent / "maintainers.md").read_text(encoding="utf-8")
+    (entry,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    name, title = json.loads(entry)["id"], json.loads(entry)["title"]
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    assert notebook.cells[0].source.startswith(f"# {title}")
+    page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
+    assert 'id="notebook-container"' in page
+    script, _ = ScriptExporter().from_notebook_node(notebook)
+    compile(script, name, "exec")

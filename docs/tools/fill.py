@@ -5,6 +5,7 @@
     python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
     python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
     python docs/tools/fill.py --robust DIR    # of `python -m modelzoo.studies.robust`
+    python docs/tools/fill.py --benchmark DIR # of `shiftsmooth evaluate benchmark`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
@@ -29,6 +30,7 @@ import pages
 from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
+from modelzoo.zoo import catalog
 
 HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
@@ -41,6 +43,18 @@ PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
 FACTORS = ("experts", "unseen", "additions")
 FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
+BENCHMARK = (
+    "findings",
+    "sets",
+    "models",
+    "methods",
+    "gains-shiftsmooth-5",
+    "gains-sets",
+    "best",
+    "predicted",
+    "sanity",
+)
+BENCHMARK_FIGURES = ("budget", "gains", "predicted")
 FACTORS_INSIDE = ("ARID3A", "FOXM1", "GATA3")  # those that the families were trained on
 FAMILY_TABLES = {
     "Size and speed": ": seconds are those of a thousand attributions by ShiftSmooth.",
@@ -97,17 +111,22 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
     for name, table in _ATTRIBUTION.items():
         made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
+    if "classes" in measured:
+        made["classes"] = class_table(measured["classes"])
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
     made["peers"] = peers_table((HERE / "choose.md").read_text(encoding="utf-8"))
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
+    named += [f"benchmark-{t}" for t in BENCHMARK]
     for name in ("demo", "families", "robust", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
         made["families"] = family_tables(made["families"])
+    for name in ("families", *(f"factors-{table}" for table in FACTORS)):
+        made[name] = with_links(made[name])
     return made
 
 
@@ -161,6 +180,24 @@ def take_robust(report: Path) -> None:
     if settings["judged"] < 80:
         raise ValueError(f"expected a full report, got {settings}")
     shutil.copyfile(report / "robust.md", TABLES / "robust.md")
+
+
+def take_benchmark(report: Path) -> None:
+    """Keeps the tables and figures of `shiftsmooth evaluate benchmark -o REPORT`.
+
+    Args:
+        report: A full report.
+
+    Raises:
+        ValueError: It is a quick one.
+    """
+    results = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    if results["quick"]:
+        raise ValueError(f"expected a full report, got {results['settings']}")
+    for name in BENCHMARK:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"benchmark-{name}.md")
+    for name in BENCHMARK_FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"benchmark-{name}.svg")
 
 
 def filled(text: str, made: dict[str, str]) -> str:
@@ -354,6 +391,40 @@ def family_tables(table: str) -> str:
     return "\n\n".join(parts)
 
 
+def class_table(rows: list[Row]) -> str:
+    """Returns, by class of model, what ShiftSmooth changes and whether it is needed.
+
+    Args:
+        rows: With `class`, `verdict`, and `stability` and `localisation`, each (before, after).
+    """
+
+    def change(key: str) -> Callable[[Row], str]:
+        return lambda row: " → ".join(f"{value:.2f}" for value in row[key])
+
+    columns = [
+        ("class of model", plain("class")),
+        ("stability, moved window", change("stability")),
+        ("motif positions, AUROC", change("localisation")),
+        ("ShiftSmooth", plain("verdict")),
+    ]
+    return Table("classes", "", columns, rows).to_markdown()
+
+
+def with_links(table: str) -> str:
+    """Returns a table whose models, in the first column, lead to their pages.
+
+    Args:
+        table: Its Markdown.
+    """
+    known = catalog.list_models()
+
+    def linked(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"| [{name}](_made/{name}.md) |" if name in known else found[0]
+
+    return re.sub(r"^\| ([\w-]+) \|", linked, table, flags=re.MULTILINE)
+
+
 def _without_memory(cell: str) -> str:
     time = re.sub(r" \[.*?\]", "", cell)
     return f"{float(time):,.0f}" if re.fullmatch(r"[\d.]+e\+\d+", time) else time
@@ -451,11 +522,16 @@ def main() -> None:
     parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
     parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
     parser.add_argument("--robust", type=Path, help="one that modelzoo.studies.robust wrote")
+    parser.add_argument("--benchmark", type=Path, help="one that evaluate benchmark wrote")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
         text = (arguments.report / "results.json").read_text(encoding="utf-8")
-        kept = json.dumps(summary(json.loads(text)), indent=1)
+        taken = summary(json.loads(text))
+        before = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.is_file() else {}
+        if "classes" in before:  # of another report
+            taken["classes"] = before["classes"]
+        kept = json.dumps(taken, indent=1)
         # A line a row, so that a difference between two reports can be read.
         kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
         SUMMARY.write_text(kept + "\n", encoding="utf-8")
@@ -468,6 +544,8 @@ def main() -> None:
         take_robust(arguments.robust)
     if arguments.factors:
         take_factors(arguments.factors)
+    if arguments.benchmark:
+        take_benchmark(arguments.benchmark)
     made = current()
     drifted = []
     for path in files():

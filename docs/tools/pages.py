@@ -5,18 +5,22 @@
 
 import re
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import typer.main
+from safetensors import safe_open
 from typer.testing import CliRunner
 
 from modelzoo.cli.main import app
-from modelzoo.datasets.chipseq import OOD_FACTORS, cell_line
+from modelzoo.datasets.chipseq import cell_line
 from modelzoo.zoo import catalog
 from modelzoo.zoo.card import METRICS, model_card
 
+SHOWN = ("roc_auc", "average_precision")
+SPEED = "How long a thousand attributions take is told [below](#side-by-side)."
 COMMANDS = typer.main.get_command(app)
 
 
@@ -45,36 +49,57 @@ def zoo(models: list[catalog.ModelInfo]) -> str:
     if not models:
         return "The catalog of this version is empty.\n"
     simulated = [info for info in models if any("accuracy" in s for s in info.scores.values())]
-    lines = _table([info for info in models if info not in simulated], "roc_auc")
-    lines += _table(simulated, "accuracy")
+    measured = [info for info in models if info not in simulated]
+    lines = _about(measured) if measured else []
+    if simulated:
+        own = f"{METRICS['accuracy']} on new sequences"
+        rows = [
+            [
+                _link(info),
+                info.architecture,
+                ", ".join(info.sets),
+                _own(info, "accuracy"),
+                _size(info),
+            ]
+            for info in simulated
+        ]
+        lines += ["## Models of planted motifs\n"]
+        lines += _rows(["model", "architecture", "simulation", own, "parameters"], rows)
     toctree = ["", "```{toctree}", ":hidden:", *(f"_made/{info.name}" for info in models), "```"]
     return "\n".join(lines + toctree) + "\n"
 
 
-def _table(models: list[catalog.ModelInfo], metric: str) -> list[str]:
-    """Returns what models predict and how well, and how well they do on factors of no model."""
-    if not models:
-        return []
-    inside = []
+def _about(models: list[catalog.ModelInfo]) -> list[str]:
+    """Returns a table per question: what models predict, how well, and how large they are."""
+    predicts, inside, size = [], [], []
     for info in models:
-        own = [info.scores[name][metric] for name in info.sets if name in info.scores]
         cells = dict.fromkeys(cell for name in info.sets if (cell := cell_line(name)))
-        facts = [info.architecture, ", ".join(info.sets), ", ".join(cells)]
-        inside.append([_link(info), *facts, _number(fmean(own) if own else None)])
-    lines = [f"{METRICS[metric]} on the test sets of a model's own factors, or their mean:\n"]
-    lines += _rows(["model", "architecture", "factors", "cell lines", "own"], inside)
-    unseen = [name for name in OOD_FACTORS if any(name in info.scores for info in models)]
-    judged = [info for info in models if any(name in info.scores for name in unseen)]
-    if judged:
-        lines += [f"{METRICS[metric]} on factors that no model was trained on:\n"]
-        lines += _rows(
-            ["model", *unseen],
-            [
-                [_link(info), *(_number(info.scores.get(s, {}).get(metric)) for s in unseen)]
-                for info in judged
-            ],
-        )
-    return lines
+        predicts.append([_link(info), info.architecture, ", ".join(info.sets), ", ".join(cells)])
+        inside.append([_link(info), *(_own(info, metric) for metric in SHOWN)])
+        size.append([_link(info), _size(info), "yes" if info.shipped else "no"])
+    lines = ["## What each model predicts\n"]
+    lines += _rows(["model", "architecture", "factors", "cell lines"], predicts)
+    lines += ["## How good on its own factors\n"]
+    lines += [
+        "The mean over the test sets of the factors that a model was trained on. "
+        "[Below](#factors-that-no-model-has-seen): how good on others.\n"
+    ]
+    lines += _rows(["model", *(METRICS[metric] for metric in SHOWN)], inside)
+    lines += ["## Size and speed\n", f"{SPEED}\n"]
+    return lines + _rows(["model", "parameters", "shipped"], size)
+
+
+def _own(info: catalog.ModelInfo, metric: str) -> str:
+    own = [info.scores[name][metric] for name in info.sets if name in info.scores]
+    return _number(fmean(own) if own else None)
+
+
+def _size(info: catalog.ModelInfo) -> str:
+    """Returns how many numbers the weights have, by their file's header; "" if not shipped."""
+    if not info.shipped:
+        return ""
+    with safe_open(info.weights, "numpy") as file:
+        return f"{sum(prod(file.get_slice(key).get_shape()) for key in file.keys()):,}"  # noqa: SIM118
 
 
 def _rows(head: list[str], rows: list[list[str]]) -> list[str]:

@@ -52,7 +52,7 @@ def attribute(
     sequences: SequencesArgument = None,
     files: FilesOption = None,
     method: Annotated[
-        str, typer.Option(**one_of("methods"), help="How to attribute: {methods}.")
+        str, typer.Option(**one_of("methods"), help="How to attribute; see above.")
     ] = "shiftsmooth",
     max_shift: Annotated[int, typer.Option(help="Shifts from -N to N.", min=0)] = 5,
     task: Annotated[
@@ -93,6 +93,8 @@ def attribute(
     Writes attributions.h5; by default one_hot.npz and hypothetical.npz for `modisco motifs -s -a`;
     logos of the sequences with the highest outputs, and index.html to look through them, in a
     genome browser if they are intervals. After a kill, the same command resumes.
+
+    Methods: {methods}.
     """
     from modelzoo.apply.hits import FDR, write_run_hits
     from modelzoo.reports.attributions import write_attributions_page

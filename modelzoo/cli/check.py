@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -95,7 +97,8 @@ def check(
         if picture is not None:
             figure.savefig(picture)
         if output is not None:
-            page = write_check_page(output, found, figure, model)
+            command = shlex.join(["shiftsmooth", *sys.argv[1:]])
+            page = write_check_page(output, found, figure, model, command)
             errors.print(f"see {page}")
     if rejects.count:
         errors.print(f"{rejects}")

@@ -82,6 +82,12 @@ def _formats() -> Iterable[str]:
     return FORMATS
 
 
+def _scans() -> Iterable[str]:
+    from modelzoo.tracks.scanned import FORMATS
+
+    return FORMATS
+
+
 REGISTRIES: dict[str, Callable[[], Iterable[str]]] = {
     "experts": _experts,
     "baselines": _baselines,
@@ -89,6 +95,7 @@ REGISTRIES: dict[str, Callable[[], Iterable[str]]] = {
     "losses": _losses,
     "formats": _formats,
     "methods": _methods,
+    "scans": _scans,
     "simulations": _simulations,
 }
 
@@ -108,14 +115,16 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, with the lists filled in and each paragraph in one line."""
-        paragraphs = (self.help or "").split("\n\n")
+        paragraphs = _with_lists(self.help or "").split("\n\n")
         self.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
         for parameter in self.params:
             text = getattr(parameter, "help", None) or ""
-            parameter.help = re.sub(  # type: ignore[attr-defined]
-                r"{(\w+)}", lambda found: ", ".join(REGISTRIES[found[1]]()), text
-            )
+            parameter.help = _with_lists(text)  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
+
+
+def _with_lists(text: str) -> str:
+    return re.sub(r"{(\w+)}", lambda found: ", ".join(REGISTRIES[found[1]]()), text)
 
 
 def example(line: str) -> dict[str, Any]:
@@ -204,19 +213,21 @@ WidthOption = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Of the windows around intervals; by default the length that a model of the catalog "
-        "was trained on.",
+        help="The width of the windows around intervals; by default the length that a model of the "
+        "catalog was trained on.",
     ),
 ]
 PeakWidthOption = Annotated[
     int | None,
     typer.Option(
-        "--width", min=1, help="Of the windows around intervals; by default, all of an interval."
+        "--width",
+        min=1,
+        help="The width of the windows around intervals; by default, all of an interval.",
     ),
 ]
 CenterOption = Annotated[
     Literal["summit", "middle"] | None,
-    typer.Option(help="Of a window; by default the summit where the file has one."),
+    typer.Option(help="The center of a window; by default the summit where the file has one."),
 ]
 ExcludeOption = Annotated[
     Path | None,
@@ -302,7 +313,9 @@ RunOption = Annotated[
     Path, typer.Option("--output", "-o", file_okay=False, help="The folder to write.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
-DeviceOption = Annotated[Device, typer.Option(help="Where the model runs; auto: CUDA if there is.")]
+DeviceOption = Annotated[
+    Device, typer.Option(help="Where the model runs; auto takes a GPU if there is one.")
+]
 DataOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -343,8 +356,8 @@ _WHERE: dict[str, Any] = {
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Do the share of job I of N, for `shiftsmooth merge`; slurm reads the numbers "
-            "from SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT.",
+            help="Do the share of job I of N, for `shiftsmooth merge`; slurm takes the numbers "
+            "that Slurm gives to a job of an array.",
         ),
     ],
     "ray": Annotated[
@@ -437,7 +450,11 @@ def _gpus() -> int:
     import torch
 
     if not (count := torch.cuda.device_count()):
-        raise typer.BadParameter("all; no CUDA device is available", param_hint="--devices")
+        raise typer.BadParameter(
+            "expected a GPU that CUDA can use for 'all', got none on this machine;"
+            " --workers N takes its cores",
+            param_hint="--devices",
+        )
     return count
 
 

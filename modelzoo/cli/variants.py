@@ -70,7 +70,8 @@ def variants(
         int | None,
         typer.Option(
             min=1,
-            help="Of a window; by default the length that a model of the catalog was trained on.",
+            help="The width of a window; by default the length that a model of the catalog was "
+            "trained on.",
         ),
     ] = None,
     attributions: Annotated[

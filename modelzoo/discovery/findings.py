@@ -13,6 +13,7 @@ import torch
 from modelzoo.motifs import (
     Match,
     Motif,
+    annotate,
     find_instances,
     label,
     syntax,
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+Q_VALUE = 0.05  # the largest of a match
+ROWS = ("motif, bits", "JASPAR, bits")  # of a logo; of one width, so that logos are aligned
+PALE_INK = "#b0b0b0"
+
+
 @dataclass(frozen=True, eq=False)
 class Finding:
     """A motif with its matches and more facts.
@@ -38,11 +44,31 @@ class Finding:
         motif: The motif.
         matches: Its matches in a database, the best first.
         facts: More columns for the page, by name; findings shown together have the same.
+        nearest: The motif of the database that resembles it most, where nothing matches.
     """
 
     motif: Motif
     matches: Sequence[Match]
     facts: Mapping[str, str] = field(default_factory=dict)
+    nearest: Match | None = None
+
+    @classmethod
+    def among(
+        cls, motifs: Sequence[Motif], database: Sequence[Motif], *, q_value: float = Q_VALUE
+    ) -> list[Finding]:
+        """Return motifs with their matches in a database, or the nearest where nothing matches.
+
+        Args:
+            motifs: In the order of the result.
+            database: Motifs with titles.
+            q_value: The largest of a match.
+        """
+        findings = []
+        for motif, ranked in zip(motifs, annotate(motifs, database, q_value=1.0)):
+            matches = [match for match in ranked if match.q_value <= q_value]
+            nearest = ranked[0] if ranked and not matches else None
+            findings.append(cls(motif, matches, nearest=nearest))
+        return findings
 
     @property
     def title(self) -> str:
@@ -51,19 +77,29 @@ class Finding:
         return f"{self.motif.name} · {found}-like" if found else self.motif.name
 
     def logo(self) -> Figure:
-        """Return the motif's logo in bits, above that of its best match, aligned."""
-        best = self.matches[0] if self.matches else None
+        """Return the motif's logo in bits, above that of its best match, aligned.
+
+        Where nothing matches, the nearest is drawn in grey. Logos of several findings have their
+        axes at the same place.
+        """
+        best = self.matches[0] if self.matches else self.nearest
         start = max(best.offset, 0) if best else 0  # of the motif, in positions of the figure
         left = max(-best.offset, 0) if best else 0  # of the match
         width = max(start + self.motif.width, left + best.target.width if best else 0)
-        logos = {self.motif.name: _placed(self.motif, start, width)}
+        logos = {ROWS[0]: _placed(self.motif, start, width)}
+        told = self.motif.name
         if best:
-            name = f"{best.target.title} {best.orientation}"
-            logos[name if name != self.motif.name else f"{name} "] = _placed(
-                best.oriented, left, width
-            )
+            logos[ROWS[1]] = _placed(best.oriented, left, width)
+            how = "" if self.matches else "nearest, not significant: "
+            told += f" / {how}{best.target.title} {best.orientation}, q = {best.q_value:.2g}"
         inches = 1.8 + 0.28 * max(width, 14)
-        return plot_logos(logos, max_letters=width, first=1 - start, sharey=True, width=inches)
+        figure = plot_logos(
+            logos, max_letters=width, first=1 - start, sharey=True, width=inches, title=told
+        )
+        if best and not self.matches:
+            for letters in figure.axes[-1].patches:
+                letters.set_facecolor(PALE_INK)
+        return figure
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from modelzoo.discovery.findings import Finding, Findings
-from modelzoo.discovery.report import write_report
+from modelzoo.discovery.report import database_options, write_report
 from modelzoo.jobs import Job, Where, key_of
-from modelzoo.motifs import Motif, annotate, jaspar, modisco
+from modelzoo.motifs import Motif, jaspar, modisco
 from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.motifs.modisco import SEQLETS, Pattern
 from modelzoo.sequences import Interval, from_columns
@@ -82,7 +82,7 @@ def motifs_of_attributions(
         bar.update()
         bar.set_description("Tomtom")
         motifs = [pattern.motif for pattern in patterns]
-        findings = list(map(Finding, motifs, annotate(motifs, database)))
+        findings = Finding.among(motifs, database)
         bar.update()
         bar.set_description("FIMO")
         found = Findings.of(findings, findings, from_columns(one_hot), names, intervals)
@@ -91,7 +91,9 @@ def motifs_of_attributions(
         folder.mkdir(parents=True, exist_ok=True)
         found.write(folder)
         facts = {"sequences": f"{len(names):,}", **facts, "database": f"{release} {group or 'all'}"}
-        write_report(folder, "Motifs of attributions", facts, found)
+        command = f"shiftsmooth motifs --from-attributions {Path(attributions).name} -o motifs"
+        command += database_options(release, group)
+        write_report(folder, "Motifs of attributions", facts, found, command)
         bar.update()
     os.replace(folder, out)
     return out / "index.html"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +22,10 @@ from tqdm.auto import tqdm
 
 from modelzoo.architectures.explainn import ExplaiNN
 from modelzoo.attribution.explainn_units import importances
-from modelzoo.datasets.peaks import Peaks, Source, peak_records
+from modelzoo.datasets.peaks import Peaks, Source, options, peak_records
 from modelzoo.discovery.figures import rank_figure
 from modelzoo.discovery.findings import Finding, Findings
-from modelzoo.discovery.report import write_report
+from modelzoo.discovery.report import database_options, write_report
 from modelzoo.errors import working
 from modelzoo.files import write_atomically
 from modelzoo.motifs import Motif, annotate, best_hits, correctly_predicted, filter_motifs, jaspar
@@ -107,9 +108,9 @@ def discover(
     sums = list(peaks.sources.values())
     _begin(folder, {"sources": sums, "units": units, "seed": seed, **dataclasses.asdict(params)})
     if not (folder / "model").exists():
-        options: dict[str, Any] = {"params": params, "seed": seed, "progress": progress}
-        options |= {"out": folder / "model", "units": units, "device": device}
-        train_explainn([source], **options)
+        how: dict[str, Any] = {"params": params, "seed": seed, "progress": progress}
+        how |= {"out": folder / "model", "units": units, "device": device}
+        train_explainn([source], **how)
     with working(), tqdm(total=4, disable=not progress) as bar:
         bar.set_description("filters")
         model: Any = load(folder / "model")
@@ -141,7 +142,11 @@ def discover(
         }
         (task,) = peaks.tasks
         ranks = rank_figure({task: np.array([unit.auprc for unit in every])})
-        write_report(folder, f"Motifs of {task}", facts, found, {_RANKS: ranks})
+        command = (
+            f"shiftsmooth motifs {shlex.quote(Path(source).name)}{options([source])} -o motifs"
+        )
+        command += f" --units {units} --seed {seed}{database_options(release, group)}"
+        write_report(folder, f"Motifs of {task}", facts, found, command, {_RANKS: ranks})
         bar.update()
     (folder / "run.json").unlink()
     os.replace(folder, out)
@@ -197,13 +202,13 @@ def _named(
     motifs = [unit.motif for unit in units]
     alike = distinct(motifs, database)
     findings = []
-    for index, (unit, matches) in enumerate(zip(units, annotate(motifs, database))):
+    for index, (unit, finding) in enumerate(zip(units, Finding.among(motifs, database))):
         facts = {
             "importance": f"{unit.importance:.3g}",
             "AUPRC": f"{unit.auprc:.3f}",
             "units alike": str(len(alike.get(index, ()))),
         }
-        findings.append(Finding(unit.motif, matches, facts))
+        findings.append(dataclasses.replace(finding, facts=facts))
     return findings, [findings[first] for first in alike]
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelzoo.discovery.figures import spacing_figure
-from modelzoo.discovery.findings import Finding, Findings
+from modelzoo.discovery.findings import Q_VALUE, Finding, Findings
 from modelzoo.files import write_atomically
+from modelzoo.motifs import Match
+from modelzoo.motifs.jaspar import GROUP, RELEASE
 from modelzoo.reports.figures import svg
 from modelzoo.reports.page import Page
 from modelzoo.reports.tables import Row, Table, linked, plain
@@ -27,6 +29,7 @@ def write_report(
     title: str,
     facts: Mapping[str, str],
     found: Findings,
+    command: str,
     figures: Mapping[str, Figure] | None = None,
 ) -> Path:
     """Write the page `index.html` and the logos of the motifs shown; return the page.
@@ -36,11 +39,15 @@ def write_report(
         title: The page's heading.
         facts: Names and values, below the heading.
         found: The motifs.
+        command: The command line that makes it.
         figures: More figures, by caption, above the motifs.
     """
     page = Page(title)
+    page.summary(_summarised(found))
+    page.made_by(command)
     page.facts(facts)
-    page.table(_summary(found))
+    page.heading("Overview")
+    page.table(_overview(found))
     for index, (caption, figure) in enumerate((figures or {}).items()):
         page.figure(figure, f"figure-{index}", caption)
     page.heading("Motifs")
@@ -58,7 +65,30 @@ def write_report(
     return page.write(folder / "index.html")
 
 
-def _summary(found: Findings) -> Table:
+def database_options(release: str, group: str | None) -> str:
+    """Return the options of a command line that name the database, where they are no defaults."""
+    told = "" if release == RELEASE else f" --release {release}"
+    return told if group == GROUP else f"{told} --group {group or 'all'}"
+
+
+def _summarised(found: Findings) -> list[str]:
+    named = sum(bool(finding.matches) for finding in found.shown)
+    count = len(found.shown)
+    texts = [
+        f"{count} motifs are shown; {named} of them match a motif of JASPAR (q up to {Q_VALUE})."
+    ]
+    if len(found.instances):
+        most = found.instances["motif"].value_counts(sort=True).index[0]
+        own = found.instances[found.instances["motif"] == most]
+        title = next(f.title for f in found.shown if f.motif.name == most)
+        texts.append(
+            f"The most frequent, {title}, has {len(own):,} instances in "
+            f"{own['sequence'].nunique():,} of {len(found.names):,} sequences."
+        )
+    return texts
+
+
+def _overview(found: Findings) -> Table:
     rows = []
     for finding in found.shown:
         own = found.instances[found.instances["motif"] == finding.motif.name]
@@ -67,8 +97,8 @@ def _summary(found: Findings) -> Table:
             {
                 "motif": finding.motif.name,
                 "consensus": finding.motif.trimmed().consensus,
-                "best match": f"{best.target.title} {best.orientation}" if best else "none",
-                "q": f"{best.q_value:.1e}" if best else None,
+                "best match": _named(best) if best else _nearest(finding),
+                "q": _q(best or finding.nearest),
                 "sites": f"{finding.motif.sites:,}",
                 "instances": f"{len(own):,}",
                 "in sequences": f"{own['sequence'].nunique():,}",
@@ -78,15 +108,28 @@ def _summary(found: Findings) -> Table:
     return _table("summary", rows, ("motif", linked("motif")))
 
 
+def _named(match: Match) -> str:
+    return f"{match.target.title} {match.orientation}"
+
+
+def _nearest(finding: Finding) -> str:
+    return f"none; nearest {_named(finding.nearest)}" if finding.nearest else "none"
+
+
+def _q(match: Match | None) -> str | None:
+    return f"{match.q_value:.2g}" if match else None
+
+
 def _matches(finding: Finding) -> Table:
+    shown = finding.matches[:MATCHES] or [match for match in [finding.nearest] if match]
     rows = [
         {
-            "match": match.target.title,
+            "match" if finding.matches else "nearest, not significant": match.target.title,
             "matrix": match.target.name,
             "strand": match.orientation,
-            "q": f"{match.q_value:.1e}",
+            "q": _q(match),
         }
-        for match in finding.matches[:MATCHES]
+        for match in shown
     ]
     return _table(f"{finding.motif.name}-matches", rows)
 

@@ -53,7 +53,7 @@ def modisco(
             by any method.
         max_seqlets: The largest number of seqlets of either sign.
         results: Where TF-MoDISco's own HDF5 file is written if there is a motif, in a folder that
-            is made if need be; `modisco report` and Fi-NeMo read it.
+            is created if missing; `modisco report` and Fi-NeMo read it.
     """
     from modiscolite.io import save_hdf5
     from modiscolite.tfmodisco import TFMoDISco

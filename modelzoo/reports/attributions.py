@@ -47,7 +47,13 @@ def write_attributions_page(
     told = ("method", "max_shift", "task")
     page.facts({"model": model, **{key: str(file.parameters[key]) for key in told}})
     quality = read_quality(file.path.parent)
+    count = (
+        f"{file.done:,} sequences are explained; those with the {top} highest outputs are shown."
+    )
+    page.summary([count])
+    page.made_by(str(file.about.get("command", "")))
     if quality is not None:
+        page.summary([f"Can this be trusted? {quality.verdict.capitalize()}, from a sample."])
         add_quality(page, quality)
         page.heading("Sequences")
     output = str(file.about.get("output", "logit"))

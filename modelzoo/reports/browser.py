@@ -73,7 +73,7 @@ def add_logos(page: Page, shown: Sequence[Shown], *, unit: str, total: int) -> N
         steps, largest = _in_steps(one.contributions, STEPS["contribution"])
         packed = base64.b64encode(steps).decode()
         logos.append([decode(one.codes[None])[0], packed, largest, 1])
-        drawing = f'<canvas data-logo="{number}"></canvas>'
+        drawing = f'<canvas role="img" aria-label="logo" data-logo="{number}"></canvas>'
         page.card(f"rank-{number + 1}", one.name, one.facts, drawing)
     content = {"unit": unit.split(",")[0], "logos": logos}
     page.embed(_data("logos", json.dumps(content)), script=(_HERE / "logos.js").read_text("utf-8"))
@@ -257,7 +257,7 @@ _BROWSER = """
 <input type="search" id="find" placeholder="Find a peak by name or place" aria-label="find a peak">
 </div>
 <p id="found" role="status"></p>
-<div id="browser"></div>
+<div id="browser" role="region" aria-label="genome browser with contributions as letters"></div>
 <ol id="peaks">
 {rows}
 </ol>

@@ -19,7 +19,9 @@ _EDGES = {
 }
 
 
-def write_check_page(folder: Path, found: Check, figure: Figure, model: str) -> Path:
+def write_check_page(
+    folder: Path, found: Check, figure: Figure, model: str, command: str = ""
+) -> Path:
     """Write `index.html` and `check.json`; return the page.
 
     Args:
@@ -27,12 +29,14 @@ def write_check_page(folder: Path, found: Check, figure: Figure, model: str) -> 
         found: What to tell.
         figure: Of one sequence, moved, as `shiftsmooth.plot.plot_shifts` draws it.
         model: The model's name.
+        command: The command line that makes the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     page = Page("Does this model need ShiftSmooth?")
     needed = "needed" if found.needed else "not needed"
     page.facts({"model": model, "ShiftSmooth": needed, "N": str(found.max_shift)})
-    page.paragraph(found.verdict)
+    page.summary([found.verdict])
+    page.made_by(command)
     page.figure(figure, "shifts", "The first sequence, moved in its window by -15 to 15 positions.")
     page.paragraph(_EDGES[found.edges])
     page.heading("Which layer does it")

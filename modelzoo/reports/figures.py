@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from pathlib import Path
@@ -83,12 +84,25 @@ def svg(figure: Figure, name: str, *, transparent: bool = False) -> str:
     return text.getvalue()
 
 
-def inline(figure: Figure, name: str) -> str:
+def described(figure: Figure) -> str:
+    """Return what a figure shows, in words, from the titles and the labels of its axes."""
+    axes = [one for one in figure.axes if one.axison]
+    whole = figure.get_supylabel(), figure.get_supxlabel()
+    labels = [whole, *((one.get_ylabel(), one.get_xlabel()) for one in axes)]
+    drawn = [" against ".join(filter(None, pair)) for pair in labels]
+    said = ["; ".join(dict.fromkeys(filter(None, drawn)))]
+    panels = list(dict.fromkeys(filter(None, (one.get_title() for one in axes))))
+    said.append(f"panels: {', '.join(panels)}" if len(panels) > 1 else "".join(panels))
+    return ". ".join(filter(None, said)) or "drawing"
+
+
+def inline(figure: Figure, name: str, alt: str) -> str:
     """Return a figure as an SVG element for a page: transparent, in the page's text colour.
 
     Args:
         figure: What to draw.
         name: Makes the ids in the element unique within the page.
+        alt: What it shows, for those who do not see it.
     """
     text = svg(figure, name, transparent=True)
     text = _UNUSED.sub("", text[text.index("<svg") :])
@@ -96,4 +110,6 @@ def inline(figure: Figure, name: str) -> str:
     pixels = round(96 * figure.get_size_inches()[0])
     # On a phone a wide figure scrolls sideways: smaller than that, nobody could read it.
     size = f'style="width: {pixels}px; max-width: 100%; min-width: min({pixels}px, 34rem)"'
-    return re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', rf"<svg \1{size}", text, count=1)
+    said = f'{size} role="img" aria-label="{html.escape(" ".join(alt.split()))}"'
+    head = re.compile(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"')
+    return head.sub(lambda found: f"<svg {found[1]}{said}", text, count=1)

@@ -1,7 +1,8 @@
 """The page of every report: text, tables, figures and cards, in one file that opens anywhere.
 
 A page needs no network and no other file. It follows the reader's light or dark theme and fits a
-phone.
+phone. Warnings, the summary and the contents stand at its top, the command that made it at its
+foot, whenever they are added.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
 from modelzoo.files import write_atomically
-from modelzoo.reports.figures import inline
+from modelzoo.reports.figures import described, inline
 from modelzoo.reports.tables import Table
 
 QUICK_RUN = "Quick run: models hardly trained; do not cite."
+FEWEST_CONTENTS = 3  # headings of level 2 that make a list of contents worth its room
 
 
 class Page:
@@ -35,17 +38,31 @@ class Page:
 
     def __init__(self, title: str) -> None:
         self.title = title
+        self._warnings: list[str] = []
+        self._summary: list[str] = []
+        self._headings: list[tuple[int, str, int]] = []  # level, text, where in the parts
         self._parts: list[str] = []
+        self._command = ""
         self._styles = [THEME, _STYLE]
         self._has_cards = False
 
     def heading(self, text: str, level: int = 2) -> None:
-        """Add a heading."""
-        self._parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
+        """Add a heading, which the contents list."""
+        self._headings.append((level, text, len(self._parts)))
+        name = f"section-{len(self._headings)}"
+        self._parts.append(f'<h{level} id="{name}">{html.escape(text)}</h{level}>')
 
     def warning(self, text: str) -> None:
-        """Add a box that says how this page must not be read."""
-        self._parts.append(f'<p class="warning" role="note">{html.escape(text)}</p>')
+        """Add a box to the top that says how this page must not be read."""
+        self._warnings.append(f'<p class="warning" role="note">{html.escape(text)}</p>')
+
+    def summary(self, sentences: Sequence[str]) -> None:
+        """Add sentences to the top that say what was found."""
+        self._summary += sentences
+
+    def made_by(self, command: str) -> None:
+        """Say at the foot which command makes this page."""
+        self._command = command
 
     def paragraph(self, text: str) -> None:
         """Add a paragraph."""
@@ -62,7 +79,7 @@ class Page:
 
     def table(self, table: Table, *, folded: bool = False) -> None:
         """Add a table; a folded one shows its caption, and opens when that is clicked."""
-        text = table.to_html()
+        text = table.to_html() + _download(table)
         if folded:
             summary = html.escape(table.caption)
             text = f"<details><summary>{summary}</summary>{text}</details>"
@@ -76,8 +93,9 @@ class Page:
             name: Its id, not given to anything else on the page.
             caption: Written below it.
         """
+        drawing = inline(figure, name, described(figure))
         self._parts.append(
-            f'<figure id="{html.escape(name)}">{_scrolled(inline(figure, name))}'
+            f'<figure id="{html.escape(name)}">{_scrolled(drawing)}'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
 
@@ -115,7 +133,7 @@ class Page:
         if not self._has_cards:
             self._parts.append(_SEARCH)
         self._has_cards = True
-        drawing = figure if isinstance(figure, str) else inline(figure, name)
+        drawing = figure if isinstance(figure, str) else inline(figure, name, f"Logo: {title}")
         self._parts.append(
             f'<article id="{html.escape(name)}"><h3>{html.escape(title)}</h3>{_facts(facts)}'
             f'<div class="pair">{_scrolled(drawing)}{table.to_html() if table else ""}</div>'
@@ -125,10 +143,15 @@ class Page:
     def to_html(self) -> str:
         """Return the whole page."""
         script = _SCRIPT if self._has_cards else ""
+        begin = self._headings[0][2] if self._headings else len(self._parts)
+        parts = [*self._warnings, _summarised(self._summary), *self._parts[:begin]]
+        parts += [_contents([heading[:2] for heading in self._headings]), *self._parts[begin:]]
+        if self._command:
+            parts.append(f"<footer>Made by <code>{html.escape(self._command)}</code></footer>")
         return _PAGE.format(
             title=html.escape(self.title),
             style="".join(self._styles),
-            body="\n".join(self._parts),
+            body="\n".join(filter(None, parts)),
             script=script,
         )
 
@@ -148,6 +171,34 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 def _scrolled(drawing: str) -> str:
     return f'<div class="scroll" tabindex="0">{drawing}</div>'
+
+
+def _summarised(sentences: Sequence[str]) -> str:
+    entries = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    return f'<ul class="summary" aria-label="Summary">{entries}</ul>' if entries else ""
+
+
+def _contents(headings: Sequence[tuple[int, str]]) -> str:
+    """Return links to the headings of level 2 and 3, if there are enough to need them."""
+    if sum(level == 2 for level, _ in headings) < FEWEST_CONTENTS:
+        return ""
+    links = "".join(
+        f'<li class="level-{level}"><a href="#section-{number}">{html.escape(text)}</a></li>'
+        for number, (level, text) in enumerate(headings, start=1)
+    )
+    return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
+
+
+def _download(table: Table) -> str:
+    """Return a link that saves the rows of a table, all that is known of them, as CSV."""
+    if not table.rows:
+        return ""
+    name = html.escape(f"{table.name}.csv")
+    data = quote(table.to_csv())
+    return (
+        f'<p class="download"><a download="{name}" href="data:text/csv;charset=utf-8,{data}">'
+        f"Download {name}</a></p>"
+    )
 
 
 # The colours of every page, on light and on dark.
@@ -172,6 +223,12 @@ h3 { font-size: 1.05rem; margin: 1.8rem 0 .5rem; overflow-wrap: anywhere; }
 p, li { max-width: 46rem; }
 ul { padding-left: 1.2rem; } li { margin: .3rem 0; }
 a { color: var(--link); }
+.summary { background: var(--soft); border-radius: .4rem; padding: .7rem 1rem .7rem 2rem; }
+nav ul { list-style: none; padding: 0; columns: 15rem auto; font-size: .9rem; }
+nav li { margin: 0; break-inside: avoid; } nav .level-3 { padding-left: 1rem; }
+nav a { text-decoration: none; }
+.download { font-size: .8rem; margin: -.5rem 0 1.2rem; }
+footer { margin-top: 3rem; font-size: .9rem; color: var(--dim); overflow-wrap: anywhere; }
 .warning { color: var(--warn); background: var(--warn-paper); border-left: 4px solid;
   padding: .6rem .9rem; border-radius: .3rem; font-weight: 600; }
 dl { display: flex; flex-wrap: wrap; gap: .2rem 1.6rem; margin: .5rem 0 1rem; font-size: .9rem; }
@@ -184,7 +241,10 @@ caption { text-align: left; padding: .4rem 0; font-weight: 600;
   position: sticky; left: 0; max-width: min(46rem, 100vw - 2rem); }
 th, td { padding: .25rem 1rem .25rem .4rem; text-align: left; white-space: nowrap; }
 thead th { color: var(--dim); font-weight: 600; border-bottom: 1px solid var(--dim); }
-tbody tr:nth-child(even) { background: var(--soft); }
+tbody tr { background: var(--paper); } tbody tr:nth-child(even) { background: var(--soft); }
+@media (min-width: 40em) {
+  td:first-child { position: sticky; left: 0; background: inherit; }
+}
 figure { margin: 1.4rem 0; min-width: 0; }
 figcaption { font-size: .9rem; color: var(--dim); max-width: 46rem; margin-top: .3rem; }
 svg { display: block; height: auto; fill: currentColor; }

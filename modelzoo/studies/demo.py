@@ -92,6 +92,7 @@ def run(model: nn.Module, folder: Path, *, count: int = 100, logos: int = 6, see
     factors = looks_like([records[row] for row in planted])
     boxes = _boxes(data)
     page = Page("Planted GATA motifs, gradient and ShiftSmooth")
+    page.made_by("shiftsmooth demo")
     page.facts({f"{name}: AUROC of motif positions": f"{v:.3f}" for name, v in found.items()})
     page.facts({f"probability by the expert of {f}": f"{p:.3f}" for f, p in factors.items()})
     for i, row in enumerate(planted[:logos]):

@@ -92,10 +92,10 @@ def evaluate(
 ) -> Path:
     """Measure and write the report; return the path of its page.
 
-    Interrupted and called again with the same arguments, it goes on where it was.
+    Interrupted and called again with the same arguments, it resumes.
 
     Args:
-        out: The folder, made if need be.
+        out: The folder, created if missing.
         quick: Small samples, hardly trained mixtures.
         mixtures: Train mixtures over more and more experts as well; most of the time goes there.
         seed: The same seed gives the same `results.json`.
@@ -127,6 +127,10 @@ def evaluate(
         "additions": [_without_times(row) for row in added],
     }
     write_json(page.folder / "results.json", results)
+    page.summary(tables.summarised(judged.scores, single, curve))
+    if settings is None:
+        words = " --quick" * quick + " --no-mixtures" * (not mixtures) + f" --seed {seed}"
+        page.made_by(f"python -m modelzoo.studies.factors -o factors{words}")
     return page.finish()
 
 

@@ -48,6 +48,8 @@ def reliability(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
             axes.plot(expected, observed, color=COLOURS[0], marker="o", ms=3, lw=1.2)
             axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
             axes.set_title(name, fontsize=7.5)
+        figure.supxlabel("calibrated probability", fontsize=9)
+        figure.supylabel("fraction of peaks", fontsize=9)
     return figure
 
 

@@ -58,7 +58,7 @@ class Grown:
         unseen: The sets that no mixture is trained on, with their `shared` peaks found.
         plan: How much is trained.
         parts: A folder that keeps a file for each trained mixture, so that a run that was stopped
-            goes on where it was; made if need be.
+            resumes; created if missing.
         seed: Decides choices, weights, order and shuffles.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from modelzoo.reports.tables import Column, Row, Table, number, plain, with_interval
 from modelzoo.studies.peaks.sets import LabelledSet
@@ -11,6 +12,38 @@ _DISJOINT: Column = (
     "disjoint, AUC (95 %)",
     with_interval("roc_auc_disjoint", "disjoint_low", "disjoint_high"),
 )
+
+
+def summarised(scores: Sequence[Row], unseen: Sequence[Row], growth: Sequence[Row]) -> list[str]:
+    """Return what was found, in sentences.
+
+    Args:
+        scores: Every expert on its own factor.
+        unseen: Every model on the unseen factors.
+        growth: The mixtures over more and more experts; may be empty.
+    """
+    aucs = sorted((row["roc_auc"], row["expert"]) for row in scores)
+    texts = [
+        f"{len(aucs)} experts on their own factors, against shuffles: ROC AUC from "
+        f"{aucs[0][0]:.3f} ({aucs[0][1]}) to {aucs[-1][0]:.3f} ({aucs[-1][1]})."
+    ]
+    if unseen:
+        best = max(unseen, key=lambda row: row["roc_auc_disjoint"])
+        texts.append(
+            f"Best on six unseen factors, disjoint peaks: {best['model']}, mean ROC AUC "
+            f"{best['roc_auc_disjoint']:.3f}."
+        )
+    if growth:
+        counts = [row["experts"] for row in growth]
+        few, many = (
+            fmean(row["roc_auc_disjoint"] for row in growth if row["experts"] == count)
+            for count in (min(counts), max(counts))
+        )
+        texts.append(
+            f"Mixtures on the same peaks: {few:.3f} with {min(counts)} experts, {many:.3f} with "
+            f"{max(counts)}."
+        )
+    return texts
 
 
 def experts(rows: Sequence[Row]) -> Table:

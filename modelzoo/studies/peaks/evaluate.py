@@ -136,7 +136,18 @@ def evaluate(
     write_json(page.folder / "results.json", results)
     write_json(page.folder / "timings.json", timings)
     report.show_provenance(page, results)
+    page.summary(report.summarised(performance, found))
+    if settings is None and sets is None and not isinstance(models, Mapping):
+        page.made_by(_command(told, models, attributions))
     return page.finish()
+
+
+def _command(told: Mapping[str, Any], models: Sequence[str] | None, attributions: bool) -> str:
+    """The command line of an evaluation, into the folder that is its default."""
+    words = ["shiftsmooth evaluate models", *(f"-m {name}" for name in models or ())]
+    words += [f"--protocol {told['protocol']}"] + ["--quick"] * told["quick"]
+    words += ["--no-attributions"] * (not attributions) + [f"--seed {told['seed']}"]
+    return " ".join([*words, "-o report"])
 
 
 def _load(

@@ -13,9 +13,12 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from modelzoo.reports.figures import COLOURS, INK, STYLE, colours, panels
 from modelzoo.reports.tables import Row
+from modelzoo.studies.peaks.compared import COMPARED
+from modelzoo.studies.peaks.measures import METRICS
 from modelzoo.studies.peaks.scores import Performance
 from shiftsmooth.plot import draw_logo
 
@@ -81,7 +84,7 @@ def auc_bars(performance: Performance, kind: str) -> Figure:
                 published = True
         axes.axhline(0.5, color="#999999", lw=0.8, ls=":")
         lowest = min(row["roc_auc_mean"] - row["roc_auc_sd"] for row in performance.scores)
-        axes.set(ylabel="ROC AUC, mean ± s.d.", ylim=(min(0.4, lowest), 1))
+        axes.set(xlabel="data set", ylabel="ROC AUC, mean ± s.d.", ylim=(min(0.4, lowest), 1))
         axes.set_xticks(range(len(sets)), sets)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -143,7 +146,7 @@ def gate_weights(performance: Performance) -> Figure:
                     )
                     bottom += weights
             axes.set_xticks(range(len(performance.sets)), performance.sets)
-            axes.set(ylabel="mean gate weight", ylim=(0, 1), title=mixture)
+            axes.set(xlabel="data set", ylabel="mean gate weight", ylim=(0, 1), title=mixture)
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
     return figure
 
@@ -171,7 +174,7 @@ def attribution_scores(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figur
                 face = colour if row["corrected"] else "white"
                 axes.plot(row["mean"], y, "o", ms=3.4, mfc=face, mec=colour, mew=0.8)
             axes.set_yticks(range(len(methods)), methods)
-            axes.set(title=title, ylim=(len(methods) - 0.5, -0.5))
+            axes.set(title=title, xlabel="mean, 95 % interval", ylim=(len(methods) - 0.5, -0.5))
             axes.grid(lw=0.4, color="#999999", alpha=0.4)
         for colour, name in zip(COLOURS, classes):
             drawn[0].plot([], [], "o", ms=4, color=colour, label=f"{name}, simplex correction")
@@ -218,9 +221,49 @@ def by_max_shift(rows: Sequence[Row], metrics: Mapping[str, str]) -> Figure:
                     if corrected:
                         low, high = ([row[end] for row in chosen] for end in ("low", "high"))
                         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
-            axes.set(title=title, xlabel="N")
+            axes.set(title=title, xlabel="N, positions", ylabel="mean")
             axes.set_xticks(sorted({row["max_shift"] for row in rows}))
             axes.grid(lw=0.4, color="#999999", alpha=0.4)
+        figure.legend(
+            *drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
+        )
+    return figure
+
+
+def forest(rows: Sequence[Row]) -> Figure:
+    """Draw differences between methods, a panel for each metric, with 95 % intervals.
+
+    Filled marks are those whose corrected p value is below 0.05.
+
+    Args:
+        rows: Rows with `metric`, `model_class`, `method`, `against`, `difference`, `low`, `high`
+            and `p_holm`.
+    """
+    pairs = list(dict.fromkeys((row["method"], row["against"]) for row in rows))
+    names = [f"{COMPARED[a].title} − {COMPARED[b].title}" for a, b in pairs]
+    classes = list(dict.fromkeys(row["model_class"] for row in rows))
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    with matplotlib.rc_context(STYLE):
+        figure, drawn = panels(len(metrics), 2.2, 1.2 + 0.2 * len(pairs), columns=4, sharey=True)
+        figure.set_figwidth(figure.get_figwidth() + 2.5)  # for the names
+        for axes, metric in zip(drawn, metrics):
+            axes.axvline(0, color=INK, lw=0.6)
+            for row in rows:
+                if row["metric"] != metric or row["difference"] is None:
+                    continue
+                colour = COLOURS[classes.index(row["model_class"])]
+                step = 0.26 * (classes.index(row["model_class"]) - (len(classes) - 1) / 2)
+                y = pairs.index((row["method"], row["against"])) + step
+                axes.plot([row["low"], row["high"]], [y, y], color=colour, lw=0.9)
+                face = colour if row["p_holm"] < 0.05 else "white"
+                axes.plot(row["difference"], y, "o", ms=3.4, mfc=face, mec=colour, mew=0.8)
+            axes.set_yticks(range(len(pairs)), names)
+            title = METRICS[metric].replace(", ", ",\n")
+            axes.set(title=title, xlabel="difference", ylim=(len(pairs) - 0.5, -0.5))
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.grid(axis="x", lw=0.4, color="#999999", alpha=0.4)
+        for colour, name in zip(COLOURS, classes):
+            drawn[0].plot([], [], "o", ms=4, color=colour, label=name)
         figure.legend(
             *drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes)
         )
@@ -252,7 +295,7 @@ def attribution_track(
             axes.add_patch(Rectangle(corner, stop - start, height, fill=False, ec=colour, lw=1.4))
         axes.axhline(0, color=INK, lw=0.6)
         axes.set(xlim=(-0.7, len(sequence) - 0.3), ylim=(low - 2 * margin, high + 2 * margin))
-        axes.set(xlabel="position", ylabel="importance", title=title)
+        axes.set(xlabel="position, bases", ylabel="importance, logit", title=title)
     return figure
 
 

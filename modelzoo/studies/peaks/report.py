@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from modelzoo.studies.peaks.scores import Performance
 from modelzoo.studies.peaks.sets import LabelledSet
 
 KINDS = ("in distribution", "out of distribution")
+MAIN = ("shiftsmooth-5", "gradient")  # the comparison that the summary tells
 
 WHY_DIFFERENT = (
     "The published figures are of other models, trained by other rules, and measured on other "
@@ -204,7 +206,13 @@ def show_attributions(page: Page, found: Attributions) -> None:
     page.paragraph(WHY_WINDOWS)
     page.table(tables.why_table(found.why))
     page.heading("Where ShiftSmooth helps, and where it does not", 3)
-    page.items(_findings(found.comparisons))
+    page.figure(
+        figures.forest([row for row in found.comparisons if row["corrected"]]),
+        "differences",
+        "The first method minus the second, with 95 % confidence intervals and the simplex "
+        "correction; right of the line the first is better. Filled: p below 0.05 after Holm's "
+        "correction.",
+    )
     page.table(tables.difference_table(found.comparisons), folded=True)
     page.heading("How much is wrap-around?", 3)
     page.paragraph(
@@ -240,24 +248,36 @@ def _best_shifts(rows: Sequence[Row], metrics: Mapping[str, str]) -> list[str]:
     return texts
 
 
-def _findings(rows: Sequence[Row]) -> list[str]:
-    """Each comparison, with the simplex correction, as a sentence: better, worse or neither."""
+def summarised(performance: Performance, found: Attributions | None) -> list[str]:
+    """Return what was found, in sentences."""
     texts = []
-    pairs = dict.fromkeys((row["method"], row["against"]) for row in rows)
+    for kind in KINDS:
+        aucs: dict[str, list[float]] = {}
+        for row in performance.scores:
+            if row["kind"] == kind:
+                aucs.setdefault(row["model"], []).append(row["roc_auc"])
+        means = sorted(((fmean(values), model) for model, values in aucs.items()), reverse=True)
+        if means:
+            told = ", ".join(f"{model} {mean:.3f}" for mean, model in means)
+            texts.append(f"Mean ROC AUC, {kind}: {told}.")
+    return texts + (_gains(found.comparisons) if found else [])
+
+
+def _gains(rows: Sequence[Row]) -> list[str]:
+    """For each kind of model, what ShiftSmooth adds to the gradient: better, worse or neither."""
+    texts = []
     for model_class in dict.fromkeys(row["model_class"] for row in rows):
-        for method, against in pairs:
-            said: dict[str, list[str]] = {"better": [], "worse": [], "no different": []}
-            for row in rows:
-                same = (row["model_class"], row["method"], row["against"])
-                if same != (model_class, method, against) or not row["corrected"]:
-                    continue
-                if row["difference"] is None:
-                    continue
-                sure = row["p_holm"] < 0.05
-                how = ("better" if row["difference"] > 0 else "worse") if sure else "no different"
-                said[how].append(f"{METRICS[row['metric']]} {row['difference']:+.3f}")
-            parts = [f"{how}: {', '.join(what)}" for how, what in said.items() if what]
-            first, second = COMPARED[method].title, COMPARED[against].title
+        said: dict[str, list[str]] = {"better": [], "worse": [], "no different": []}
+        for row in rows:
+            same = (row["model_class"], row["method"], row["against"], row["corrected"])
+            if same != (model_class, *MAIN, True) or row["difference"] is None:
+                continue
+            sure = row["p_holm"] < 0.05
+            how = ("better" if row["difference"] > 0 else "worse") if sure else "no different"
+            said[how].append(f"{METRICS[row['metric']]} {row['difference']:+.3f}")
+        parts = [f"{how}: {', '.join(what)}" for how, what in said.items() if what]
+        if parts:
+            first, second = (COMPARED[method].title for method in MAIN)
             texts.append(f"{first} against {second}, {model_class}. {'; '.join(parts)}.")
     return texts
 

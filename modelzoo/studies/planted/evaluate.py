@@ -78,6 +78,9 @@ def evaluate(
         return None
     results = {f"{m} {name}": json.loads(part.read() or b"") for (m, name), part in parts.items()}
     show(page, results)
+    if settings is None:
+        quickly = " --quick" * quick
+        page.made_by(f"shiftsmooth evaluate argminn{quickly} --seed {seed} -o report")
     versions = {"torch": torch.__version__, "numpy": np.__version__}
     record = {"settings": dataclasses.asdict(chosen), "versions": versions, **results}
     write_json(folder / "results.json", record)

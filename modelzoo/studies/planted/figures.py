@@ -43,7 +43,7 @@ def spacing_figure(found: Mapping[str, Any]) -> Figure:
         heights = np.array([counts.get(str(s), 0) for s in range(31)])
         axes.bar(range(31), heights, bottom=below, color=colour, label=arrangement, width=0.8)
         below += heights
-    axes.set(xlabel="bases between", ylabel="pairs", xlim=(-0.6, 30.6))
+    axes.set(xlabel="bases between the halves", ylabel="pairs of instances", xlim=(-0.6, 30.6))
     if found["spacings"]:
         axes.legend()
     return figure
@@ -58,7 +58,9 @@ def instance_figure(results: Mapping[str, Any]) -> Figure:
         axes.plot([0, found["planted"]], [0, found["planted"]], color="#999999", lw=0.8, ls=":")
         for colour, (method, right) in zip(COLOURS, found["right"].items()):
             axes.plot(range(len(right) + 1), [0, *right], color=colour, label=method)
-        axes.set(title=title, xlabel="k", ylabel="right among the first k")
+        axes.set(
+            title=title, xlabel="first k instances, the surest first", ylabel="right among them"
+        )
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

@@ -46,9 +46,10 @@ def show(page: Page, results: Mapping[str, Any]) -> None:
         results: What was measured, by measurement and set, such as `"accuracy spi1"`.
     """
     with matplotlib.rc_context(STYLE):
-        page.heading("How well motifs can be told")
+        page.heading("Accuracy")
         page.paragraph(ABOUT_ACCURACY)
         rows = tables.accuracy_rows(results)
+        page.summary(tables.summarised(rows))
         page.table(tables.accuracy_table(rows))
         page.table(tables.gain_table(rows))
         page.heading("Motifs")

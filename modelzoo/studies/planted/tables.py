@@ -46,6 +46,20 @@ def accuracy_rows(results: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
+def summarised(rows: Sequence[Row]) -> list[str]:
+    """Return the accuracies of each set, as sentences.
+
+    Args:
+        rows: As of `accuracy_rows`.
+    """
+    texts = []
+    for title in dict.fromkeys(row["set"] for row in rows):
+        own = [row for row in rows if row["set"] == title]
+        told = ", ".join(f"{row['kind']} {row['mean']:.1f} %" for row in own)
+        texts.append(f"Mean accuracy on {title}: {told}; best possible {own[0]['best']:.1f} %.")
+    return texts
+
+
 def accuracy_table(rows: Sequence[Row]) -> Table:
     """Return the accuracies with the published ones."""
     return Table(

@@ -1,6 +1,7 @@
 import numpy as np
+from matplotlib.colors import to_hex
 
-from modelzoo.discovery.findings import Finding, Findings
+from modelzoo.discovery.findings import PALE_INK, Finding, Findings
 from modelzoo.motifs import Motif, annotate, jaspar
 from modelzoo.sequences import Interval, encode, read_intervals
 
@@ -29,7 +30,30 @@ def test_a_logo_shows_the_best_match_where_it_lies():
 
 def test_a_logo_without_a_match_is_the_motif_alone():
     figure = Finding(Motif("m", np.eye(4)), []).logo()
-    assert len(figure.axes) == 1 and letters(figure.axes[0])[0] == 1
+    (axes,) = (axes for axes in figure.axes if axes.patches)
+    assert letters(axes)[0] == 1
+
+
+def test_the_nearest_motif_is_grey_where_none_is_significant():
+    database = jaspar("JASPAR2020")
+    ctcf = next(m for m in database if m.name == "MA0139.1")
+    (found,) = Finding.among([ctcf], database)
+    assert found.nearest is None and found.matches[0].target is ctcf
+    (found,) = Finding.among([ctcf], database, q_value=0)
+    assert not found.matches and found.nearest.target is ctcf
+    assert found.title == "MA0139.1"
+    motif, nearest = found.logo().axes[-2:]
+    assert {to_hex(patch.get_facecolor()) for patch in nearest.patches} == {PALE_INK}
+    assert PALE_INK not in {to_hex(patch.get_facecolor()) for patch in motif.patches}
+
+
+def test_logos_of_several_motifs_have_their_axes_at_one_place():
+    short, long = Motif("m", np.eye(4)), Motif("a-much-longer-name", np.eye(4).repeat(2, 1))
+    lefts = set()
+    for motif in (short, long):
+        figure = Finding(motif, []).logo()
+        lefts.add(round(figure.axes[-1].get_position().x0 * figure.get_figwidth(), 6))
+    assert len(lefts) == 1
 
 
 def test_instances_lie_in_the_genome_on_the_forward_strand(tmp_path):

@@ -31,7 +31,7 @@ def test_the_same_figure_makes_the_same_bytes(tmp_path):
 
 
 def test_inlined_figures_follow_the_pages_colours_and_share_no_ids():
-    one, two = (figures.inline(drawing(), name) for name in ("one", "two"))
+    one, two = (figures.inline(drawing(), name, "words") for name in ("one", "two"))
     assert one.startswith("<svg") and "currentColor" in one
     assert not re.search(f"{figures.INK}|#000000|#333333|<metadata", one)
     assert ' width="' not in one[: one.index(">")]
@@ -44,6 +44,20 @@ def test_inlined_figures_follow_the_pages_colours_and_share_no_ids():
 
     assert referenced(one) and referenced(one) <= ids(one)
     assert not ids(one) & ids(two)
+
+
+def test_a_figure_says_in_words_what_it_shows():
+    figure, (left, right) = figures.panels(2, 2, 2)
+    left.set(title="GATA3", xlabel="N", ylabel="ROC AUC")
+    right.set(title="FOXM1", xlabel="N", ylabel="ROC AUC")
+    assert figures.described(figure) == "ROC AUC against N. panels: GATA3, FOXM1"
+    assert figures.described(Figure()) == "drawing"
+
+
+def test_words_for_a_figure_cannot_end_its_element():
+    text = figures.inline(drawing(), "one", 'a "b"\n<c>')
+    head = text[: text.index(">")]
+    assert 'role="img" aria-label="a &quot;b&quot; &lt;c&gt;"' in head
 
 
 def test_panels_beyond_the_count_are_not_there():

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 
@@ -12,6 +13,8 @@ from modelzoo.reports import figures
 from modelzoo.reports.folder import Report, rounded, write_json
 from modelzoo.reports.page import QUICK_RUN, Page
 from modelzoo.reports.tables import Table, linked, plain
+from tests.support.explorer import browser
+from tests.support.fits import misfits
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 HOSTILE = "</title><script>alert(1)</script>\"'&"
@@ -95,6 +98,47 @@ def test_no_text_becomes_html():
     assert page.text.count(HOSTILE) >= 12
 
 
+def test_what_was_found_stands_first_and_the_command_last():
+    page = Page("Title")
+    page.heading("First")
+    page.paragraph("text")
+    page.warning("careful")
+    page.summary(["it is <so>"])
+    page.made_by("shiftsmooth evaluate")
+    words = ["careful", "it is <so>", "First", "text", "Made by shiftsmooth evaluate"]
+    text = Parsed(page.to_html()).text
+    assert sorted(words, key=text.rindex) == words
+
+
+def test_the_contents_lead_to_every_heading_and_only_a_long_page_has_them():
+    page = Page("Title")
+    page.facts({"a": "b"})
+    for number in range(3):
+        assert "<nav" not in page.to_html()
+        page.heading(f"Part {number} & more")
+        page.heading("Detail", 3)
+    text = page.to_html()
+    assert text.index("<dl>") < text.index("<nav") < text.index("<h2")
+    links = re.findall(r'<a href="#([^"]+)">([^<]+)</a>', text)
+    headings = re.findall(r'<h[23] id="([^"]+)">([^<]+)</h', text)
+    assert len(links) == 6 and links == headings
+
+
+def test_every_drawing_has_words_for_those_who_do_not_see_it():
+    drawings = re.findall("<svg [^>]*>", filled(Page("Title")).to_html())
+    assert len(drawings) == 4
+    assert all(re.search('role="img" aria-label="[^"]+"', drawing) for drawing in drawings)
+
+
+def test_a_table_can_be_downloaded_as_it_is_known():
+    table = Table("t", "", [("shown", plain("x"))], [{"x": "1 & 2", "also": 0.123456789}])
+    page = Page("Title")
+    page.table(table)
+    page.table(Table("empty", "", [], []))
+    ((name, data),) = re.findall('download="([^"]+)" href="data:[^,]+,([^"]*)"', page.to_html())
+    assert (name, unquote(data)) == ("t.csv", table.to_csv())
+
+
 def test_only_a_page_with_cards_has_a_search():
     page = Page("Title")
     page.paragraph("text")
@@ -172,6 +216,24 @@ def test_a_page_opens_in_a_browser_without_complaint(size, tmp_path):
     )
     assert "CONSOLE" not in done.stderr
     assert done.stdout.count("<svg") == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no browser")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_page_fits_a_phone_and_a_desk(width, scheme, tmp_path):
+    page = filled(Page("A" * 60), "a word of which there are many " * 4)
+    page.heading("Wide")
+    page.summary(["a" * 200])
+    page.made_by("shiftsmooth " + "a" * 300)
+    page.figure(figures.panels(4, 4, 2, columns=4)[0], "wide", "four panels")
+    columns = [(f"column {i}", plain("x")) for i in range(30)]
+    page.table(Table("wide-table", "caption " * 30, columns, [{"x": 0.123456}]))
+    path = page.write(tmp_path / "index.html")
+    with browser() as chromium:
+        found, _ = misfits(chromium, [path], width, scheme, "body")
+    assert found == {}
 
 
 def test_a_quick_report_says_so_on_top_and_another_does_not(tmp_path):

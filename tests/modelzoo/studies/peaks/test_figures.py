@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelzoo.reports.figures import svg
+from modelzoo.reports.figures import described, svg
 from modelzoo.studies.peaks import figures
 from modelzoo.studies.peaks.scores import score
 
@@ -33,6 +33,11 @@ def every_figure(performance):
     yield figures.attribution_scores(rows, {"a": "faithfulness", "b": "stability"})
     yield figures.by_max_shift(rows, {"a": "faithfulness", "b": "stability"})
     yield figures.attribution_track("ACGTA", np.array([1, -1, 0, 2, 1.0]), [(1, 3, "green")])
+
+
+def test_every_axis_says_what_it_measures(performance):
+    for figure in every_figure(performance):
+        assert all(axes.get_xlabel() for axes in figure.axes), described(figure)
 
 
 def test_the_same_rows_make_the_same_bytes(performance):
@@ -67,3 +72,22 @@ def test_a_track_frames_and_orders_the_letters():
     assert low < -1 and high > 2
     frames = [p for p in axes.patches if p.get_edgecolor()[:3] == (0, 1, 0)]
     assert [(f.get_x(), f.get_width()) for f in frames] == [(0.5, 2)]
+
+
+def test_differences_lie_where_they_were_measured_and_sure_ones_are_filled():
+    rows = [
+        {"metric": "hit_auroc", "model_class": model, "method": "shiftsmooth-5",
+         "against": other, "difference": value, "low": value - 0.01, "high": value + 0.02,
+         "p_holm": p}
+        for model in ("expert", "mixture")
+        for other, value, p in (("gradient", 0.1, 0.001), ("smoothgrad", -0.2, 0.5))
+    ]  # fmt: skip
+    (axes,) = figures.forest([*rows, rows[0] | {"difference": None}]).axes
+    dots = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert sorted(float(dot.get_xdata()[0]) for dot in dots) == [-0.2, -0.2, 0.1, 0.1]
+    for dot in dots:
+        filled = dot.get_markerfacecolor() != "white"
+        assert filled == (dot.get_xdata()[0] > 0)
+        assert round(float(dot.get_ydata()[0])) == (0 if filled else 1)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["ShiftSmooth N=5 − Gradient", "ShiftSmooth N=5 − SmoothGrad"]
