@@ -43,7 +43,10 @@ def test_every_kind_is_trained_judged_and_explained(small, tmp_path):
         assert tested[kind]["value"] == pytest.approx(np.mean(aucs))
     difference = tested["both"]["value"] - tested["none"]["value"]
     assert tested["both"]["difference"] == pytest.approx(difference)
-    assert all(row["added_low"] <= row["added_high"] for row in rows if "added" in row)
+    # toy peaks may hold no JASPAR hit
+    added = [row for row in rows if "added" in row and np.isfinite(row["added"])]
+    assert len(added) >= (len(MEASURED) - 1) * len(KINDS)
+    assert all(row["added_low"] <= row["added"] <= row["added_high"] for row in added)
     written = (tmp_path / "robust.md").read_text()
     trained = {path: path.stat().st_mtime_ns for path in (tmp_path / "models").rglob("*")}
     robust.study(tmp_path, SETTINGS)  # trains nothing again
