@@ -149,8 +149,14 @@ def pages_with_python():
 
 
 @pytest.mark.parametrize("page", pages_with_python())
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk, monkeypatch):
     names = {"__name__": "page"}
+    if page.name == "leaderboard.md":  # which adds to both
+        from modelzoo.attribution.methods import maps
+        from modelzoo.studies.benchmark import methods, models
+
+        monkeypatch.setattr(methods, "COMPARED", dict(methods.COMPARED))
+        monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
     if page.name == "sharing.md":  # there they are the reader's own
         names |= {"model": convolutions(), "x": torch.rand(3, 4, 20)}
     with warnings.catch_warnings():
@@ -159,6 +165,11 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk):
             exec(compile("\n" * line + text, str(page), "exec"), names)
     if page.name == "README.md":
         assert Path("shifts.png").read_bytes().startswith(b"\x89PNG")
+    if page.name == "leaderboard.md":
+        added = names["COMPARED"]["squared-gradient"], names["MODELS"]["linear"]
+        x = torch.eye(4)[torch.randint(4, (2, 30))].mT.contiguous()
+        model = added[1].build(30).eval()
+        assert (maps(model, x, added[0].method, corrected=False) >= 0).all()
 
 
 @pytest.mark.parametrize("words", commands("shiftsmooth"))
@@ -168,6 +179,7 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     from modelzoo.apply import hits
     from modelzoo.discovery import from_attributions as pipeline
     from modelzoo.discovery import from_sequences as discovery
+    from modelzoo.studies.benchmark import evaluate as benchmark
     from modelzoo.studies.peaks import evaluate as peaks
     from modelzoo.studies.planted import evaluate as planted
     from modelzoo.training import argminn, search
@@ -177,6 +189,7 @@ def test_a_command_of_the_pages_runs(words, desk, monkeypatch, capsys):
     # These take long, or tell the world; they are run as far as the work.
     monkeypatch.setattr(peaks, "evaluate", lambda out, **options: out / "index.html")
     monkeypatch.setattr(planted, "evaluate", lambda out, **options: out / "index.html")
+    monkeypatch.setattr(benchmark, "evaluate", lambda out, **options: out / "index.html")
     monkeypatch.setattr(
         argminn, "train_argminn", lambda source, out, **options: out.mkdir(exist_ok=True)
     )
@@ -600,15 +613,43 @@ def test_a_full_report_of_factors_is_taken_over(planted, monkeypatch, tmp_path):
     for name in fill.FACTORS_FIGURES:
         (planted / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
     fill.TABLES.mkdir()
-    (planted / "results.json").write_text('{"settings": {"quick": true}}')
-    with pytest.raises(ValueError, match="expected a full report"):
-        fill.take_factors(planted)
+    for settings in ('{"quick": true, "mixtures": true}', '{"quick": false, "mixtures": false}'):
+        (planted / "results.json").write_text(f'{{"settings": {settings}}}')
+        with pytest.raises(ValueError, match="expected a full report"):
+            fill.take_factors(planted)
     assert not list(fill.TABLES.iterdir())
-    (planted / "results.json").write_text('{"settings": {"quick": false}}')
+    (planted / "results.json").write_text('{"settings": {"quick": false, "mixtures": true}}')
     fill.take_factors(planted)
     assert (fill.TABLES / "factors-unseen.md").read_text() == "| unseen |\n"
     for name in fill.FACTORS_FIGURES:
         assert (fill.IMAGES / f"factors-{name}.svg").read_text() == f"<svg>{name}</svg>"
+
+
+def test_a_full_report_of_augmentation_is_taken_over(planted):
+    fill.TABLES.mkdir()
+    (planted / "robust.md").write_text("| robust |\n")
+    (planted / "results.json").write_text('{"settings": {"judged": 6}}')
+    with pytest.raises(ValueError, match="expected a full report"):
+        fill.take_robust(planted)
+    (planted / "results.json").write_text('{"settings": {"judged": 80}}')
+    fill.take_robust(planted)
+    assert fill.current()["robust"] == "| robust |\n"
+
+
+def test_a_full_report_of_the_benchmark_is_taken_over(planted):
+    for name in fill.BENCHMARK:
+        (planted / "tables" / f"{name}.md").write_text(f"| {name} |\n")
+    for name in fill.BENCHMARK_FIGURES:
+        (planted / "figures" / f"{name}.svg").write_text(f"<svg>{name}</svg>")
+    fill.TABLES.mkdir()
+    (planted / "results.json").write_text('{"quick": true, "settings": {}}')
+    with pytest.raises(ValueError, match="expected a full report"):
+        fill.take_benchmark(planted)
+    assert not list(fill.TABLES.iterdir())
+    (planted / "results.json").write_text('{"quick": false, "settings": {}}')
+    fill.take_benchmark(planted)
+    assert fill.blocks(None, None)["benchmark-best"] == "| best |\n"
+    assert (fill.IMAGES / "benchmark-gains.svg").read_text() == "<svg>gains</svg>"
 
 
 def test_a_quick_report_of_planted_motifs_is_not_taken_over(planted):

@@ -4,6 +4,8 @@
     python docs/tools/fill.py --planted DIR   # of `shiftsmooth evaluate argminn`
     python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
     python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
+    python docs/tools/fill.py --robust DIR    # of `python -m modelzoo.studies.robust`
+    python docs/tools/fill.py --benchmark DIR # of `shiftsmooth evaluate benchmark`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
@@ -39,8 +41,20 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
-FACTORS = ("experts", "unseen")
-FACTORS_FIGURES = ("specificity_shuffles", "specificity_both")
+FACTORS = ("experts", "unseen", "additions")
+FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
+BENCHMARK = (
+    "findings",
+    "sets",
+    "models",
+    "methods",
+    "gains-shiftsmooth-5",
+    "gains-sets",
+    "best",
+    "predicted",
+    "sanity",
+)
+BENCHMARK_FIGURES = ("budget", "gains", "predicted")
 FACTORS_INSIDE = ("ARID3A", "FOXM1", "GATA3")  # those that the families were trained on
 FAMILY_TABLES = {
     "Size and speed": ": seconds are those of a thousand attributions by ShiftSmooth.",
@@ -105,7 +119,8 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["peers"] = peers_table((HERE / "choose.md").read_text(encoding="utf-8"))
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
-    for name in ("demo", "families", *named):
+    named += [f"benchmark-{t}" for t in BENCHMARK]
+    for name in ("demo", "families", "robust", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
@@ -138,18 +153,51 @@ def take_factors(report: Path) -> None:
     """Keeps the tables and figures of `python -m modelzoo.studies.factors -o REPORT`.
 
     Args:
+        report: A full report, with mixtures.
+
+    Raises:
+        ValueError: It is a quick one, or has no mixtures.
+    """
+    settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
+    if settings["quick"] or not settings["mixtures"]:
+        raise ValueError(f"expected a full report, got {settings}")
+    for name in FACTORS:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
+    for name in FACTORS_FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
+
+
+def take_robust(report: Path) -> None:
+    """Keeps the table of `python -m modelzoo.studies.robust -o REPORT`.
+
+    Args:
         report: A full report.
 
     Raises:
         ValueError: It is a quick one.
     """
     settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
-    if settings["quick"]:
+    if settings["judged"] < 80:
         raise ValueError(f"expected a full report, got {settings}")
-    for name in FACTORS:
-        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"factors-{name}.md")
-    for name in FACTORS_FIGURES:
-        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"factors-{name}.svg")
+    shutil.copyfile(report / "robust.md", TABLES / "robust.md")
+
+
+def take_benchmark(report: Path) -> None:
+    """Keeps the tables and figures of `shiftsmooth evaluate benchmark -o REPORT`.
+
+    Args:
+        report: A full report.
+
+    Raises:
+        ValueError: It is a quick one.
+    """
+    results = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    if results["quick"]:
+        raise ValueError(f"expected a full report, got {results['settings']}")
+    for name in BENCHMARK:
+        shutil.copyfile(report / "tables" / f"{name}.md", TABLES / f"benchmark-{name}.md")
+    for name in BENCHMARK_FIGURES:
+        shutil.copyfile(report / "figures" / f"{name}.svg", IMAGES / f"benchmark-{name}.svg")
 
 
 def filled(text: str, made: dict[str, str]) -> str:
@@ -473,6 +521,8 @@ def main() -> None:
     parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
     parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
     parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
+    parser.add_argument("--robust", type=Path, help="one that modelzoo.studies.robust wrote")
+    parser.add_argument("--benchmark", type=Path, help="one that evaluate benchmark wrote")
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -490,8 +540,12 @@ def main() -> None:
     if arguments.families:
         TABLES.mkdir(exist_ok=True)
         shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
+    if arguments.robust:
+        take_robust(arguments.robust)
     if arguments.factors:
         take_factors(arguments.factors)
+    if arguments.benchmark:
+        take_benchmark(arguments.benchmark)
     made = current()
     drifted = []
     for path in files():

@@ -24,6 +24,8 @@ def main() -> None:
         page.goto(url)
         page.wait_for_selector("#track-heat canvas", timeout=300_000)
         page.wait_for_selector("#hits td", timeout=300_000)
+        all_there = "() => document.getElementById('later').textContent === ''"
+        page.wait_for_function(all_there, timeout=300_000)
         page.screenshot(path=IMAGE, full_page=True)
     print(IMAGE.relative_to(ROOT))
 

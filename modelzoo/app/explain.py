@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from modelzoo.apply.predict import Prediction, predict
 from modelzoo.architectures.moe import MixtureOfExperts
+from modelzoo.architectures.weights import checksum
 from modelzoo.attribution.hits import motif_hits
 from modelzoo.attribution.methods import METHODS, Explain, Method, finished, raw_maps
-from modelzoo.attribution.spread import spread
+from modelzoo.attribution.spread import spread, spread_of
 from modelzoo.datasets.peaks import shuffled
 from modelzoo.motifs.jaspar import jaspar
 from modelzoo.sequences import Record, decode, encode, one_hot
@@ -25,11 +27,15 @@ from modelzoo.zoo import catalog
 from modelzoo.zoo.adapters import Wrapped, load_any, named
 
 LONGEST = 10_000  # positions of a sequence
-MUTATED = 500  # positions: mutagenesis asks the model about three more sequences for each
+MUTATED = 500  # positions: mutagenesis, and what asks the model as often, is done up to here
 MAX_SHIFT = 20
 SHIFTED = ("gradient", "shiftsmooth", "shiftsmooth-ig")  # quick enough to follow every change
 MUTAGENESIS = "ism"
-SPREAD = "shiftsmooth"  # the method whose error bars are drawn
+MAIN = "shiftsmooth"  # the method whose map motifs follow
+# The methods of single windows whose deviation over shifts is the error bar of these, which takes
+# a call per shift. That of the others comes from gradients, which share work.
+SINGLE = {"shiftsmooth-ig": "integrated-gradients", MUTAGENESIS: MUTAGENESIS}
+SHIFTED_LETTERS = 600  # of mutagenesis: with more, its error bars are of some of the shifts
 HITS = 8  # instances of motifs that are shown
 ALIKE, NAMES = 0.95, 3  # motifs that are followed nearly as far, and how many names are given
 WORTH = 0.25  # of the best instance's projection: below, it is not shown
@@ -95,7 +101,9 @@ class Models:
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.names = list(names) or _shipped()
-        self._loaded = lru_cache(maxsize=LOADED)(lambda name: Model(name, load_any(name)))
+        self._loaded = lru_cache(maxsize=LOADED)(
+            lambda name: Model(name, _calibrated(load_any(name)))
+        )
 
     def __getitem__(self, name: str) -> Model:
         # A name may run code of this machine: only the command line gives names.
@@ -104,9 +112,28 @@ class Models:
         return self._loaded(name)
 
 
+def _calibrated(module: Any) -> Any:
+    """Return a model; give the experts of a mixture the calibration of the catalog's same ones.
+
+    A mixture's configuration holds its own calibration alone. An expert that the catalog has too,
+    with the same weights, is calibrated there.
+    """
+    for expert in module.experts.values() if isinstance(module, MixtureOfExperts) else ():
+        for name in catalog.list_models():
+            info = catalog.info(name)
+            alike = info.architecture == expert.architecture and info.tasks == expert.tasks
+            if expert.calibration is None and alike and info.shipped:
+                same = load_any(name)
+                if checksum(same) == checksum(expert):
+                    expert.calibrate(same.calibration)
+    return module
+
+
 def _shipped() -> list[str]:
-    mixtures_first = sorted(catalog.list_models(), key=lambda name: not name.startswith("moe-"))
-    return [name for name in mixtures_first if catalog.info(name).shipped]
+    """Return the shipped models, mixtures first; of these the ones of few experts, being fast."""
+    shipped = [info for info in map(catalog.info, catalog.list_models()) if info.shipped]
+    ranked = sorted(shipped, key=lambda info: len(info.config.get("experts", ())) or math.inf)
+    return [info.name for info in ranked]
 
 
 @dataclass(frozen=True)
@@ -206,24 +233,26 @@ class Answer:
         part: `"model"` or `"expert"`.
         number: The logit, or the output.
         probability: None where the number is no logit.
+        calibrated: Whether the probability was calibrated on sequences that were not trained on.
     """
 
     name: str
     part: str
     number: float
     probability: float | None
+    calibrated: bool
 
 
 def answers(question: Question) -> tuple[list[Answer], dict[str, float]]:
     """Return what the model and each of its experts say, and the weight of every expert."""
     module = question.model.module
     said = _predicted(module, question.letters)
-    found = _answers(said, module.tasks, "model")
+    found = _answers(module, said, module.tasks, "model")
     gate: dict[str, float] = {}
     if isinstance(module, MixtureOfExperts):
         gate = dict(zip(module.experts, said.gate))
         for name, expert in module.experts.items():
-            found += _answers(_predicted(expert, question.letters), (name,), "expert")
+            found += _answers(expert, _predicted(expert, question.letters), (name,), "expert")
     return found, gate
 
 
@@ -231,9 +260,11 @@ def _predicted(module: Any, letters: str) -> Prediction:
     return next(iter(predict(module, [letters])))
 
 
-def _answers(said: Prediction, names: Iterable[str], part: str) -> list[Answer]:
+def _answers(module: Any, said: Prediction, names: Iterable[str], part: str) -> list[Answer]:
     chances: Sequence[float | None] = said.probabilities or [None] * len(said.logits)
-    return [Answer(*row) for row in zip(names, [part] * len(chances), said.logits, chances)]
+    calibrated = getattr(module, "calibration", None) is not None
+    rows = zip(names, said.logits, chances)
+    return [Answer(name, part, number, chance, calibrated) for name, number, chance in rows]
 
 
 def contributions(maps: Tensor, letters: str) -> Tensor:
@@ -245,16 +276,17 @@ def quick(question: Question) -> dict[str, Any]:
     """Return all that follows a change of a letter at once.
 
     Its keys: letters, tasks, kind; answers; gate, the weight of every expert; rows, by method the
-    title and the contribution of every letter; spread, the standard deviation over shifts of the
-    row of `SPREAD`.
+    title, the contribution of every letter, and its spread, None where that comes later.
     """
     model, letters = question.model, question.letters
     found, gate = answers(question)
+    gradients = deviations(question, MAIN).tolist()
     rows = {}
     for name in SHIFTED:
         rows[name] = {
             "title": model.method(name, question.max_shift).title,
             "heights": contributions(question.maps(name), letters).tolist(),
+            "spread": None if name in SINGLE else gradients,
         }
     return {
         "letters": letters,
@@ -263,14 +295,34 @@ def quick(question: Question) -> dict[str, Any]:
         "answers": [vars(answer) for answer in found],
         "gate": gate,
         "rows": rows,
-        "spread": deviations(question).tolist(),
     }
 
 
-def deviations(question: Question) -> Tensor:
-    """Return the standard deviation over shifts of every letter's contribution, (L,)."""
-    x = one_hot(question.letters)
-    return spread(question.model.module, x, question.task, question.max_shift)[0]
+def has_bars(question: Question, name: str) -> bool:
+    """Return whether there is time for the error bars of a row."""
+    return name not in SINGLE or len(question.letters) <= MUTATED
+
+
+def deviations(question: Question, name: str) -> Tensor:
+    """Return the standard deviation over shifts of every letter's contribution, (L,).
+
+    Args:
+        question: Tells N.
+        name: Of a row. What deviates is the method without shifts: for ShiftSmooth the gradient.
+    """
+    model, x = question.model.module, one_hot(question.letters)
+    if name not in SINGLE:
+        return spread(model, x, question.task, question.max_shift)[0]
+    return spread_of(model, x, METHODS[SINGLE[name]], question.task, shifts(question, name))[0]
+
+
+def shifts(question: Question, name: str) -> list[int]:
+    """Return the shifts that the error bars of a row are of: all, or for mutagenesis some."""
+    most = question.max_shift
+    count = 2 * most + 1
+    if name == MUTAGENESIS:
+        count = min(count, max(3, SHIFTED_LETTERS // len(question.letters)))
+    return np.unique(np.linspace(-most, most, count).round().astype(int)).tolist()
 
 
 def mutations(question: Question) -> Tensor:
@@ -304,6 +356,13 @@ def slow(question: Question) -> dict[str, Any]:
     }
 
 
+def bars(question: Question) -> dict[str, list[float]]:
+    """Return the error bars that the rows lack so far, by method."""
+    return {
+        name: deviations(question, name).tolist() for name in SINGLE if has_bars(question, name)
+    }
+
+
 def mutated_row(question: Question, effects: Tensor) -> dict[str, Any]:
     """Return mutagenesis as a row of letters, as in `quick`."""
     # The corrected map again: less the mean over the bases, at the letter that is there.
@@ -311,6 +370,7 @@ def mutated_row(question: Question, effects: Tensor) -> dict[str, Any]:
     return {
         "title": question.model.method(MUTAGENESIS, question.max_shift).title,
         "heights": contributions(corrected, question.letters).tolist(),
+        "spread": None,
     }
 
 
@@ -322,7 +382,7 @@ def hits(question: Question) -> list[dict[str, Any]]:
     of a family that are followed as far there.
     """
     letters = question.letters
-    maps = question.maps(SPREAD)
+    maps = question.maps(MAIN)
     motifs = {motif.name: motif for motif in jaspar()}
     projected = contributions(maps, letters).numpy()[None]
     found = motif_hits(tuple(motifs.values()), encode(letters), projected).to_dict("records")

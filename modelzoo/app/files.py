@@ -13,12 +13,14 @@ from modelzoo.app.explain import (
     MUTAGENESIS,
     MUTATED,
     SHIFTED,
-    SPREAD,
+    SINGLE,
     Question,
     contributions,
     deviations,
+    has_bars,
     hits,
     mutations,
+    shifts,
 )
 from modelzoo.reports.figures import svg
 from modelzoo.sequences import one_hot
@@ -31,7 +33,7 @@ MOVES = 15  # of the window, to either side, in the picture of shifts
 _LINES = """\
 from modelzoo import one_hot
 from modelzoo.attribution.methods import METHODS, maps
-from modelzoo.attribution.spread import spread
+from modelzoo.attribution.spread import spread, spread_of
 from modelzoo.zoo.adapters import load_any
 from shiftsmooth.plot import Motif, plot_logos
 
@@ -41,7 +43,8 @@ x = one_hot(sequence)
 methods = [
 {methods}]
 scores = {{method.title: maps(model, x, method, target={task})[0] for method in methods}}
-bars = {{{barred!r}: spread(model, x, {task}, {max_shift})[0]}}
+bars = {{
+{bars}}}
 motifs = [{motifs}]
 figure = plot_logos(scores, sequence, spread=bars, motifs=motifs)
 figure.savefig("logos.svg")
@@ -53,6 +56,11 @@ def shown(question: Question) -> tuple[str, ...]:
     return SHIFTED + ((MUTAGENESIS,) if len(question.letters) <= MUTATED else ())
 
 
+def barred(question: Question) -> list[str]:
+    """Return those of them that have error bars."""
+    return [name for name in shown(question) if has_bars(question, name)]
+
+
 def logos(question: Question) -> Figure:
     """Return the letters of every method above one axis, with error bars and boxed motifs."""
     model, letters = question.model, question.letters
@@ -61,7 +69,7 @@ def logos(question: Question) -> Figure:
     return plot_logos(
         {titles[name]: maps for name, maps in rows.items()},
         letters,
-        spread={titles[SPREAD]: deviations(question)},
+        spread={titles[name]: deviations(question, name) for name in barred(question)},
         motifs=[Motif(hit["start"], hit["stop"], hit["title"]) for hit in hits(question)],
     )
 
@@ -98,7 +106,7 @@ def table(question: Question) -> str:
     """Return the numbers of the logos as CSV, one line per position."""
     letters, names = question.letters, shown(question)
     columns = {name: contributions(question.maps(name), letters) for name in names}
-    columns[f"{SPREAD}_deviation"] = deviations(question)
+    columns |= {f"{name}_deviation": deviations(question, name) for name in barred(question)}
     if MUTAGENESIS in names:
         columns |= {f"to_{base}": row for base, row in zip("ACGT", mutations(question))}
     text = io.StringIO()
@@ -111,20 +119,25 @@ def table(question: Question) -> str:
 
 def lines(question: Question) -> str:
     """Return the lines of Python that make the same figure."""
-    methods = []
+    task, most = question.task, question.max_shift
+    methods, bars = [], []
     for name in shown(question):
-        method = question.model.method(name, question.max_shift)
-        shifts = "max_shift" in method.parameters
-        having = f".having(max_shift={question.max_shift})" if shifts else ""
+        method = question.model.method(name, most)
+        having = f".having(max_shift={most})" if "max_shift" in method.parameters else ""
         methods.append(f'    METHODS["{name}"]{having},\n')
+    for name in barred(question):
+        made = f"spread(model, x, {task}, {most})[0]"
+        if name in SINGLE:
+            moved = shifts(question, name)
+            made = f'spread_of(model, x, METHODS["{SINGLE[name]}"], {task}, {moved})[0]'
+        bars.append(f"    {question.model.method(name, most).title!r}: {made},\n")
     boxes = [f"Motif({hit['start']}, {hit['stop']}, {hit['title']!r})" for hit in hits(question)]
     return _LINES.format(
         model=question.model.name,
         letters=question.letters,
         methods="".join(methods),
-        task=question.task,
-        barred=question.model.method(SPREAD, question.max_shift).title,
-        max_shift=question.max_shift,
+        task=task,
+        bars="".join(bars),
         motifs=", ".join(boxes),
     )
 

@@ -106,6 +106,7 @@ function changed(wait = 0) {
 async function refresh() {
   const mine = ++asked, wanted = question();
   running.slow?.abort();
+  running.bars?.abort();
   document.querySelectorAll(".track[data-slow]").forEach(track => track.classList.add("old"));
   try {
     const quick = await (await ask("quick", wanted)).json();
@@ -124,10 +125,19 @@ async function refresh() {
     if (mine !== asked) return;
     later = slow;
     $("later").textContent = slow.row ? ""
-      : `No mutagenesis: it is done up to ${start.mutated.toLocaleString("en")} letters.`;
+      : "No mutagenesis, and no error bars over IG: they are made up to"
+        + ` ${start.mutated.toLocaleString("en")} letters.`;
     draw();
     showHits();
     if ($("moved").open) showMoved(wanted);
+    if (!slow.row) return;
+    $("later").textContent = "More error bars follow…";
+    const bars = await (await ask("bars", wanted)).json();
+    if (mine !== asked) return;
+    for (const [name, spread] of Object.entries(bars))
+      (answer.rows[name] ?? later.row).spread = spread;
+    $("later").textContent = "";
+    draw();
   } catch (error) {
     if (mine === asked) complain(error);
   }
@@ -168,7 +178,7 @@ function showAnswers() {
   const colour = name => start.bars[experts.indexOf(name) % start.bars.length] ?? "#777777";
   $("answers").replaceChildren(...answer.answers.map(one => row(
     [`${one.name}${one.part === "expert" ? " expert" : experts.length ? " (mixture)" : ""}`, number(one.number),
-      one.probability === null ? "" : one.probability.toFixed(3)],
+      one.probability === null ? "" : one.probability.toFixed(3) + (one.calibrated ? "" : " *")],
     one.probability, one.part === "expert" ? colour(one.name) : "#777777")));
   const head = element("tr");
   for (const text of ["", answer.kind, answer.kind === "logit" ? "probability" : "", ""])
@@ -176,7 +186,8 @@ function showAnswers() {
   $("answers").createTHead().replaceChildren(head);
   $("answers-note").textContent = answer.kind === "logit"
     ? "The probability that the sequence is a peak and not a shuffle of one, if both are equally"
-      + " frequent, as in training." : "The model’s own output; it is no probability.";
+      + " frequent, as in training."
+      + (answer.answers.every(one => one.calibrated) ? "" : " * not calibrated.") : "The model’s own output; it is no probability.";
   $("gate").replaceChildren(...experts.map(name =>
     row([name, answer.gate[name].toFixed(3)], answer.gate[name], colour(name))));
   $("gate-part").hidden = experts.length === 0;
@@ -186,7 +197,8 @@ function showAnswers() {
   $("task-field").hidden = answer.tasks.length < 2;
   const main = answer.answers[$("task").value];
   $("status").textContent = `${main.name}: ${answer.kind} ${number(main.number)}`
-    + (main.probability === null ? "" : `, probability ${main.probability.toFixed(3)}`);
+    + (main.probability === null ? "" : `, probability ${main.probability.toFixed(3)}`
+      + (main.calibrated ? "" : " (not calibrated)"));
   $("one").hidden = false;
 }
 
@@ -267,7 +279,7 @@ function track(name, title, slow = false) {
   return made;
 }
 
-function drawTrack(name, { title, heights }, spread, slow) {
+function drawTrack(name, { title, heights, spread }, slow = false) {
   const made = track(name, title, slow);
   const view = list => list.slice(first, first + VIEW);
   const text = answer.letters.slice(first, first + VIEW);
@@ -361,9 +373,9 @@ function draw() {
     $("tracks").append(axis);
   }
   for (const [name, one] of Object.entries(answer.rows))
-    drawTrack(name, one, name === "shiftsmooth" ? answer.spread : null);
+    drawTrack(name, one);
   if (later?.row) {
-    drawTrack("ism", later.row, null, true);
+    drawTrack("ism", later.row, true);
     drawHeat();
   } else if (later || answer.letters.length > start.mutated) {
     $("track-ism")?.remove();

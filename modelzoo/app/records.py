@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from modelzoo.app.explain import LONGEST, SPREAD, Model, Question, contributions
+from modelzoo.app.explain import LONGEST, MAIN, Model, Question, contributions
 from modelzoo.apply.predict import predict
 from modelzoo.attribution.methods import finished, raw_maps
 from modelzoo.sequences import Record, one_hot, read_fasta
@@ -74,9 +74,9 @@ def rows(model: Model, piece: Sequence[Record], task: int, max_shift: int) -> li
     """
     first = piece[0].sequence
     question = Question.fitting(model, first, task, max_shift)
-    method = model.method(SPREAD, question.max_shift)
+    method = model.method(MAIN, question.max_shift)
     x = one_hot([record.sequence for record in piece])
-    explain = model.explain(SPREAD, task, question.max_shift)
+    explain = model.explain(MAIN, task, question.max_shift)
     maps = finished(method, raw_maps(explain, x, method.rows, 0), x, corrected=True)
     made = []
     for record, said, one in zip(piece, predict(model.module, piece), maps):

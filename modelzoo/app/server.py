@@ -65,6 +65,7 @@ def application(models: Models, *, hosts: Sequence[str] = (), tools: bool = Fals
     made: dict[str, tuple[Answer, str]] = {
         "quick": (explain.quick, "application/json"),
         "slow": (explain.slow, "application/json"),
+        "bars": (explain.bars, "application/json"),
         "python": (files.lines, "text/plain"),
         "csv": (files.table, "text/csv"),
         "svg": (lambda question: files.picture(files.logos(question), "svg"), "image/svg+xml"),

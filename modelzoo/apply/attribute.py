@@ -158,7 +158,7 @@ def attribute(
     }
     known = {"version": version("shiftsmooth"), "checksum": parameters["weights"]}
     kind = "output" if isinstance(loaded, Wrapped) else "logit"
-    about = {"model": _title(model), "output": kind, **known, **(about or {})}
+    about = {"model": inputs.title(model), "output": kind, **known, **(about or {})}
     rows = batch_size or max(1, min(ROWS, BASES // length))
     part = rows * max(1, PART // (rows * length))
     in_parts = isinstance(model, Named) and where and (where.asked or len(codes) > part)
@@ -332,9 +332,3 @@ def collect(
 def _sizes(genome: str | Path) -> dict[str, int]:
     with Genome(genome) as opened:
         return opened.sizes
-
-
-def _title(model: str | Path | nn.Module | Named) -> str:
-    if isinstance(model, Named):
-        return model.name
-    return type(model).__name__ if isinstance(model, nn.Module) else str(model)

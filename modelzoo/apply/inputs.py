@@ -68,6 +68,17 @@ def trained_width(model: str | Path | nn.Module | Named) -> int | None:
     return catalog.info(str(model)).length
 
 
+def title(model: str | Path | nn.Module | Named) -> str:
+    """Return what files say of which model they are.
+
+    Args:
+        model: A name, or a module, which has only that of its class.
+    """
+    if isinstance(model, Named):
+        return model.name
+    return type(model).__name__ if isinstance(model, nn.Module) else str(model)
+
+
 @dataclass(frozen=True)
 class Named:
     """How a model is loaded: what another process, maybe on another machine, is told of a model.

@@ -1,14 +1,14 @@
-"""A model on every window along a genome: predictions and attributions as two bigWigs.
+"""A model on every window along a genome: tracks of predictions and attributions.
 
 The work is a list of parts, one per chunk of a chromosome. A part reads what its windows need
-beyond its own bases, so parts know nothing of each other, and a bigWig is made of their files.
+beyond its own bases, so parts know nothing of each other, and tracks are made of their files.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -27,17 +27,16 @@ from modelzoo.errors import working
 from modelzoo.files import sha256
 from modelzoo.jobs import CELLS, Where
 from modelzoo.sequences import AMBIGUOUS, Genome, Interval, columns, encode, read_intervals
-from modelzoo.tracks.bigwig import write_bigwig
+from modelzoo.tracks.scanned import Scanned, chosen
 from modelzoo.workers import Part
 from modelzoo.zoo.adapters import named, task_index
 from shiftsmooth.scanning import Scanner
 
 CHUNK = 1 << 18  # bases of a part, or a few windows: what parts read twice is little of it
-_NAMES = ("predictions", "attributions")
 
 
 class Tracks(NamedTuple):
-    """The files that a scan has written.
+    """The files that a scan has written, in the first of its formats: one or two files.
 
     Attributes:
         predictions: The output for each window, at the `step` bases in its middle.
@@ -121,12 +120,14 @@ def scan(
     task: str | int | None = None,
     strands: int = 2,
     quality: bool = True,
+    formats: Sequence[str] = ("bigwig",),
+    about: Mapping[str, str] | None = None,
     device: str | torch.device | None = None,
     where: Where | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Tracks | None:
-    """Scan a genome: a prediction per window, an attribution per base; return two bigWigs.
+    """Scan a genome: a prediction per window, an attribution per base; return their files.
 
     Each base is averaged over all windows that hold it, with the flanks that the genome has there.
     Windows start at the multiples of `step`. Those that hold no letter but N are left out, and a
@@ -146,14 +147,16 @@ def scan(
         strands: 2 averages over both strands.
         quality: Whether to write what single windows say about the scan, `quality.json`, from a
             sample that takes a tenth of the scan's model evaluations at most.
+        formats: Names in `modelzoo.tracks.scanned.FORMATS`, of what to write.
+        about: What is to be said of the scan in files that can hold it, such as the command.
         device: Where the model runs; where it is, by default.
         where: Where the parts are done, by default in this process. Returns None for a job of many.
-        overwrite: Replace the bigWigs that `output` holds.
+        overwrite: Replace the tracks that `output` holds.
         progress: Show a bar with the time left.
 
     Raises:
         ValueError: An argument does not fit.
-        FileExistsError: `output` holds bigWigs of these names.
+        FileExistsError: `output` holds files of these names.
 
     Example:
         >>> import modelzoo, tempfile
@@ -166,9 +169,12 @@ def scan(
         'predictions.bw'
     """
     folder = Path(output)
-    tracks = Tracks(*(folder / f"{name}.bw" for name in _NAMES))
-    made = [*tracks, *([folder / FILE] if quality else [])]
-    if not overwrite and (there := [path for path in made if path.exists()]):
+    wanted = chosen(formats)
+    made = [path for one in wanted for path in one.paths(folder)]
+    tracks = Tracks(made[0], made[len(wanted[0].files) - 1])
+    made += [folder / FILE] if quality else []
+    finished = not (folder / CELLS).exists()  # a run that was killed may have written some of them
+    if finished and not overwrite and (there := [path for path in made if path.exists()]):
         raise FileExistsError(f"output: {there[0]} exists; expected another folder, or overwrite")
     width = width or inputs.trained_width(model)
     if width is None:
@@ -184,7 +190,8 @@ def scan(
     job = Scanning(model, Path(genome), width, step, strands, target, place)
     with Genome(genome) as opened:
         sizes, intervals = opened.sizes, chunks(opened, regions, width)
-    parts = parts_of(job, intervals, folder / CELLS, checksum(loaded))
+    weights = checksum(loaded)
+    parts = parts_of(job, intervals, folder / CELLS, weights)
     (folder / CELLS).mkdir(parents=True, exist_ok=True)
     where = where or Where(workers=1)
     on_gpu = any(parameter.is_cuda for parameter in loaded.parameters())
@@ -195,7 +202,10 @@ def scan(
         where.run(parts, description="scanning", progress=progress, begin_here=not on_gpu)
         if where.part is not None:
             return None
-        merge(parts, intervals, sizes, tracks)
+        known = {**_told(job, loaded, weights), **(about or {})}
+        scanned = Scanned(intervals, _Values(parts), sizes, known)
+        for one in wanted:
+            one.write(scanned, *one.paths(folder))
         write_quality(folder, _quality(loaded, job, intervals) if quality else None)
         shutil.rmtree(folder / CELLS)
     return tracks
@@ -224,6 +234,20 @@ def _quality(model: nn.Module, job: Scanning, intervals: Sequence[Interval]) -> 
         names=[str(windows[row]) for row in kept],
         tasks=model.tasks,  # type: ignore[arg-type]
     )
+
+
+def _told(job: Scanning, model: Any, weights: str) -> dict[str, Any]:
+    """Return what files that can hold it say of a scan."""
+    return {
+        "model": inputs.title(job.model),
+        "weights": weights,
+        "version": version("shiftsmooth"),
+        "genome": job.genome.name,
+        "task": model.tasks[job.target],
+        "width": job.width,
+        "step": job.step,
+        "strands": job.strands,
+    }
 
 
 def chunks(
@@ -280,25 +304,17 @@ def parts_of(
     ]
 
 
-def merge(
-    parts: Sequence[Part], intervals: Sequence[Interval], sizes: dict[str, int], tracks: Tracks
-) -> None:
-    """Write the bigWigs of parts that are done; they hold the same bytes wherever those were."""
-    for row, path in enumerate(tracks):
-        write_bigwig(intervals, _Rows(parts, row), sizes, path)
+class _Values:
+    """Predictions and attributions of each part, read when they are asked for."""
 
-
-class _Rows:
-    """Predictions or attributions of each part, read when they are asked for."""
-
-    def __init__(self, parts: Sequence[Part], row: int) -> None:
-        self.parts, self.row = parts, row
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
 
     def __getitem__(self, number: int) -> np.ndarray:
         content = self.parts[number].read()
         if content is None:
             raise FileNotFoundError(f"{self.parts[number].path}: the part is not done")
-        return np.frombuffer(content, np.float32).reshape(2, -1)[self.row]
+        return np.frombuffer(content, np.float32).reshape(2, -1)
 
 
 def windows_of(interval: Interval, size: int, width: int, step: int) -> tuple[int, int]:

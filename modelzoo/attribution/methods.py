@@ -33,6 +33,7 @@ NOISE = 0.1
 SAMPLES = 10  # of the noise
 STEPS = 8  # of Integrated Gradients: Gauss-Legendre points from "unknown base" to the sequence
 SHUFFLES = 4  # references of DeepLiftShap, each with the sequence's dinucleotides
+REPLACED = 0.1  # share of the letters that are drawn anew in a noisy copy
 ROWS = 64  # sequences a model sees at once: more than this and a CPU waits for memory
 
 Explain = Callable[[Tensor, int], Tensor]  # from (x, seed) to maps; x and maps are (B, 4, L)
@@ -154,6 +155,43 @@ def _smoothgrad(
 
 
 @register(
+    "random-letters",
+    "SmoothGrad, {replaced:.0%} of letters replaced",
+    copies=lambda p: p["samples"],
+)
+def _random_letters(
+    model: nn.Module, target: int, *, samples: int = SAMPLES, replaced: float = REPLACED
+) -> Explain:
+    gradient = partial(Saliency(model).attribute, target=target, abs=False)
+
+    def attribute(x: Tensor) -> Tensor:
+        copies = x.repeat_interleave(samples, 0)
+        letters = torch.randint(4, copies[:, 0].shape, device=x.device)
+        drawn = torch.rand(copies[:, :1].shape, device=x.device) < replaced
+        fresh = nn.functional.one_hot(letters, 4).mT.to(x.dtype)
+        return gradient(torch.where(drawn, fresh, copies)).unflatten(0, (-1, samples)).mean(1)
+
+    return _seeded(attribute)
+
+
+@register("expected-gradients", "Expected gradients", copies=lambda p: p["samples"])
+def _expected_gradients(model: nn.Module, target: int, *, samples: int = SAMPLES) -> Explain:
+    from tangermeme.ersatz import dinucleotide_shuffle
+
+    gradient = partial(Saliency(model).attribute, target=target, abs=False)
+
+    def explain(x: Tensor, seed: int) -> Tensor:
+        letters = (x == 1).to(torch.int8).cpu()
+        shuffles = dinucleotide_shuffle(letters, n=samples, random_state=seed, allow_N=True)
+        shuffles = shuffles.to(x).flatten(0, 1)
+        drawn = torch.rand(len(shuffles), 1, 1, generator=torch.Generator().manual_seed(seed))
+        between = torch.lerp(shuffles, x.repeat_interleave(samples, 0), drawn.to(x))
+        return gradient(between).unflatten(0, (-1, samples)).mean(1)
+
+    return explain
+
+
+@register(
     "integrated-gradients",
     "Integrated Gradients",
     copies=lambda p: p["steps"],
@@ -198,6 +236,12 @@ def _mutagenesis(model: nn.Module, target: int) -> Explain:
 @register("shiftsmooth", "ShiftSmooth N={max_shift}", copies=lambda p: 3)
 def _shiftsmooth(model: nn.Module, target: int, *, max_shift: int = MAX_SHIFT) -> Explain:
     return unseeded(partial(ShiftSmooth(model).attribute, target=target, max_shift=max_shift))
+
+
+@register("shiftsmooth-strands", "ShiftSmooth N={max_shift}, both strands", copies=lambda p: 6)
+def _shiftsmooth_strands(model: nn.Module, target: int, *, max_shift: int = MAX_SHIFT) -> Explain:
+    options = {"max_shift": max_shift, "strands": 2}
+    return unseeded(partial(ShiftSmooth(model).attribute, target=target, **options))
 
 
 @register(

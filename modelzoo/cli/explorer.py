@@ -30,6 +30,10 @@ def explorer(
         str,
         typer.Option(help="The address to listen on; only this machine reaches 127.0.0.1."),
     ] = "127.0.0.1",
+    share_nothing: Annotated[
+        bool,
+        typer.Option("--share-nothing", help="Refuse a --host that other machines can reach."),
+    ] = False,
     mcp: Annotated[
         bool, typer.Option("--mcp", help="Also serve tools for assistants, at /mcp.")
     ] = False,
@@ -39,8 +43,13 @@ def explorer(
     A page for the browser, which needs nothing but this server. Ends with Ctrl-C.
     """
     try:
-        from modelzoo.app.server import serve
+        from modelzoo.app.server import LOOPBACK, serve
     except ImportError as error:
         raise typer.BadParameter(f"{error}; pip install 'shiftsmooth[app]'") from error
+    if share_nothing and host not in LOOPBACK:
+        raise typer.BadParameter(
+            f"expected one of {', '.join(LOOPBACK)} with --share-nothing, got {host!r}",
+            param_hint="--host",
+        )
     errors.print(f"The explorer is at http://{host}:{port}", markup=False)
     argument(serve, models or (), host=host, port=port, tools=mcp)

@@ -82,6 +82,12 @@ def _formats() -> Iterable[str]:
     return FORMATS
 
 
+def _scans() -> Iterable[str]:
+    from modelzoo.tracks.scanned import FORMATS
+
+    return FORMATS
+
+
 REGISTRIES: dict[str, Callable[[], Iterable[str]]] = {
     "experts": _experts,
     "baselines": _baselines,
@@ -89,6 +95,7 @@ REGISTRIES: dict[str, Callable[[], Iterable[str]]] = {
     "losses": _losses,
     "formats": _formats,
     "methods": _methods,
+    "scans": _scans,
     "simulations": _simulations,
 }
 
@@ -443,7 +450,11 @@ def _gpus() -> int:
     import torch
 
     if not (count := torch.cuda.device_count()):
-        raise typer.BadParameter("all; no CUDA device is available", param_hint="--devices")
+        raise typer.BadParameter(
+            "expected a GPU that CUDA can use for 'all', got none on this machine;"
+            " --workers N takes its cores",
+            param_hint="--devices",
+        )
     return count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -60,6 +61,14 @@ def scan(
         str | None, typer.Option(help="The output, by name or number; the first by default.")
     ] = None,
     strands: Annotated[int, typer.Option(min=1, max=2, help="2 averages over both strands.")] = 2,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="What to write, once for each: {scans}. bigwig by default.",
+        ),
+    ] = None,
     quality: QualityOption = True,
     weights: WeightsOption = None,
     layout: InputOption = None,
@@ -74,9 +83,13 @@ def scan(
 ) -> None:
     """Slide a model along a genome: a prediction per window, an attribution per base.
 
-    Writes predictions.bw and attributions.bw. A base is averaged over all windows that hold it.
-    After a kill, the same command resumes.
+    Writes predictions.bw and attributions.bw, or the files of other formats. A base is averaged
+    over all windows that hold it. After a kill, the same command resumes.
     """
+    from modelzoo.tracks.scanned import chosen
+
+    formats = formats or ["bigwig"]
+    wanted = argument(chosen, formats)
     loaded = named(model, device, where, weights=weights, input=layout, track=track, bins=bins)
     tracks = argument(
         modelzoo.scan,
@@ -89,6 +102,8 @@ def scan(
         task=task,
         strands=strands,
         quality=quality,
+        formats=formats,
+        about={"command": shlex.join(["shiftsmooth", *where.command])},
         where=where,
         overwrite=overwrite,
         progress=errors.is_terminal,
@@ -96,4 +111,4 @@ def scan(
     if tracks is None:
         say_share(where, output)
         return
-    errors.print(f"see {tracks.predictions} and {tracks.attributions}")
+    errors.print(f"see {' and '.join(str(path) for one in wanted for path in one.paths(output))}")

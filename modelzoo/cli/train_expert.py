@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -55,6 +55,13 @@ def expert(
             "or both, half and half. As in the recipe by default.",
         ),
     ] = None,
+    augment: Annotated[
+        Literal["none", "shifts", "mutations", "both"] | None,
+        typer.Option(
+            help="Change sequences at random while training: roll them by up to 10 bases, change "
+            "5 % of their letters, or both. As in the recipe by default.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     patience: Annotated[
         int | None,
@@ -81,10 +88,9 @@ def expert(
         recipe = Recipe.found(task_of(source), architecture)
     else:
         recipe = argument(Recipe.from_toml, params.read_text(encoding="utf-8"), architecture)
-    if negatives is not None:
-        recipe = recipe._replace(params=replace(recipe.params, negatives=negatives))
-    if patience is not None:
-        recipe = recipe._replace(params=replace(recipe.params, patience=patience))
+    given: dict[str, Any] = {"negatives": negatives, "augment": augment, "patience": patience}
+    changed = {name: value for name, value in given.items() if value is not None}
+    recipe = recipe._replace(params=replace(recipe.params, **changed))
     argument(
         train_expert,
         peaks([source], genome, width, center, exclude)[0],

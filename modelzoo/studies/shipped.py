@@ -1,7 +1,6 @@
 """Train the models of the catalog, then judge them, once, on the test files.
 
     python -m modelzoo.studies.shipped train RUNS [NAME ...]   # then weights and recipes
-    python -m modelzoo.studies.shipped candidates RUNS         # likewise, models not shipped yet
     python -m modelzoo.studies.shipped calibrate [NAME ...]    # on validation peaks
     python -m modelzoo.studies.shipped judge RUNS [NAME ...]   # their scores, into the recipes
 
@@ -65,7 +64,6 @@ SPECIFIC = "specific"  # what the names of experts end in that know other factor
 # One expert per factor: ARID3A's is that of HepG2, the paper's.
 TWELVE = tuple(name for name in sets("train") if "-" not in name)
 MOE12 = "moe-12"
-NOT_YET = (model_name("deepbind", "FOXA1", SPECIFIC), MOE12)  # still to be trained
 MOE12_PARAMS = GateParams(precision="bfloat16", per_factor=2500, shuffles=2)
 
 
@@ -93,11 +91,6 @@ def trainings() -> dict[str, Callable[..., Path]]:
     twelve = [model_name("deepbind", factor) for factor in TWELVE]
     every[MOE12] = partial(_train_mixture, twelve, MOE12_PARAMS)
     return every
-
-
-def _shipped() -> list[str]:
-    """Return the models that the catalog holds, in the order of their trainings."""
-    return [name for name in trainings() if name not in NOT_YET]
 
 
 def _further(name: str) -> dict[str, Callable[..., Path]]:
@@ -130,7 +123,7 @@ def train(runs: Path, names: Sequence[str] = ()) -> None:
         names: The models; all by default.
     """
     every = trainings()
-    for name in names or _shipped():
+    for name in names or every:
         folder = _train_once(every[name], runs / name)
         ship(folder)
         noted = json.loads((folder / "training.json").read_text(encoding="utf-8"))
@@ -219,7 +212,7 @@ def judge(
     """
     rows = []
     simulated = {model_name("argminn", source): source for source in simulations()}
-    for name in names or _shipped():
+    for name in names or trainings():
         info = catalog.info(name)
         model, scores = _load(info, runs), dict(info.scores)
         row: dict[str, Any] = {"model": name, "validation": info.recipe["validation_auc"]}
@@ -279,8 +272,6 @@ def main() -> None:
     shipping = steps.add_parser("train", help="train and ship")
     shipping.add_argument("runs", type=Path)
     shipping.add_argument("names", nargs="*", metavar="NAME", help="all by default")
-    further = steps.add_parser("candidates", help="train and ship models not shipped yet")
-    further.add_argument("runs", type=Path)
     fitting = steps.add_parser("calibrate", help="fit probabilities on validation peaks")
     fitting.add_argument("names", nargs="*", metavar="NAME", help="all by default")
     score = steps.add_parser("judge", help="score the models on the test files")
@@ -289,8 +280,6 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.step == "train":
         return train(arguments.runs, arguments.names)
-    if arguments.step == "candidates":
-        return train(arguments.runs, NOT_YET)
     if arguments.step == "calibrate":
         return calibrate(arguments.names)
     for row in judge(arguments.runs, arguments.names):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 
 from modelzoo.files import replacing
 from modelzoo.sequences import Interval
 from modelzoo.tracks.placed import forward
+from modelzoo.tracks.whole_h5 import whole_h5
 
 ROWS = 64  # windows in memory at once
 
@@ -38,7 +38,7 @@ def write_finemo(
         path: The HDF5 file.
         dtype: float16 halves the file; ChromBPNet writes it.
     """
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    with whole_h5(path) as file:
         shape = tuple(one_hot.shape)
         chunks = (1, *shape[1:])
         make = {"shape": shape, "chunks": chunks, "compression": "gzip", "shuffle": True}

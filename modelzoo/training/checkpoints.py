@@ -50,7 +50,7 @@ class Checkpoint:
         # safetensors refuses tensors that share memory
         tensors = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
         metadata = {"identity": json.dumps(self.identity), "scores": json.dumps(scores)}
-        write_atomically(self.path, save(tensors, metadata))
+        write_atomically(self.path, _ordered(save(tensors, metadata)))
 
     def read(
         self, model: nn.Module, optimizer: torch.optim.Optimizer
@@ -73,6 +73,16 @@ class Checkpoint:
                 state.setdefault(int(index), {})[name] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         return scores, _under("best.", tensors)
+
+
+def _ordered(data: bytes) -> bytes:
+    """Return the same file with its metadata in order; the library's order is another each time."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def refuse_damaged(path: Path) -> None:

@@ -20,7 +20,7 @@ from modelzoo.datasets.negatives import KINDS, Both, negatives
 from modelzoo.datasets.peaks import Peaks, Source, options, task_of
 from modelzoo.files import parse_toml
 from modelzoo.sequences.batches import in_batches
-from modelzoo.training import batches
+from modelzoo.training import augmentation, batches
 from modelzoo.training.calibration import calibration
 from modelzoo.training.checkpoints import Checkpoint
 from modelzoo.training.fit import History, fit, seeded
@@ -39,17 +39,21 @@ class ExpertParams(TrainingParams):
     Attributes:
         weight_decay: Of AdamW.
         negatives: What peaks are told from, see `modelzoo.datasets.negatives`.
+        augment: How sequences are changed at random, see `modelzoo.training.augmentation`; those
+            to validate by never are.
     """
 
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     epochs: int = 12
     negatives: str = "shuffles"
+    augment: str = "none"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.negatives not in KINDS:
-            raise ValueError(f"negatives: expected one of {KINDS}, got {self.negatives!r}")
+        for name, kinds in (("negatives", KINDS), ("augment", augmentation.KINDS)):
+            if (value := getattr(self, name)) not in kinds:
+                raise ValueError(f"{name}: expected one of {kinds}, got {value!r}")
 
 
 class Recipe(NamedTuple):
@@ -119,14 +123,16 @@ def fit_expert(
         model: The untrained expert.
         data: What to train on and validate by.
         params: Hyper-parameters.
-        seed: Decides order, shuffles and dropout.
+        seed: Decides order, shuffles, augmentation and dropout.
         checkpoint: What to resume from.
         after_epoch: Called after every epoch; may raise to end the run.
         progress: Show a bar.
     """
 
     def epoch(number: int) -> batches.Batches:
-        return batches.of_codes(*data.epoch(number, seed), params.batch_size, (seed, number))
+        codes, labels = data.epoch(number, seed)
+        codes = augmentation.augmented(codes, params.augment, (seed, number))
+        return batches.of_codes(codes, labels, params.batch_size, (seed, number))
 
     return fit(
         model,
@@ -166,7 +172,7 @@ def train_expert(
         out: The folder to make.
         architecture: One of the registered experts.
         recipe: Its hyper-parameters and what it is made of; by default those found for the factor.
-        seed: Decides weights, order, shuffles and dropout.
+        seed: Decides weights, order, shuffles, augmentation and dropout.
         device: Where the model is trained.
         progress: Show a bar.
 
@@ -184,8 +190,10 @@ def train_expert(
         f"shiftsmooth train expert {source}{options([source])} --architecture {architecture}"
         f" --seed {seed}"
     )
-    if params.negatives != Recipe.found(task, architecture).params.negatives:
-        command += f" --negatives {params.negatives}"
+    found = Recipe.found(task, architecture).params
+    for option in ("negatives", "augment"):
+        if (value := getattr(params, option)) != getattr(found, option):
+            command += f" --{option} {value}"
     with Run(out, identity(model, params, seed, data)) as run:
         history = fit_expert(
             model,

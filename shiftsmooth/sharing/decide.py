@@ -260,7 +260,8 @@ class Sharer:
             return count, cost
         _, two = self._counted(one, shifts[:2])
         each = (cost.kept - two.kept) / (count - 2)
-        room = (SHARED_BYTES / call.batch - two.kept) / max(each, 1)
+        # What two shifts keep is kept in any case: on long sequences as much again is allowed.
+        room = max(SHARED_BYTES / call.batch - two.kept, two.kept) / max(each, 1)
         runs = -(-count // max(2, min(count, int(room) + 2)))
         at_once = -(-count // runs)
         return at_once, cost.between(two, (at_once - 2) / (count - 2))
@@ -402,10 +403,7 @@ def in_double(
     """The model and the copies in float64, where rounding hides nothing; None if it cannot."""
     if not isinstance(model, Module):
         return None
-    tensors = {
-        name: tensor.detach().double() if tensor.is_floating_point() else tensor
-        for name, tensor in (*model.named_parameters(), *model.named_buffers())
-    }
+    tensors = _doubles(model)
 
     def double(value: Any) -> Any:
         floating = isinstance(value, Tensor) and value.is_floating_point()
@@ -416,7 +414,8 @@ def in_double(
     copies = Copies(replace(call, inputs=inputs, args=args), copies.shifts)
 
     def run(*args: Any) -> Any:
-        return torch.func.functional_call(model, tensors, args)
+        # Names are complete, and torch does not give back what a module's second name would swap.
+        return torch.func.functional_call(model, tensors, args, tie_weights=False)
 
     try:
         one = Copies(copies.call.examples([0]), copies.shifts[:1])
@@ -426,6 +425,20 @@ def in_double(
     except Exception:  # a model that converts to a type of its own
         return None
     return (run, copies) if exact else None
+
+
+def _doubles(model: Module) -> dict[str, Tensor]:
+    """The parameters and buffers of each module in float64, under its first name."""
+    made: dict[int, Tensor] = {}
+    named = {}
+    for prefix, module in model.named_modules():
+        for members in (module.named_parameters, module.named_buffers):
+            for name, tensor in members(prefix, recurse=False, remove_duplicate=False):
+                floating = tensor.is_floating_point()
+                key = id(tensor)
+                made.setdefault(key, tensor.detach().double() if floating else tensor)
+                named[name] = made[key]
+    return named
 
 
 def _alone(forward_func: Callable[..., Any], copies: Copies, rows: int) -> Tensor:

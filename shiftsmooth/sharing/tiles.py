@@ -15,7 +15,7 @@ from .decide import Sharer, compare, followed, in_double, leaves_of
 from .follow import Following
 
 # Bytes that a tile may keep: on a CPU a tile should stay near the caches, on a GPU fill it.
-TILE_BYTES = {"cpu": CPU_BYTES, "cuda": 1 << 30}
+TILE_BYTES = {"cpu": CPU_BYTES // 2, "cuda": 1 << 30}
 
 
 class TileSharer(Sharer):

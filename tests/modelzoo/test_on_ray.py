@@ -1,6 +1,7 @@
 """Parts on a real Ray cluster of two nodes on this machine leave the bytes of one process."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -84,6 +85,27 @@ def test_a_part_that_hangs_is_begun_again(cluster, tmp_path):
     some = parts(tmp_path, 1, hanging, times=1)
     on_ray(some, timeout=5)
     assert some[0].read() == b"0"
+
+
+def test_ctrl_c_cancels_the_tasks_and_keeps_what_is_done(cluster, tmp_path):
+    (tmp_path / "slow").mkdir()
+    done = parts(tmp_path, 1)
+    some = [*done, *parts(tmp_path / "slow", 2, hanging, times=9)]
+
+    def press():
+        while not (done[0].read() and list((tmp_path / "slow").glob("naps-*"))):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        on_ray(some)
+    assert done[0].read() == squared(0)
+    deadline = time.monotonic() + 30  # a task that goes on would take a minute
+    while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert not list((tmp_path / "slow").glob("*.part"))
 
 
 def test_nobody_else_can_reach_the_cluster(cluster):

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from captum.attr import DeepLift, FeatureAblation, IntegratedGradients, Saliency
+from ledidi import ledidi
 from tangermeme.deep_lift_shap import deep_lift_shap
 from tangermeme.saturation_mutagenesis import saturation_mutagenesis
 from tangermeme.utils import random_one_hot
@@ -228,6 +229,25 @@ def test_deep_lift_shap(X, share):
         moved = {**options, "references": references.roll(n, -1)}
         expected += deep_lift_shap(model, X.roll(n, -1), **moved).roll(-n, -1) / 5
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("share", [False, "auto", True])
+def test_ledidi(X, share):
+    model = Trunk().float()
+    options = {
+        "max_iter": 8,
+        "lr": 3.0,
+        "l": 0.0,
+        "eps": 0.1,
+        "device": "cpu",
+        "random_state": 0,
+        "verbose": False,
+    }
+    wanted = torch.tensor([[30.0, -30.0, 0.0]])
+    found = ledidi(ShiftAveraged(model, 2, share=share), X[:1].float(), wanted, **options)
+    expected = ledidi(Averages(model, 2), X[:1].float(), wanted, **options)
+    torch.testing.assert_close(found, expected)
+    assert (found.sum(1) == 1).all() and not torch.equal(found, X[:1].float().expand_as(found))
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,25 @@ def effects(peak):
 def test_the_mixture_and_every_expert_answer_as_the_models_themselves(shown):
     mixture, x = modelzoo.load(MIXTURE), modelzoo.one_hot(PEAK)
     answers = {answer["name"]: answer for answer in shown["answers"]}
-    for name, model in {"binding": mixture, **mixture.experts}.items():
+    alone = {name: modelzoo.load(f"deepbind-{name.lower()}") for name in mixture.experts}
+    for name, model in {"binding": mixture, **alone}.items():
         logits = model(x)
         assert answers[name]["number"] == pytest.approx(logits.item(), abs=1e-5)
         chance = model.probabilities(logits).item()
         assert answers[name]["probability"] == pytest.approx(chance, abs=1e-6)
-    for name in ("ARID3A", "FOXM1", "GATA3"):
-        alone = modelzoo.load(f"deepbind-{name.lower()}")(x).item()
-        assert answers[name]["number"] == pytest.approx(alone, abs=1e-5)
+        assert answers[name]["calibrated"] and model.calibration is not None
+
+
+def test_an_expert_that_the_catalog_has_not_is_said_to_be_uncalibrated(models, monkeypatch):
+    module = modelzoo.load(MIXTURE)
+    with torch.no_grad():
+        module.experts["FOXM1"].output.bias += 1
+    monkeypatch.setattr(
+        explain, "load_any", lambda name: module if name == "mine" else modelzoo.load(name)
+    )
+    found, _ = explain.answers(Question.of(Models(["mine"]), "mine", PEAK))
+    assert [one.calibrated for one in found] == [True, True, False, True]
+    assert found[2].probability == pytest.approx(torch.tensor(found[2].number).sigmoid().item())
 
 
 def test_the_gate_is_the_models(shown):
@@ -65,9 +76,36 @@ def test_the_letters_are_those_of_the_registry(shown, peak, effects):
 
 def test_the_number_of_shifts_changes_only_what_shifts(models, shown):
     wide = explain.quick(Question.of(models, MIXTURE, PEAK, max_shift=12))
-    assert wide["rows"]["gradient"] == shown["rows"]["gradient"]
+    assert wide["rows"]["gradient"]["heights"] == shown["rows"]["gradient"]["heights"]
     assert wide["rows"]["shiftsmooth"]["title"] == "ShiftSmooth N=12"
     assert wide["rows"]["shiftsmooth"]["heights"] != shown["rows"]["shiftsmooth"]["heights"]
+
+
+def test_the_error_bars_are_those_of_single_windows(peak, shown):
+    model, x = modelzoo.load(MIXTURE), modelzoo.one_hot(PEAK)
+    rows = {name: row["spread"] for name, row in shown["rows"].items()}
+    rows |= explain.bars(peak)
+    single = {"gradient": "gradient", "shiftsmooth": "gradient"}
+    for name, method in {**single, "shiftsmooth-ig": "integrated-gradients"}.items():
+        windows = [
+            importance(maps(model, x.roll(n, 2), METHODS[method]).roll(-n, 2), x)
+            for n in range(-5, 6)
+        ]
+        wanted = torch.cat(windows).std(0, correction=0)
+        assert rows[name] == pytest.approx(wanted.tolist(), abs=1e-5), name
+    assert list(rows) == ["gradient", "shiftsmooth", "shiftsmooth-ig", "ism"]
+    assert min(rows["ism"][49:57]) > 0
+
+
+def test_mutagenesis_has_error_bars_of_as_many_shifts_as_there_is_time_for(models):
+    for length, most, wanted in (
+        (50, 5, range(-5, 6)),
+        (101, 6, [-6, -3, 0, 3, 6]),
+        (500, 4, [-4, 0, 4]),
+    ):
+        question = Question(models[MIXTURE], "A" * length, 0, most)
+        assert explain.shifts(question, "shiftsmooth-ig") == [*range(-most, most + 1)]
+        assert explain.shifts(question, "ism") == [*wanted]
 
 
 def test_mutations_are_the_change_of_the_logit(effects):
@@ -103,7 +141,7 @@ def test_ambiguous_letters_contribute_nothing(models):
     shown = explain.quick(Question.of(models, MIXTURE, "ACNNGATAAG"))
     for row in shown["rows"].values():
         assert row["heights"][2:4] == [0, 0]
-    assert shown["spread"][2:4] == [0, 0]
+    assert shown["rows"]["shiftsmooth"]["spread"][2:4] == [0, 0]
 
 
 @pytest.mark.slow

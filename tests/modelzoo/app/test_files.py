@@ -22,7 +22,10 @@ def test_the_table_holds_the_numbers_of_the_page(question):
     quick, slow = explain.quick(question), explain.slow(question)
     assert "".join(row["letter"] for row in rows) == question.letters
     wanted = {name: row["heights"] for name, row in quick["rows"].items()}
-    wanted |= {"ism": slow["row"]["heights"], "shiftsmooth_deviation": quick["spread"]}
+    spreads = {name: row["spread"] for name, row in quick["rows"].items()}
+    spreads |= explain.bars(question)
+    wanted |= {"ism": slow["row"]["heights"]}
+    wanted |= {f"{name}_deviation": numbers for name, numbers in spreads.items()}
     wanted |= {f"to_{base}": effects for base, effects in zip("ACGT", slow["effects"])}
     for name, numbers in wanted.items():
         found = [float(row[name]) for row in rows]

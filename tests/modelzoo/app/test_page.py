@@ -12,6 +12,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium"),
 ]
 MIXTURE, EXPERT = "moe-arid3a-foxm1-gata3", "deepbind-gata3"
+UNCALIBRATED = "tower-gata3"
 PEAK = EXAMPLES["GATA on both strands"]
 HOSTILE = "<img src=x onerror=document.title='run'>"
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -20,7 +21,8 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 @pytest.fixture(scope="module")
 def server():
     pytest.importorskip("playwright.sync_api")
-    with explorer("--model", MIXTURE, "--model", EXPERT) as (url, _):
+    names = (MIXTURE, EXPERT, UNCALIBRATED)
+    with explorer(*(word for name in names for word in ("--model", name))) as (url, _):
         yield url
 
 
@@ -85,6 +87,7 @@ def test_the_first_look_shows_prediction_gate_and_letters(visit):
         "GATA3 expert",
     ]
     assert "GATA3" in visit.page.inner_text("#gate")
+    assert "*" not in visit.page.inner_text("#answers")
     visit.page.wait_for_selector("#track-heat canvas")
     titles = visit.page.locator(".track b").all_inner_texts()
     assert titles[:4] == [
@@ -157,6 +160,28 @@ def test_another_model_answers_for_itself(visit):
     visit.page.select_option("#model", EXPERT)
     visit.page.wait_for_selector("#status >> text=GATA3: logit 3.303")
     assert visit.page.is_hidden("#gate-part")
+
+
+@pytest.mark.nightly
+def test_a_probability_that_is_not_calibrated_is_marked(visit):
+    visit.page.select_option("#model", UNCALIBRATED)
+    visit.page.wait_for_selector("#answers-note >> text=* not calibrated")
+    assert re.search(r"0\.\d{3} \*", visit.page.inner_text("#answers"))
+
+
+@pytest.mark.nightly
+def test_error_bars_follow_mutagenesis(visit):
+    held = []
+    visit.page.route("**/api/bars", lambda route: held.append(route))
+    visit.page.fill("#sequence", EXAMPLES["A GATA3 peak"])
+    visit.page.wait_for_selector("#later >> text=More error bars follow")
+    rows = ("shiftsmooth-ig", "ism")
+    drawn = "name => document.querySelector(`#track-${name} canvas`).toDataURL()"
+    before = [visit.page.evaluate(drawn, name) for name in rows]
+    held[-1].continue_()
+    visit.page.wait_for_function("() => document.getElementById('later').textContent === ''")
+    after = [visit.page.evaluate(drawn, name) for name in rows]
+    assert all(one != other for one, other in zip(before, after))
 
 
 @pytest.mark.nightly

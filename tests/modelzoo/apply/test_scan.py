@@ -142,6 +142,24 @@ def test_a_killed_scan_goes_on_and_gives_the_same_bytes(model, genome, tmp_path,
     assert not (tmp_path / "out" / "cells").exists()
 
 
+def test_a_scan_killed_between_its_files_goes_on(model, genome, tmp_path, monkeypatch):
+    both = {"width": WIDTH, "formats": ("bigwig", "hdf5")}
+    scan(model, genome, tmp_path / "whole", **both)
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("modelzoo.tracks.scanned.whole_h5", killed)
+        with pytest.raises(KeyboardInterrupt):
+            scan(model, genome, tmp_path / "out", **both)
+    assert (tmp_path / "out" / "predictions.bw").exists()
+    scan(model, genome, tmp_path / "out", **both)
+    for name in ("predictions.bw", "attributions.bw", "tracks.h5"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / "out" / "cells").exists()
+
+
 def test_parts_of_another_scan_are_not_taken(model, genome, tmp_path):
     with module.Genome(genome) as opened:
         intervals = module.chunks(opened, None, WIDTH)

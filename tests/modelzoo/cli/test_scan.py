@@ -1,4 +1,6 @@
+import h5py
 import numpy as np
+import pandas
 import pyBigWig
 import pytest
 
@@ -71,3 +73,28 @@ def test_two_processes_leave_the_same_bytes(desk, tiny, shiftsmooth, monkeypatch
 def test_scan_needs_a_width_for_a_model_of_ones_own(desk, shiftsmooth):
     done = shiftsmooth("scan", "genome.fa", "-m", "mine.py:build", "-o", "out")
     assert done.code == 2 and "width: expected one" in " ".join(done.err.split())
+
+
+def test_several_formats_hold_the_same_numbers(desk, tiny, shiftsmooth):
+    common = ("scan", "genome.fa", "-m", "tiny-gata3", "--width", 30, "--regions", "some.bed")
+    names = ("bigwig", "hdf5", "parquet")
+    asked = [word for name in names for word in ("--format", name)]
+    done = shiftsmooth(*common, *asked, "-o", "out")
+    assert done.code == 0, done.err
+    files = "out/predictions.bw and out/attributions.bw and out/tracks.h5 and out/tracks.parquet"
+    assert f"see {files}" in " ".join(done.err.split())
+    with pyBigWig.open("out/attributions.bw") as file:
+        wanted = np.array(file.values("chr1", 0, 600))
+    with h5py.File("out/tracks.h5") as file:
+        np.testing.assert_array_equal(file["chr1/attributions"], wanted.astype("f4"))
+        assert file.attrs["model"] == "tiny-gata3"
+        assert file.attrs["command"].startswith("shiftsmooth scan genome.fa -m tiny-gata3")
+    table = pandas.read_parquet("out/tracks.parquet")
+    np.testing.assert_array_equal(table["start"], range(100, 150))
+    np.testing.assert_array_equal(table["attributions"], wanted[100:150].astype("f4"))
+
+
+def test_a_format_that_is_not_known_is_refused(desk, tiny, shiftsmooth):
+    done = shiftsmooth("scan", "genome.fa", "-m", "tiny-gata3", "--format", "wig", "-o", "out")
+    assert done.code == 2 and "hdf5, parquet, got 'wig'" in " ".join(done.err.split())
+    assert not (desk / "out").exists()

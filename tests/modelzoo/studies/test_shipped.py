@@ -24,7 +24,7 @@ from modelzoo.training.run_folder import Run
 from modelzoo.zoo import catalog
 from tests.support.peaks import fasta, planted
 
-MODELS = tuple(name for name in release.trainings() if name not in release.NOT_YET)
+MODELS = tuple(release.trainings())
 SIMULATED = [f"argminn-{source}" for source in simulations()]
 
 
@@ -113,10 +113,6 @@ def test_every_model_of_the_catalog_has_a_training_and_no_other():
 def test_every_data_set_has_an_expert_in_the_catalog():
     names = {f"deepbind-{name.lower()}" for name in chipseq.sets("train")}
     assert names <= set(catalog.list_models())
-
-
-def test_what_is_not_trained_yet_has_a_training_and_is_not_in_the_catalog():
-    assert set(release.NOT_YET) <= set(release.trainings()) - set(catalog.list_models())
 
 
 def test_models_over_further_factors_are_shipped_in_half_precision(tmp_path, monkeypatch):

@@ -216,3 +216,21 @@ def test_negatives_are_named_in_the_recipe_and_judged_by_kind(train, source, mon
 def test_unknown_negatives_are_refused():
     with pytest.raises(ValueError, match=r"negatives: expected one of .*, got 'easy'"):
         ExpertParams(negatives="easy")
+
+
+def test_augmentation_is_named_in_the_recipe_and_changes_what_is_trained_on_alone(train, source):
+    params, config = RECIPES["deepbind"]
+    recipe = Recipe(dataclasses.replace(params, augment="both"), config)
+    plain, changed = train("a"), train("b", recipe=recipe)
+    training = json.loads((changed / "training.json").read_text())
+    assert training["command"].endswith("--seed 0 --augment both")
+    assert training["params"]["augment"] == "both"
+    weights = [modelzoo.load(folder).hidden.weight for folder in (plain, changed)]
+    assert not torch.equal(*weights)
+    score = Validation(Peaks([source]))(modelzoo.load(changed))
+    assert training["validation_auc"] == pytest.approx(score, abs=1e-6) and score > 0.8
+
+
+def test_unknown_augmentation_is_refused():
+    with pytest.raises(ValueError, match=r"augment: expected one of .*, got 'flips'"):
+        ExpertParams(augment="flips")

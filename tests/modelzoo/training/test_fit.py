@@ -122,6 +122,13 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         run(build(), checkpoint=Checkpoint(path, {"task": "FOXM1", "seed": 1}))
 
 
+def test_equal_runs_leave_checkpoints_of_equal_bytes(tmp_path):
+    paths = [tmp_path / str(number) for number in range(8)]  # by chance, orders would agree once
+    for path in paths:
+        run(build(), epochs=1, checkpoint=Checkpoint(path, {"task": "é"}))
+    assert len({path.read_bytes() for path in paths}) == 1
+
+
 def test_a_checkpoint_holds_tensors_and_text_alone(tmp_path):
     path = tmp_path / "c"
     history = run(build(), checkpoint=Checkpoint(path, {}))

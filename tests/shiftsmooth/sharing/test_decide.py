@@ -61,6 +61,26 @@ def test_a_function_that_has_no_float64_is_compared_as_it_is(x):
     assert attributed(lambda x: right(x), x.float())[1].shared
 
 
+def test_a_comparison_leaves_modules_of_two_names_and_shared_weights_as_they_were(x):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv1d(4, 4, 3), nn.Conv1d(4, 4, 3)
+            self.second.weight = self.first.weight
+            self.both = nn.Sequential(self.first, self.second)
+
+        def forward(self, x):
+            return self.both(x).tanh().mean((-2, -1))[:, None]
+
+    model = Twice()
+    before = dict(model.named_parameters())
+    smooth = ShiftSmooth(model, share=True)
+    smooth.attribute(x.float(), 0, max_shift=3)
+    assert smooth.sharing.shared
+    assert all(parameter is before[name] for name, parameter in model.named_parameters())
+    assert model.both[0].weight is model.second.weight is before["first.weight"]
+
+
 def test_a_first_example_whose_output_is_dead_hides_nothing(x):
     model = Net(double, head=lambda h: (h.mean(-1)[:, :2]).relu())
     dead = torch.cat([torch.zeros_like(x[:1]), x])

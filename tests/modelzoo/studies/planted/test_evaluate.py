@@ -6,6 +6,7 @@ import pytest
 
 from modelzoo.datasets.planted import likelihood
 from modelzoo.jobs import Where
+from modelzoo.studies.planted import evaluate as module
 from modelzoo.studies.planted.evaluate import evaluate
 from modelzoo.studies.planted.settings import Settings
 from modelzoo.studies.planted.tables import accuracy_rows
@@ -60,6 +61,29 @@ def test_called_again_it_computes_nothing(report):
     evaluate(report.parent, settings=SMALL, where=Where(workers=1), progress=False)
     assert (report.parent / "results.json").read_bytes() == results
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.nightly
+def test_an_array_of_jobs_gives_the_bytes_of_one_process(
+    report, shiftsmooth, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(likelihood, "_DRAWS", 500)
+    monkeypatch.setattr(module, "Settings", lambda: SMALL)
+
+    def contents(folder):
+        files = [path for path in sorted(folder.rglob("[!.]*")) if path.is_file()]
+        kept = [path for path in files if path.name != "command.json"]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+
+    arrays = 0
+    while shiftsmooth("merge", tmp_path).code:
+        arrays += 1
+        assert arrays <= 3  # one per step, where jobs run side by side
+        for number in (2, 1, 2):
+            done = shiftsmooth("evaluate", "argminn", "-o", tmp_path, "--part", f"{number}/2")
+            assert done.code == 0
+    assert arrays >= 1
+    assert contents(tmp_path) == contents(report.parent)
 
 
 def test_a_folder_of_other_settings_is_refused(report):

@@ -1,0 +1,1 @@
+"""Attribution methods against truth: many models, on data whose rules are known."""

@@ -1,0 +1,161 @@
+"""The tables of the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelzoo.reports.tables import Row, Table, number, plain, probability, with_interval
+from modelzoo.studies.benchmark.measures import METRICS, RANDOMISED
+from modelzoo.studies.benchmark.methods import COMPARED, SHIFTED
+from modelzoo.studies.benchmark.models import MODELS
+from modelzoo.studies.benchmark.sets import SETS
+from modelzoo.studies.benchmark.summaries import ALL, JUDGED, Q_VALUE, SHOWN, Found
+
+
+def set_table(names: Sequence[str]) -> Table:
+    """Return what the sets are."""
+    rows: list[Row] = [
+        {"set": SETS[n].title, "length": SETS[n].length, "about": SETS[n].about} for n in names
+    ]
+    columns = [("set", plain("set")), ("positions", plain("length")), ("truth", plain("about"))]
+    return Table("sets", "The sets", columns, rows)
+
+
+def model_table(rows: Sequence[Row]) -> Table:
+    """Return the test AUC of every model on every set."""
+    names = list(dict.fromkeys(row["set"] for row in rows))
+    wide: dict[str, Row] = {}
+    for row in rows:
+        entry = wide.setdefault(
+            row["model"],
+            {"title": MODELS[row["model"]].title, "reads": MODELS[row["model"]].reads}
+            | dict.fromkeys(names),
+        )
+        told = f"{row['test_auc']:.3f}"
+        missing = row["seeds"] - row["learned"]
+        entry[row["set"]] = told if not missing else f"{told} ({row['learned']}/{row['seeds']})"
+    columns = [("model", plain("title")), ("it reads", plain("reads"))]
+    columns += [(SETS[name].title, plain(name)) for name in names]
+    caption = (
+        "Test AUC, the mean of the seeds; in brackets, where not all seeds learned the set, how "
+        "many did"
+    )
+    return Table("models", caption, columns, list(wide.values()))
+
+
+def method_table(rows: Sequence[Row]) -> Table:
+    """Return the means of every method."""
+    shown = [
+        {
+            **row,
+            "correction": "yes" if row["corrected"] else "no",
+            "told": "yes" if row["frontier"] else "",
+        }
+        for row in rows
+    ]
+    columns = [
+        ("method", plain("title")),
+        ("corrected", plain("correction")),
+        *((title, number(metric)) for metric, title in METRICS.items()),
+        ("evaluations", number("evaluations", 0)),
+        ("frontier", plain("told")),
+    ]
+    caption = "Every method, the mean over all learned cells"
+    return Table("methods", caption, columns, shown)
+
+
+def gain_table(found: Found, method: str = SHIFTED) -> Table:
+    """Return what a method adds to the gradient, by class of model."""
+    rows: dict[str, Row] = {}
+    for row in found.gains:
+        if row["method"] == method and row["metric"] in SHOWN:
+            title = "all" if row["model"] == ALL else MODELS[row["model"]].title
+            entry = rows.setdefault(row["model"], {"title": title})
+            for name in ("gradient", "difference", "low", "high", "q"):
+                entry[f"{row['metric']}_{name}"] = row[name]
+    columns = [("model", plain("title"))]
+    for metric in SHOWN:
+        title = METRICS[metric]
+        columns.append((f"{title}, gradient", number(f"{metric}_gradient")))
+        difference, low, high = (f"{metric}_{end}" for end in ("difference", "low", "high"))
+        shown = with_interval(difference, low, high, sign=True)
+        columns.append((f"{title}, difference (95 %)", shown))
+        columns.append((f"q, {title}", probability(f"{metric}_q")))
+    caption = f"{COMPARED[method].method.title} minus the gradient, by model"
+    return Table(f"gains-{method}", caption, columns, list(rows.values()))
+
+
+def set_gain_table(rows: Sequence[Row]) -> Table:
+    """Return what ShiftSmooth adds to the gradient, by set."""
+    shown = [
+        {**row, "title": SETS[row["set"]].title, "name": METRICS[row["metric"]]} for row in rows
+    ]
+    columns = [
+        ("set", plain("title")),
+        ("measure", plain("name")),
+        ("gradient", number("gradient")),
+        ("difference (95 %)", with_interval("difference", "low", "high", sign=True)),
+        ("q", probability("q")),
+    ]
+    caption = f"{COMPARED[SHIFTED].method.title} minus the gradient, by set"
+    return Table("gains-sets", caption, columns, shown)
+
+
+def best_table(found: Found) -> Table:
+    """Return, for each model and measure, which methods gain most, and what the cheapest costs."""
+    rows = []
+    for model in dict.fromkeys(row["model"] for row in found.gains):
+        for metric in JUDGED:
+            own = [r for r in found.gains if r["model"] == model and r["metric"] == metric]
+            sure = [r for r in own if r["q"] <= Q_VALUE and r["difference"] > 0]
+            best = max(sure, key=lambda r: r["difference"], default=None)
+            mine = next((r for r in own if r["method"] == SHIFTED), None)
+            rows.append(
+                {
+                    "model": "all" if model == ALL else MODELS[model].title,
+                    "metric": METRICS[metric],
+                    "best": COMPARED[best["method"]].method.title if best else "none",
+                    "difference": best and best["difference"],
+                    "low": best and best["low"],
+                    "high": best and best["high"],
+                    "mine": mine and mine["difference"],
+                    "q": mine and mine["q"],
+                }
+            )
+    columns = [
+        ("model", plain("model")),
+        ("measure", plain("metric")),
+        ("gains most", plain("best")),
+        ("difference (95 %)", with_interval("difference", "low", "high", sign=True)),
+        (COMPARED[SHIFTED].method.title, number("mine", sign=True)),
+        ("q", probability("q")),
+    ]
+    caption = "The method that gains most over the gradient, of those with q of 0.05 or less"
+    return Table("best", caption, columns, rows)
+
+
+def check_table(rows: Sequence[Row]) -> Table:
+    """Return the audit's predictions beside what was measured."""
+    columns = [
+        ("model", plain("title")),
+        ("total stride", plain("total_stride")),
+        ("varying share", number("varying")),
+        ("gain by that share", number("by_share", sign=True)),
+        ("gain by single windows", number("by_windows", sign=True)),
+        *((f"measured, {METRICS[m]}", number(m, sign=True)) for m in SHOWN),
+    ]
+    caption = "What the audit predicts of stability, and what ShiftSmooth N=5 adds to the gradient"
+    return Table("predicted", caption, columns, rows)
+
+
+def sanity_table(rows: Sequence[Row]) -> Table:
+    """Return how alike maps are to those of models that learned nothing."""
+    columns = [
+        ("method", plain("title")),
+        *((f"{what} randomised", number(what)) for what in RANDOMISED),
+    ]
+    caption = (
+        "Rank correlation of the sizes of a trained model's attributions with those of a model "
+        "trained on permuted labels, and of an untrained one: near 0 is right"
+    )
+    return Table("sanity", caption, columns, rows)
