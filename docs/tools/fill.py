@@ -44,6 +44,7 @@ FIGURES = ("similarity", "spacing", "instances", "gc")
 FACTORS = ("experts", "unseen", "additions")
 FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
 BENCHMARK = (
+    "classes",
     "findings",
     "sets",
     "models",
@@ -111,8 +112,6 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
     for name, table in _ATTRIBUTION.items():
         made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
-    if "classes" in measured:
-        made["classes"] = class_table(measured["classes"])
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
@@ -269,24 +268,6 @@ def attribution_table(found: dict[str, Any]) -> str:
     return _markdown(columns, list(wide.values()))
 
 
-def short_attribution_table(found: dict[str, Any]) -> str:
-    """Returns what ShiftSmooth alone and in company adds to the mixture's gradient."""
-    shown = ("shiftsmooth-5", "shiftsmooth-ig", "shift-and-noise")
-    metrics = ("faithfulness", "window_stability", "hit_auroc", "planted_auroc")
-    wide: dict[str, Row] = {}
-    for row in found["comparisons"]:
-        wanted = row["model_class"] == "mixture" and row["against"] == "gradient"
-        if wanted and row["method"] in shown and row["metric"] in metrics:
-            entry = wide.setdefault(row["method"], {"method": row["method"]})
-            for name in ("difference", "low", "high"):
-                entry[f"{row['metric']}_{name}"] = row[name]
-    columns = [("method", _title("method"))]
-    for metric in metrics:
-        keys = [f"{metric}_{name}" for name in ("difference", "low", "high")]
-        columns.append((METRICS[metric], _interval_if_there(*keys)))
-    return _markdown(columns, list(wide.values()))
-
-
 def difference_table(found: dict[str, Any]) -> str:
     """Returns the paired differences between methods: a row a metric, a column a pair."""
     shown = ("shiftsmooth-5", "shift-and-noise", "shiftsmooth-ig")
@@ -391,25 +372,6 @@ def family_tables(table: str) -> str:
     return "\n\n".join(parts)
 
 
-def class_table(rows: list[Row]) -> str:
-    """Returns, by class of model, what ShiftSmooth changes and whether it is needed.
-
-    Args:
-        rows: With `class`, `verdict`, and `stability` and `localisation`, each (before, after).
-    """
-
-    def change(key: str) -> Callable[[Row], str]:
-        return lambda row: " → ".join(f"{value:.2f}" for value in row[key])
-
-    columns = [
-        ("class of model", plain("class")),
-        ("stability, moved window", change("stability")),
-        ("motif positions, AUROC", change("localisation")),
-        ("ShiftSmooth", plain("verdict")),
-    ]
-    return Table("classes", "", columns, rows).to_markdown()
-
-
 def with_links(table: str) -> str:
     """Returns a table whose models, in the first column, lead to their pages.
 
@@ -495,7 +457,6 @@ _PERFORMANCE: dict[str, Callable[[dict[str, Any]], str]] = {
     "comparisons": comparison_table,
 }
 _ATTRIBUTION: dict[str, Callable[[dict[str, Any]], str]] = {
-    "attribution-short": short_attribution_table,
     "attribution": attribution_table,
     "attribution-differences": difference_table,
     "edges": edge_table,
@@ -528,9 +489,6 @@ def main() -> None:
     if arguments.report:
         text = (arguments.report / "results.json").read_text(encoding="utf-8")
         taken = summary(json.loads(text))
-        before = json.loads(SUMMARY.read_text(encoding="utf-8")) if SUMMARY.is_file() else {}
-        if "classes" in before:  # of another report
-            taken["classes"] = before["classes"]
         kept = json.dumps(taken, indent=1)
         # A line a row, so that a difference between two reports can be read.
         kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)

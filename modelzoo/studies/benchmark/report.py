@@ -75,6 +75,7 @@ def show(page: Page, found: Found, settings: Settings) -> None:
             "gains",
             f"{COMPARED[SHIFTED].method.title} minus the gradient, by model.",
         )
+        page.table(tables.class_table(found))
         for method in dict.fromkeys(row["method"] for row in found.gains):
             page.table(tables.gain_table(found, method), folded=method != SHIFTED)
         page.table(tables.best_table(found))

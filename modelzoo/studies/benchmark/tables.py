@@ -10,6 +10,7 @@ from modelzoo.studies.benchmark.methods import COMPARED, SHIFTED
 from modelzoo.studies.benchmark.models import MODELS
 from modelzoo.studies.benchmark.sets import SETS
 from modelzoo.studies.benchmark.summaries import ALL, JUDGED, Q_VALUE, SHOWN, Found
+from shiftsmooth.check import NEEDED_BELOW
 
 
 def set_table(names: Sequence[str]) -> Table:
@@ -83,6 +84,31 @@ def gain_table(found: Found, method: str = SHIFTED) -> Table:
         columns.append((f"q, {title}", probability(f"{metric}_q")))
     caption = f"{COMPARED[method].method.title} minus the gradient, by model"
     return Table(f"gains-{method}", caption, columns, list(rows.values()))
+
+
+def class_table(found: Found) -> Table:
+    """Return, for each class of model, whether it needs ShiftSmooth: what changes, and what not."""
+    rows: dict[str, Row] = {}
+    for row in found.gains:
+        if row["method"] == SHIFTED and row["metric"] in JUDGED and row["model"] != ALL:
+            model = MODELS[row["model"]]
+            entry = rows.setdefault(row["model"], {"class": f"{model.title}: {model.reads}"})
+            sure = row["q"] <= Q_VALUE
+            before, after = row["gradient"], row["gradient"] + row["difference"]
+            entry[row["metric"]] = f"{before:.2f} → {after:.2f}" if sure else f"{before:.2f}"
+            if row["metric"] == "stability":
+                gains = sure and row["difference"] > 0
+                entry["before"] = before
+                needed = gains and before < NEEDED_BELOW
+                entry["verdict"] = "**use it**" if needed else "you do not need it"
+    columns = [("class of model", plain("class"))]
+    columns += [(METRICS[metric], plain(metric)) for metric in JUDGED]
+    columns.append(("", plain("verdict")))
+    caption = (
+        f"The gradient → {COMPARED[SHIFTED].method.title}, where the difference is sure (q of "
+        f"{Q_VALUE} or less). A gradient with a stability of {NEEDED_BELOW} does not need it"
+    )
+    return Table("classes", caption, columns, sorted(rows.values(), key=lambda row: row["before"]))
 
 
 def set_gain_table(rows: Sequence[Row]) -> Table:
