@@ -13,6 +13,8 @@ def device(request: pytest.FixtureRequest) -> str:
     name = request.config.getoption("--device")
     if name == "cuda" and not torch.cuda.is_available():
         pytest.exit("--device cuda, but torch sees no CUDA device", returncode=2)
+    # On an Ampere or later, cuDNN takes TF32 by default: float32 is float32 unless a table says so.
+    torch.backends.cudnn.allow_tf32 = False
     return name
 
 

@@ -29,6 +29,7 @@ GRADIENTS = {"DeepBind": 9.5, "one-layer": 2.0, "Basset-like": 5.5, "dilated": 2
 OVER_IG = {"DeepBind": 2.5, "Basset-like": 2.5, "dilated": 1.5}
 PATHS = f"""\
 Integrated Gradients with {STEPS} steps, in milliseconds, and ShiftSmooth over it with N = 5."""
+PRECISIONS = "N = 10. Other tables are in float32 without TF32."
 FIELD = f"""\
 One sequence, N = 5, {REFERENCES} references, all mutations of all positions; in gradients. A dash:
 the method does not take the model."""
@@ -63,6 +64,8 @@ def main(run: Path, report: Path) -> None:
         text += ["", "## Against the field", "", FIELD, "", *across(tables["field"])]
     if tables["paths"]:
         text += ["", "## Over Integrated Gradients", "", PATHS, "", *smoothed(tables["paths"])]
+    if device == "cuda":
+        text += ["", "## Precisions", "", PRECISIONS, "", *precisions(tables["precisions"])]
     axes = {axis: tables[axis] for axis in ("N", "L") if tables[axis]}
     if axes:
         picture = report.with_name(f"growth-{device}.png")
@@ -171,6 +174,19 @@ def smoothed(rows: list[dict]) -> list[str]:
     for row in rows:
         fastest = f"{1e3 * min(row['seconds'][other]):.3g}"
         lines.append([row["shape"], fastest, ratio(row["seconds"], one, other)])
+    return markdown(lines)
+
+
+def precisions(rows: list[dict]) -> list[str]:
+    """Times and ratios in each precision."""
+    pairs = [(SHARED, PLAIN), (NOISE, SHARED), (APART, SHARED)]
+    head = ["model", "precision", "one gradient, milliseconds", "gradients per call"]
+    lines = [[*head, *(f"{one} / {other}" for one, other in pairs[1:])], ["---"] * 6]
+    for row in rows:
+        fastest = f"{1e3 * min(row['seconds'][PLAIN]):.3g}"
+        there = row["seconds"].keys()
+        ratios = [ratio(row["seconds"], *pair) if there >= {*pair} else "-" for pair in pairs]
+        lines.append([row["shape"], row["precision"], fastest, *ratios])
     return markdown(lines)
 
 

@@ -106,11 +106,13 @@ class Shape:
     model: Callable[[], nn.Module]
     batch: int
     length: int
+    gpu_batch: int | None = None  # enough to fill a GPU, where that is another batch
 
     def build(self, device: str) -> tuple[nn.Module, Tensor]:
         """The model in eval mode and a one-hot batch, from a fixed seed."""
         generator = torch.Generator().manual_seed(0)
-        bases = torch.randint(4, (self.batch, self.length), generator=generator)
+        batch = self.gpu_batch or self.batch if device == "cuda" else self.batch
+        bases = torch.randint(4, (batch, self.length), generator=generator)
         x = nn.functional.one_hot(bases, 4).transpose(1, 2).float().contiguous()
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -119,12 +121,12 @@ class Shape:
 
 
 SHAPES = [
-    Shape("DeepBind, 16 filters of 24", deepbind, 64, 101),
-    Shape("one-layer CNN, 128 filters", wide, 16, 1000),
-    Shape("Basset-like, pooling 3, 4, 4", basset, 16, 600),
-    Shape("dilated CNN, 64 channels, 6 layers", Dilated, 4, 2114),
-    Shape("LSTM, 2 x 32", Recurrent, 16, 200),
-    Shape("transformer, 2 layers", Attention, 16, 400),
+    Shape("DeepBind, 16 filters of 24", deepbind, 64, 101, 512),
+    Shape("one-layer CNN, 128 filters", wide, 16, 1000, 256),
+    Shape("Basset-like, pooling 3, 4, 4", basset, 16, 600, 256),
+    Shape("dilated CNN, 64 channels, 6 layers", Dilated, 4, 2114, 64),
+    Shape("LSTM, 2 x 32", Recurrent, 16, 200, 256),
+    Shape("transformer, 2 layers", Attention, 16, 400, 256),
 ]
 
 

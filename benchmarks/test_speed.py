@@ -4,6 +4,7 @@ make bench runs this and writes benchmarks/REPORT.md; make bench DEVICE=cuda doe
 benchmark is a round of several methods, one after the other; a ratio is one of times of a round.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import methods
@@ -60,6 +61,25 @@ def test_paths(benchmark, device, shape):
     for run in runs.values():
         run()
     timed(benchmark, device, runs, table="paths", shape=shape.name)
+
+
+@pytest.mark.parametrize("precision", ["float32", "TF32", "bfloat16"])
+@pytest.mark.parametrize("shape", SHAPES[:4], ids=lambda shape: shape.name)
+def test_precisions(benchmark, device, monkeypatch, request, shape, precision):
+    if device == "cpu":
+        shape = replace(shape, batch=2)  # only shows that everything runs: a CPU has no TF32
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", precision == "TF32")
+    request.addfinalizer(partial(torch.set_float32_matmul_precision, "highest"))
+    torch.set_float32_matmul_precision("high" if precision == "TF32" else "highest")
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    model, x = (part.to(dtype) for part in shape.build(device))
+    runs: dict[str, Run] = {"gradient": partial(methods.gradient, model, x)}
+    runs |= methods.ours(model, x, 10)
+    if precision != "bfloat16":  # Captum's noise makes it float32 again
+        runs["NoiseTunnel"] = partial(methods.noise_tunnel, model, x, 10)
+    for run in runs.values():
+        run()
+    timed(benchmark, device, runs, table="precisions", shape=shape.name, precision=precision)
 
 
 @pytest.mark.parametrize("shape", FIELD, ids=lambda shape: shape.name)
