@@ -91,6 +91,7 @@ def test_planted_motifs_are_discovered(discovered, three):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_give_the_same_motifs_and_their_places_in_the_genome(
     discovered, three, tmp_path, monkeypatch
 ):

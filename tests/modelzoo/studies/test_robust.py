@@ -26,6 +26,7 @@ def small(toy_sets, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_every_kind_is_trained_judged_and_explained(small, tmp_path):
     rows = robust.study(tmp_path, SETTINGS)
     measures = list(dict.fromkeys(row["measure"] for row in rows))

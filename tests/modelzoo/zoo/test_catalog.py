@@ -53,7 +53,10 @@ def test_names_are_made_of_architecture_and_factors():
 
 SHIPPED = [name for name in catalog.list_models() if catalog.info(name).shipped]
 MANY = "moe-12"  # experts, and sets: a minute of one core
-JUDGED = [pytest.param(n, marks=pytest.mark.slow) if n == MANY else n for n in SHIPPED]
+JUDGED = [
+    pytest.param(n, marks=(pytest.mark.slow, pytest.mark.nightly)) if n == MANY else n
+    for n in SHIPPED
+]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
