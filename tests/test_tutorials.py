@@ -41,7 +41,7 @@ CLAIMS = {
         still = {name: values[2].mean() for name, values in judged_pooled.items()}
         assert still["Saliency"] > 0.99 and abs(still["ShiftSmooth"] - still["Saliency"]) < 0.01
         assert delta.abs().max() < 0.1
-        assert together.sharing.shared and together.sharing.saved > 0.8
+        assert together.sharing.shared and together.sharing.saved > 0.5
     """,
     "The_Model_Zoo": """
         assert after["NRF1"][0] > max(0.95, before["NRF1"][0])

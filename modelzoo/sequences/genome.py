@@ -108,10 +108,12 @@ class Genome:
     def _open_fasta(self) -> None:
         from pyfaidx import Fasta, FastaIndexingError, UnsupportedCompressionFormat
 
+        # A RuntimeError comes of two blank lines behind a sequence.
+        refused = (FastaIndexingError, UnsupportedCompressionFormat, RuntimeError, ValueError)
         try:
             names = _index(self.path, self._stack)
             fasta = Fasta(str(self.path), **names, rebuild=False, build_index=False, as_raw=True)
-        except (FastaIndexingError, UnsupportedCompressionFormat, ValueError) as error:
+        except refused as error:
             cause = " ".join(str(error).split())
             raise ValueError(f"genome: expected FASTA or 2bit, got {self.path}: {cause}") from error
         self._stack.callback(fasta.close)

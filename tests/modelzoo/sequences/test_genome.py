@@ -145,6 +145,7 @@ def test_without_a_cache_folder_the_index_lasts_as_long_as_the_run(tmp_path, cac
         ("g.fa", b"", "does not contain a valid sequence"),
         ("g.fa", b"ACGT\n", "Unexpected text before the first sequence"),
         ("g.fa", b">chr1\nACGT\nAC\nACGT\n", "Line length of fasta"),
+        ("g.fa", b">chr1\nACGTN\n\n\n", "indexing at entry chr1"),
         ("g.fa", b">chr1\nA\n>chr1\nC\n", "chr1"),
         ("g.fa", b"\xff\xfe\x00", "codec"),
         ("g.fa.gz", gzip.compress(b">chr1\nACGT\n", mtime=0), "bgzip"),
