@@ -30,6 +30,7 @@ import pages
 from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
+from modelzoo.studies.robust import Settings
 from modelzoo.zoo import catalog
 
 HERE = Path(__file__).parents[1]
@@ -176,7 +177,7 @@ def take_robust(report: Path) -> None:
         ValueError: It is a quick one.
     """
     settings = json.loads((report / "results.json").read_text(encoding="utf-8"))["settings"]
-    if settings["judged"] < 80:
+    if settings["judged"] < Settings().judged:
         raise ValueError(f"expected a full report, got {settings}")
     shutil.copyfile(report / "robust.md", TABLES / "robust.md")
 
@@ -488,8 +489,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.report:
         text = (arguments.report / "results.json").read_text(encoding="utf-8")
-        taken = summary(json.loads(text))
-        kept = json.dumps(taken, indent=1)
+        kept = json.dumps(summary(json.loads(text)), indent=1)
         # A line a row, so that a difference between two reports can be read.
         kept = re.sub(r"\{[^{}]*\}", lambda row: " ".join(row[0].split()), kept)
         SUMMARY.write_text(kept + "\n", encoding="utf-8")

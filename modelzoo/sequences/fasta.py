@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modelzoo.sequences.records import Attempt, Record, Reject, accepted, parsed, refuse
-from modelzoo.sequences.text import LONGEST, at, lines, patience
+from modelzoo.sequences.text import LONGEST, at, lines, read_at_most
 
 
 def read_fasta(path: str | Path, *, reject: Reject = refuse) -> Iterator[Record]:
@@ -39,7 +39,7 @@ def _record(text: str) -> Record:
 
 def _joined(path: str | Path) -> Iterator[tuple[int, str]]:
     """Yield (line of the header, name, newline and the whole sequence) of each record."""
-    name, start, parts, letters, longest = "", 0, list[str](), 0, patience(path)
+    name, start, parts, letters, longest = "", 0, list[str](), 0, read_at_most(path)
     for line, text in lines(path, "surrogateescape"):
         if text.startswith(">"):
             if start:

@@ -28,7 +28,7 @@ def whole(text: str) -> str:
     return text
 
 
-def patience(path: str | Path) -> float:
+def read_at_most(path: str | Path) -> float:
     """Return how many characters of a line or record are read before it counts as endless."""
     return math.inf if Path(path).is_file() else ENDLESS
 
@@ -51,7 +51,7 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
     with _open(path) as binary:
         file = TextIOWrapper(binary, "utf-8", "surrogateescape")
         try:
-            for line, text in enumerate(_cut(file, patience(path)), start=1):
+            for line, text in enumerate(_cut(file, read_at_most(path)), start=1):
                 if errors == "strict":
                     text.encode()
                 yield line, text
@@ -68,13 +68,13 @@ def lines(path: str | Path, errors: str = "strict") -> Iterator[tuple[int, str]]
             file.detach()  # closing it would close the standard input
 
 
-def _cut(file: IO[str], patience: float) -> Iterator[str]:
+def _cut(file: IO[str], most: float) -> Iterator[str]:
     while text := file.readline(LONGEST + 2):
         rest, length = text, len(text)
         while len(rest) > LONGEST + 1 and not rest.endswith("\n"):
             rest = file.readline(LONGEST + 2)
             length += len(rest)
-            if length > patience:
+            if length > most:
                 raise OverflowError
         yield text.removesuffix("\n")[: LONGEST + 1]
 

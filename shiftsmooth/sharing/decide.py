@@ -414,7 +414,8 @@ def in_double(
     copies = Copies(replace(call, inputs=inputs, args=args), copies.shifts)
 
     def run(*args: Any) -> Any:
-        # Names are complete, and torch does not give back what a module's second name would swap.
+        # Each module has one name here. Of a module with two, torch would swap both and give back
+        # only one: the model would stay in float64.
         return torch.func.functional_call(model, tensors, args, tie_weights=False)
 
     try:

@@ -1,4 +1,4 @@
-"""The models of the benchmark: nine architectures as published, small enough for two cores.
+"""The models of the benchmark: nine architectures after published ones, smaller than those.
 
 To add one, write a function of the window's length that returns a module with logits (B, 1) and,
 for Grad-CAM, a `trunk` that gives maps (B, channels, positions); put it into `MODELS`.
@@ -89,13 +89,11 @@ class Architecture:
         title: Its name in tables.
         reads: How it reads the sequence, in a few words.
         build: From the window's length to an untrained module.
-        learning_rate: Of Adam.
     """
 
     title: str
     reads: str
     build: Callable[[int], nn.Module]
-    learning_rate: float = 3e-3
 
 
 def _global_max(length: int) -> nn.Module:

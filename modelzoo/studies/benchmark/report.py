@@ -10,7 +10,7 @@ from modelzoo.studies.benchmark import figures, tables
 from modelzoo.studies.benchmark.methods import COMPARED, SHIFTED
 from modelzoo.studies.benchmark.models import MODELS
 from modelzoo.studies.benchmark.settings import Settings
-from modelzoo.studies.benchmark.summaries import ALL, Found
+from modelzoo.studies.benchmark.summaries import ALL, Q_VALUE, Found
 
 ABOUT = (
     "Models are trained on sequences whose rules are known. Each method then explains the same "
@@ -107,9 +107,9 @@ def findings(found: Found, settings: Settings) -> list[str]:
     ):
         own = [r for r in found.gains if r["method"] == SHIFTED and r["metric"] == metric]
         parts = {
-            "raises": [r for r in own if r["q"] <= 0.05 and r["difference"] > 0],
-            "lowers": [r for r in own if r["q"] <= 0.05 and r["difference"] < 0],
-            "has no sure effect on": [r for r in own if r["q"] > 0.05],
+            "raises": [r for r in own if r["q"] <= Q_VALUE and r["difference"] > 0],
+            "lowers": [r for r in own if r["q"] <= Q_VALUE and r["difference"] < 0],
+            "has no sure effect on": [r for r in own if r["q"] > Q_VALUE],
         }
         for verb, rows in parts.items():
             listed = [
@@ -123,7 +123,9 @@ def findings(found: Found, settings: Settings) -> list[str]:
         sure = [
             r
             for r in found.gains
-            if (r["model"], r["metric"]) == (ALL, metric) and r["q"] <= 0.05 and r["difference"] > 0
+            if (r["model"], r["metric"]) == (ALL, metric)
+            and r["q"] <= Q_VALUE
+            and r["difference"] > 0
         ]
         if sure:
             most = max(sure, key=lambda r: r["difference"])

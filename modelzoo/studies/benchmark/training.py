@@ -21,6 +21,7 @@ from modelzoo.training.fit import fit, seeded
 from modelzoo.workers import Part, threads
 
 BATCH = 64
+LEARNING_RATE = 3e-3  # of Adam
 SCORES = ("validation_auc", "test_auc")
 SEEDS = 1000  # more than anybody trains; those of one study are apart from those of the next
 PERMUTED = "permuted"  # a model that learns labels in random order
@@ -95,13 +96,12 @@ def _trained(settings: Settings, name: str, model: str, seed: int | str) -> byte
         answers = in_batches(network, drawn.window(drawn.codes))[:, 0].numpy()
         return float(auc(drawn.labels, answers))
 
-    rate = MODELS[model].learning_rate
     with threads(1):
         fit(
             network,
             batches,
             lambda network: None if permuted else score(network, "validation"),
-            optimizer=torch.optim.Adam(network.parameters(), lr=rate),
+            optimizer=torch.optim.Adam(network.parameters(), lr=LEARNING_RATE),
             epochs=settings.epochs,
             patience=None if permuted else settings.patience,
             seed=own,
