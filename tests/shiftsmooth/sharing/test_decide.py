@@ -352,3 +352,24 @@ def test_out_of_memory_is_not_remembered(x):
     fails[0] = False
     close(smooth.attribute(x, 0, max_shift=3), expected(model, x))
     assert smooth.sharing.shared
+
+
+@pytest.mark.slow
+def test_shifts_of_a_long_sequence_run_together_though_their_maps_outgrow_the_limit():
+    class Counted(nn.Sequential):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x)
+
+    layers = [
+        layer for i in range(3) for layer in (nn.Conv1d(4 if i == 0 else 32, 32, 3), nn.ReLU())
+    ]
+    model = Counted(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    x = one_hot(1, 400_000).float()
+    smooth = ShiftSmooth(model, share=True)
+    smooth.attribute(x, 0, max_shift=3)
+    model.calls = 0
+    smooth.attribute(x, 0, max_shift=3)
+    assert model.calls == 1
