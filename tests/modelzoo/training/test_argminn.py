@@ -150,6 +150,7 @@ def test_loss_is_eq_4():
     assert not model.scanners._forward_hooks
 
 
+@pytest.mark.slow
 def test_two_epochs_improve_and_the_same_seed_gives_the_same_weights(data):
     params = Params(epochs=2, batches=40, learning_rate=5e-3, candidates=2, held_out=400)
     work, trained = data(params), []

@@ -218,6 +218,7 @@ def test_unknown_negatives_are_refused():
         ExpertParams(negatives="easy")
 
 
+@pytest.mark.slow
 def test_augmentation_is_named_in_the_recipe_and_changes_what_is_trained_on_alone(train, source):
     params, config = RECIPES["deepbind"]
     recipe = Recipe(dataclasses.replace(params, augment="both"), config)
