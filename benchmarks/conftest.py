@@ -15,6 +15,8 @@ def device(request: pytest.FixtureRequest) -> str:
         pytest.exit("--device cuda, but torch sees no CUDA device", returncode=2)
     # On an Ampere or later, cuDNN takes TF32 by default: float32 is float32 unless a table says so.
     torch.backends.cudnn.allow_tf32 = False
+    # By default cuDNN guesses how to convolve, and guesses far off for some batches and not others.
+    torch.backends.cudnn.benchmark = True
     return name
 
 

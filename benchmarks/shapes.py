@@ -117,6 +117,9 @@ class Shape:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = self.model().eval()
+        for module in model.modules():  # cuDNN has no backward pass for an RNN in eval mode
+            if device == "cuda" and isinstance(module, nn.RNNBase):
+                module.train()
         return model.to(device), x.to(device)
 
 

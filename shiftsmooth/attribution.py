@@ -385,12 +385,14 @@ def _share_of(trunk: Module | Literal["auto"]) -> Share:
 def _check_names(kwargs: Mapping[str, Any], method: Attribution | None) -> None:
     """Raise a TypeError for arguments that nobody takes, and say which name was meant."""
     unknown = [name for name in kwargs if method is None or not takes(method, name)]
+    if not unknown:
+        return
     own = inspect.signature(ShiftSmooth.attribute).parameters
     for name in unknown:
         meant = difflib.get_close_matches(name, own, 1)
         if meant:
             raise TypeError(f"{name}: expected a known argument, did you mean {meant[0]}?")
-    if unknown and method is None:
+    if method is None:
         raise TypeError(
             f"{unknown[0]}: expected an argument of ShiftSmooth; others are passed on to a "
             "smoothed Attribution, and this ShiftSmooth takes the gradient of a model"

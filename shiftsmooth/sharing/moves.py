@@ -5,7 +5,7 @@ the map. Each of these functions makes one tensor for all pieces. They keep the 
 dimensions in memory, and can be differentiated as often as one likes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -53,6 +53,26 @@ class Piece:
             if count:
                 yield kind, at, count
             at += count
+
+    @property
+    def runs(self) -> Iterator[tuple[int, range, range]]:
+        """Evenly spaced windows of a map, and where their positions start; else one by one."""
+        of_maps: dict[int, list[tuple[int, int]]] = {}
+        for window, (g, start) in enumerate(self.places):
+            of_maps.setdefault(g, []).append((window, start))
+        for g, found in of_maps.items():
+            windows, starts = (evenly_spaced(numbers) for numbers in zip(*found))
+            if windows is not None and starts is not None:
+                yield g, windows, starts
+            else:
+                yield from ((g, range(w, w + 1), range(at, at + 1)) for w, at in found)
+
+
+def evenly_spaced(numbers: Sequence[int]) -> range | None:
+    """`numbers` as a range, or None if they are none."""
+    first, step = numbers[0], numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    found = range(first, first + step * len(numbers), step) if step else range(0)
+    return found if tuple(found) == tuple(numbers) else None
 
 
 def in_order(x: Tensor) -> bool:
@@ -151,9 +171,11 @@ class _Cut(torch.autograd.Function):
                     part.fill_(piece.value)
                 elif strip is not None:
                     part.copy_(strip.narrow(axis, getattr(piece, kind)[0], n))
-                else:
+                elif maps.device.type == "cpu":
                     blocks = [rows[g].narrow(axis, start, n) for g, start in piece.places]
                     torch.cat(blocks, out=part)
+                else:
+                    copy_in_runs(part, rows, axis, n, piece)
             found.append(whole)
         return maps, *found
 
@@ -179,18 +201,52 @@ class _Cut(torch.autograd.Function):
                 part = whole.narrow(axis, at, n)
                 if kind in strips:
                     strips[kind].narrow(axis, getattr(piece, kind)[0], n).add_(part)
-                elif kind == "inner":
+                elif kind == "inner" and maps.device.type == "cpu":
                     views = [
                         total.narrow(0, g * batch, batch).narrow(axis, start, n)
                         for g, start in piece.places
                     ]
                     _add(views, part.chunk(len(views)))
+                elif kind == "inner":
+                    add_in_runs(total.unflatten(0, (count, -1)), part.to(wide), axis, n, piece)
         return total.to(maps.dtype), strips.get("left"), strips.get("right"), None, None, None
+
+
+def copy_in_runs(part: Tensor, maps: Tensor, axis: int, n: int, piece: Piece) -> None:
+    """Copy `n` positions of all windows out of maps, with few kernels, whose calls a GPU waits for.
+
+    Args:
+        part: (windows * B, ..., n, ...), what to write.
+        maps: (count, B, ..., M, ...).
+        axis: The dimension of the positions in `part`.
+        n: How many positions.
+        piece: Where they are.
+    """
+    rows = part.unflatten(0, (len(piece.places), -1))
+    for g, windows, starts in piece.runs:
+        reach = max(starts) - min(starts)
+        region = maps[g].narrow(axis, min(starts), reach + n)
+        blocks = region.unfold(axis, n, abs(starts.step)).movedim((axis, -1), (0, axis + 1))
+        blocks = blocks if starts.step > 0 else blocks.flip(0)
+        rows[windows.start : windows.stop : windows.step].copy_(blocks)
+
+
+def add_in_runs(maps: Tensor, part: Tensor, axis: int, n: int, piece: Piece) -> None:
+    """Add `n` positions of all windows to maps: the gradient of `copy_in_runs`."""
+    rows = part.unflatten(0, (len(piece.places), -1))
+    for g, windows, starts in piece.runs:
+        reach = max(starts) - min(starts)
+        region = maps[g].narrow(axis, min(starts), reach + n)
+        blocks = rows[windows.start : windows.stop : windows.step]
+        blocks = blocks if starts.step > 0 else blocks.flip(0)
+        blocks = blocks.movedim((0, axis + 1), (axis, -1))
+        step = abs(starts.step)
+        region += torch.ops.aten.unfold_backward(blocks, region.shape, axis, n, step)
 
 
 def _add(views: list[Tensor], parts: tuple[Tensor, ...]) -> None:
     """Adds `parts` to `views`, one after the other, since the views overlap."""
-    if views[0].device.type == "cpu" and not torch.is_grad_enabled():
+    if not torch.is_grad_enabled():
         torch._foreach_add_(views, parts)
         return
     for view, part in zip(views, parts):

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ..shifts import Numbers
 from .ends import ConvAtEnd, windows_last
-from .moves import HALF, cropped, joined, memory_order, phases, regions
+from .moves import HALF, cropped, evenly_spaced, joined, memory_order, phases, regions
 from .sliding import sliding
 from .windows import NotShareable, Windows, windows_in
 
@@ -1013,16 +1013,25 @@ def _leading(
         prefer_last: Which of equal values is the maximum: the last of them, not the first.
     """
     if kind in ("sum", "mean"):
-        running = F.pad(region.cumsum(-1), (1, 0))
-        return (running[..., counts].movedim(-1, 0),)
+        return (_at(F.pad(region.cumsum(-1), (1, 0)), counts),)
     nothing = -float("inf")
     if kind == "max":
         running = F.pad(_running_max(region, prefer_last), (1, 0), value=nothing)
-        return (running[..., counts].movedim(-1, 0),)
+        return (_at(running, counts),)
     ends = torch.tensor(counts, device=region.device).reshape(-1, *[1] * region.dim())
     reached = torch.arange(region.size(-1), device=region.device) < ends
     padded = F.pad(region, (1, 0), value=nothing)  # so that there is a value to take
     return _pool_all(padded.masked_fill(~F.pad(reached, (1, 0)), nothing), kind)
+
+
+def _at(x: Tensor, places: list[int]) -> Tensor:
+    """Some places of the last dimension, first: without an index, for which a GPU would wait."""
+    spaced = evenly_spaced(places)
+    if spaced is None:
+        return x[..., places].movedim(-1, 0)
+    low, step = min(spaced), abs(spaced.step)
+    found = x[..., low : max(spaced) + 1 : step].movedim(-1, 0)
+    return found if spaced.step > 0 else found.flip(0)
 
 
 def _running_max(region: Tensor, prefer_last: bool) -> Tensor:

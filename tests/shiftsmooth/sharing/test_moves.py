@@ -55,6 +55,44 @@ def test_a_piece_is_what_is_before_on_strips_on_maps_and_behind(make):
             assert torch.equal(piece[rows], torch.cat(wanted, 2))
 
 
+@pytest.mark.parametrize(
+    "places",
+    [
+        ((0, 3), (0, 2), (0, 1), (0, 0)),  # as of shifts: one behind the other, backwards
+        ((0, 0), (1, 0), (0, 2), (1, 1)),  # in turns on two maps
+        ((1, 3), (0, 4), (1, 0), (1, 1)),  # in no order
+        ((0, 2), (0, 2), (1, 2), (1, 2)),  # twice the same
+    ],
+)
+def test_copies_in_runs_are_those_one_by_one(make, places):
+    maps, n = make(4, 3, 8).unflatten(0, (2, 2)), 4
+    piece = Piece(0, (0, 0), places, n, (0, 0), 0, 0.0)
+    expected = torch.cat([maps[g, ..., start : start + n] for g, start in places])
+    found = torch.zeros_like(expected)
+    moves.copy_in_runs(found, maps, 2, n, piece)
+    assert torch.equal(found, expected)
+
+    gradient, one_by_one, total = make(8, 3, n), torch.zeros_like(maps), torch.zeros_like(maps)
+    for (g, start), part in zip(places, gradient.chunk(4)):
+        one_by_one[g, ..., start : start + n] += part
+    moves.add_in_runs(total, gradient, 2, n, piece)
+    torch.testing.assert_close(total, one_by_one)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        ((3,), range(3, 4)),
+        ((3, 2, 1), range(3, 0, -1)),
+        ((0, 4, 8), range(0, 12, 4)),
+        ((1, 2, 4), None),
+        ((2, 2), None),
+    ],
+)
+def test_evenly_spaced_numbers_are_a_range(numbers, found):
+    assert moves.evenly_spaced(numbers) == found
+
+
 FUNCTIONS = {
     "cut": lambda maps, left, right: [
         y
