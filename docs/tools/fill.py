@@ -30,6 +30,7 @@ import pages
 from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
+from modelzoo.studies.published import published
 from modelzoo.studies.robust import Settings
 from modelzoo.zoo import catalog
 
@@ -113,6 +114,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
     for name, table in _ATTRIBUTION.items():
         made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
+    made["later"] = later_table()
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
@@ -241,6 +243,18 @@ def published_table(performance: dict[str, list[Row]]) -> str:
         ("authors later, AUC", number("authors_later_roc_auc")),
     ]
     return _markdown(columns, performance["scores"])
+
+
+def later_table() -> str:
+    """Returns what the paper's authors reached later, out of distribution."""
+    columns = [
+        ("model", plain("model")),
+        ("seeds", lambda row: row["seeds"] or MISSING),
+        ("ROC AUC, mean of six factors", plain("ood_mean")),
+        ("s.d. over seeds", lambda row: row["sd"] or MISSING),
+        ("range", lambda row: f"{row['low']} to {row['high']}" if row["low"] else MISSING),
+    ]
+    return _markdown(columns, [dict(row) for row in published("hetmoe")])
 
 
 def comparison_table(performance: dict[str, list[Row]]) -> str:
