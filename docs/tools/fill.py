@@ -50,6 +50,8 @@ BENCHMARK = (
     "sets",
     "models",
     "methods",
+    "frontiers",
+    "rivals",
     "gains-shiftsmooth-5",
     "gains-sets",
     "best",
