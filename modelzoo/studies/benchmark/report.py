@@ -91,7 +91,9 @@ def show(page: Page, found: Found, settings: Settings) -> None:
         page.heading("Predicted and measured")
         page.paragraph(ABOUT_PREDICTED)
         page.figure(
-            figures.predicted_figure(found.checks), "predicted", "One point for each model."
+            figures.predicted_figure(found.checks),
+            "predicted",
+            "One point for each model; on the dotted line the prediction is right.",
         )
         page.table(tables.check_table(found.checks))
         page.heading("Models that learned nothing")
@@ -165,7 +167,7 @@ def _rivals(found: Found) -> list[str]:
         parts = {
             "better": [r for r in own if r["q"] <= Q_VALUE and r["difference"] > 0],
             "worse": [r for r in own if r["q"] <= Q_VALUE and r["difference"] < 0],
-            "surely neither": [r for r in own if r["q"] > Q_VALUE],
+            "no sure difference": [r for r in own if r["q"] > Q_VALUE],
         }
         listed = [
             f"{verb} for {', '.join(_with_interval(r) for r in rows)}"

@@ -160,7 +160,9 @@ def frontier_table(rows: Sequence[Row]) -> Table:
                 "title": COMPARED[method].method.title,
                 "models": f"{len(own) - len(lost)} of {len(models)}",
                 "share": min(row["share"] for row in own),
-                "lost": "; ".join(MODELS[row["model"]].title for row in lost),
+                "lost": "all"
+                if len(lost) == len(models)
+                else "; ".join(MODELS[row["model"]].title for row in lost),
             }
         )
     columns = [
@@ -170,8 +172,8 @@ def frontier_table(rows: Sequence[Row]) -> Table:
         ("beaten for", plain("lost")),
     ]
     caption = (
-        "For how many models no other method beats a method: no worse in average precision, "
-        "faithfulness and stability, and better in one of them, whatever it costs"
+        "For how many models no other method beats a method. One beats another if it is no worse "
+        "in average precision, faithfulness and stability, and better in one, whatever it costs"
     )
     return Table("frontiers", caption, columns, shown)
 
