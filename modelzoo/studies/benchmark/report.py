@@ -163,7 +163,11 @@ def _rivals(found: Found) -> list[str]:
     cost = {row["method"]: row["evaluations"] for row in found.methods}
     for name in dict.fromkeys(row["set"] for row in found.rivals):
         own = [r for r in found.rivals if r["set"] == name and r["metric"] == "average_precision"]
-        where = "on all sets" if name == ALL else f"on {SETS[name].title}"
+        where, share = "on all sets", cost[RIVAL] / cost[ISM]
+        if name != ALL:
+            where = f"on {SETS[name].title}"
+            one, other = (COMPARED[m].evaluations(SETS[name].length) for m in (RIVAL, ISM))
+            share = one / other
         parts = {
             "better": [r for r in own if r["q"] <= Q_VALUE and r["difference"] > 0],
             "worse": [r for r in own if r["q"] <= Q_VALUE and r["difference"] < 0],
@@ -176,7 +180,7 @@ def _rivals(found: Found) -> list[str]:
         ]
         told.append(
             f"Average precision {where}, {COMPARED[RIVAL].method.title} against in-silico "
-            f"mutagenesis, at {cost[RIVAL] / cost[ISM]:.0%} of its cost: {'; '.join(listed)}."
+            f"mutagenesis, at {share:.0%} of its cost: {'; '.join(listed)}."
         )
     return told
 

@@ -57,7 +57,8 @@ def sample_table(results: Row) -> Table:
         ends = [f"{metric}_{end}" for end in ("difference", "low", "high")]
         columns.append((f"{METRICS[metric]} (95 %)", with_interval(*ends, sign=True)))
         columns.append(("q", probability(f"{metric}_q")))
-    caption = "Smoothing minus the gradient, over all models"
+    seeds = results["settings"]["seeds"]
+    caption = f"Smoothing minus the gradient, over all models of {seeds} seed{'s' * (seeds > 1)}"
     return Table("samples", caption, columns, list(rows.values()))
 
 
