@@ -83,8 +83,10 @@ def show(page: Page, found: Found, settings: Settings) -> None:
             f"{COMPARED[SHIFTED].method.title} minus the gradient, by model.",
         )
         page.table(tables.class_table(found))
-        for method in dict.fromkeys(row["method"] for row in found.gains):
-            page.table(tables.gain_table(found, method), folded=method != SHIFTED)
+        page.table(tables.gain_table(found))
+        others = dict.fromkeys(row["method"] for row in found.gains if row["method"] != SHIFTED)
+        for method in others:
+            page.table(tables.gain_table(found, method), folded=True)
         page.table(tables.best_table(found))
         page.table(tables.rival_table(found.rivals), folded=True)
         page.table(tables.set_gain_table(found.sets), folded=True)
@@ -149,7 +151,8 @@ def _measured(found: Found, settings: Settings) -> str:
         f"Measured: {len(settings.models)} models with {_count(settings.seeds, 'seed')} on "
         f"{len(settings.sets)} sets of {settings.train:,} training sequences, at most "
         f"{_count(settings.epochs, 'epoch')}; {settings.explained} positives of each set are "
-        "explained. "
+        "explained. In brackets below: the gradient's value and the difference from it, or the "
+        "95 % interval of a difference. "
     )
     if not settings.learned:
         return told + "All models are looked at, whether they learned their set or not."

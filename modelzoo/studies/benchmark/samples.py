@@ -54,8 +54,9 @@ def sample_table(results: Row) -> Table:
             entry[f"{row['metric']}_q"] = row["q"]
     columns = [("method", plain("title")), ("evaluations", number("evaluations", 0))]
     for metric in JUDGED:
-        ends = [f"{metric}_{end}" for end in ("difference", "low", "high")]
-        columns.append((f"{METRICS[metric]} (95 %)", with_interval(*ends, sign=True)))
+        difference, low, high = (f"{metric}_{end}" for end in ("difference", "low", "high"))
+        interval = with_interval(difference, low, high, sign=True)
+        columns.append((f"{METRICS[metric]} (95 %)", interval))
         columns.append(("q", probability(f"{metric}_q")))
     seeds = results["settings"]["seeds"]
     caption = f"Smoothing minus the gradient, over all models of {seeds} seed{'s' * (seeds > 1)}"

@@ -87,7 +87,7 @@ def summarise(
     others = [m for m in methods if m not in (PLAIN, ISM)]
     models = list(dict.fromkeys(model for _, model, _ in learned))
     sets = list(dict.fromkeys(name for name, *_ in learned))
-    settings = {"resamples": resamples, "seed": seed}
+    settings: dict[str, Any] = {"resamples": resamples, "seed": seed}
     gains = [
         {"model": model, **row}
         for model in (*models, *([ALL] if models else []))
@@ -151,7 +151,7 @@ def beaten(points: np.ndarray) -> np.ndarray:
     """
     filled = np.where(np.isfinite(points), points, -1.0)
     more = filled[..., None, :, :] - filled[..., :, None, :]
-    return (more >= 0).all(-1) & (more >= MARGIN).any(-1)
+    return np.logical_and((more >= 0).all(-1), (more >= MARGIN).any(-1))
 
 
 def predicted_gain(varying: float, max_shift: int) -> float:

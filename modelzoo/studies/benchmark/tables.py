@@ -140,9 +140,9 @@ def rival_table(rows: Sequence[Row]) -> Table:
                 entry[f"{row['metric']}_{name}"] = row[name]
     columns = [("sets", plain("sets")), ("model", plain("title"))]
     for metric in metrics:
-        ends = [f"{metric}_{end}" for end in ("difference", "low", "high")]
+        difference, low, high = (f"{metric}_{end}" for end in ("difference", "low", "high"))
         columns.append((f"{METRICS[metric]}, mutagenesis", number(f"{metric}_base")))
-        columns.append(("difference (95 %)", with_interval(*ends, sign=True)))
+        columns.append(("difference (95 %)", with_interval(difference, low, high, sign=True)))
         columns.append(("q", probability(f"{metric}_q")))
     caption = f"{COMPARED[RIVAL].method.title} minus in-silico mutagenesis, by model"
     return Table("rivals", caption, columns, list(wide.values()))
