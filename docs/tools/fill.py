@@ -6,6 +6,7 @@
     python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
     python docs/tools/fill.py --robust DIR    # of `python -m modelzoo.studies.robust`
     python docs/tools/fill.py --benchmark DIR # of `shiftsmooth evaluate benchmark`
+    python docs/tools/fill.py --samples DIR   # of `python -m modelzoo.studies.benchmark.samples`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
@@ -51,6 +52,8 @@ BENCHMARK = (
     "sets",
     "models",
     "methods",
+    "frontiers",
+    "rivals",
     "gains-shiftsmooth-5",
     "gains-sets",
     "best",
@@ -122,7 +125,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
     named += [f"benchmark-{t}" for t in BENCHMARK]
-    for name in ("demo", "families", "robust", *named):
+    for name in ("demo", "families", "robust", "benchmark-samples", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
@@ -499,6 +502,9 @@ def main() -> None:
     parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
     parser.add_argument("--robust", type=Path, help="one that modelzoo.studies.robust wrote")
     parser.add_argument("--benchmark", type=Path, help="one that evaluate benchmark wrote")
+    parser.add_argument(
+        "--samples", type=Path, help="one that modelzoo.studies.benchmark.samples wrote"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -518,6 +524,8 @@ def main() -> None:
         take_factors(arguments.factors)
     if arguments.benchmark:
         take_benchmark(arguments.benchmark)
+    if arguments.samples:
+        shutil.copyfile(arguments.samples / "samples.md", TABLES / "benchmark-samples.md")
     made = current()
     drifted = []
     for path in files():
