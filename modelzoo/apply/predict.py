@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -13,7 +13,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -26,9 +25,6 @@ from modelzoo.jobs import key_of
 from modelzoo.sequences import Interval, Record, Reject, one_hot, refuse
 from modelzoo.sequences.intervals import Center, holds_intervals
 from modelzoo.sequences.records import Attempt, Excluded, accepted
-from modelzoo.tracks.anndata import write_anndata
-from modelzoo.tracks.parquet import write_parquet
-from modelzoo.tracks.placed import columns
 from modelzoo.zoo.adapters import Wrapped, named
 
 BASES = 1 << 14  # positions a model sees at once, whatever the sequences' length
@@ -243,37 +239,6 @@ def _finite(predictions: Iterable[Prediction], reject: Reject) -> Iterator[Predi
             _, *cells = prediction.cells()
             cause = f"expected finite numbers, got {', '.join(cells)}"
             reject(ValueError(f"predictions of {prediction.name!r}: {cause}"))
-
-
-def save_tables(
-    made: Predictions,
-    found: Sequence[Prediction],
-    path: Path,
-    formats: Sequence[str],
-    about: Mapping[str, str],
-) -> None:
-    """Write predictions as Parquet or AnnData, beside the TSV file that they would be in.
-
-    Args:
-        made: Names the columns and tasks.
-        found: The predictions.
-        path: The TSV file; only its ending is changed.
-        formats: `"parquet"` and `"h5ad"`.
-        about: What the predictions are of.
-    """
-    peaks: dict[str, Sequence[Any]] = {"id": [one.name for one in found]}
-    placed = [one.interval for one in found if one.interval is not None]
-    if len(placed) == len(found) and found:
-        where = columns(placed)
-        peaks |= {name: where[name] for name in _PLACE}
-    numbers = np.array([one.numbers for one in found], np.float32).reshape(len(found), -1)
-    if "parquet" in formats:
-        names = [name for name in made.columns if name not in ("id", *_PLACE)]
-        table: dict[str, Any] = {**peaks, **dict(zip(names, numbers.T))}
-        write_parquet(table, path.with_suffix(".parquet"), about)
-    if "h5ad" in formats:
-        outputs = numbers[:, : len(made.tasks)]
-        write_anndata(peaks, outputs, made.tasks, path.with_suffix(".h5ad"), about)
 
 
 def _predictions(

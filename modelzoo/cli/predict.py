@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -161,18 +161,18 @@ def _predicted(
 
 def _write(made: Predictions, target: Path | None, formats: list[str], model: str) -> int:
     """Write predictions in the formats asked for; return how many there are."""
-    from modelzoo.apply.predict import save_tables
+    from modelzoo.apply.prediction_tables import saving
     from modelzoo.tracks.tsv import write_tsv
 
     found = progress(made, "predicting")
     tables = [name for name in formats if name != "tsv"]
-    count = 0
-    if tables and target is not None:
-        found = list(found)
-        save_tables(made, found, target, tables, {"model": model})
-        count = len(found)
-    if "tsv" in formats:
-        with written(target) if target else nullcontext(sys.stdout) as file:
-            count = write_tsv(file, made.columns, (one.cells() for one in found))
-            file.flush()
+    with ExitStack() as stack:
+        if tables and target is not None:
+            saved = saving(made, found, target, tables, {"model": model})
+            found = stack.enter_context(closing(saved))
+        if "tsv" not in formats:
+            return sum(1 for _ in found)
+        file = stack.enter_context(written(target)) if target else sys.stdout
+        count = write_tsv(file, made.columns, (one.cells() for one in found))
+        file.flush()
     return count

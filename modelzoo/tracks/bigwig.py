@@ -36,8 +36,8 @@ def write_bigwig(
 
     with (
         replacing(path) as part,
-        # zlib makes the same bytes on every machine
-        BigWigWriter(str(part), dict(sizes), engine="zlib") as writer,
+        # zlib makes the same bytes on every machine; the memory of threads grows with the genome
+        BigWigWriter(str(part), dict(sizes), engine="zlib", n_jobs=1) as writer,
     ):
         for chrom, starts, tiles in averaged(intervals, values, sizes):
             if len(starts):

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from modelzoo.files import replacing
+
+
+@contextmanager
+def parquet_writer(
+    path: Path, schema: Any, about: Mapping[str, Any] | None = None
+) -> Iterator[Any]:
+    """Open a `pyarrow.parquet.ParquetWriter`, whose file is at `path` once it is whole.
+
+    Args:
+        path: The file.
+        schema: A `pyarrow.Schema`.
+        about: What the table is of, such as model and version; kept as the schema's metadata.
+    """
+    from pyarrow import parquet
+
+    schema = schema.with_metadata({key: str(value) for key, value in (about or {}).items()})
+    with (
+        replacing(path) as part,
+        parquet.ParquetWriter(part, schema, compression="zstd") as writer,
+    ):
+        yield writer
 
 
 def write_parquet(
@@ -17,13 +39,10 @@ def write_parquet(
     Args:
         columns: Arrays or lists of one length, by name.
         path: The file.
-        about: What the table is of, such as model and version; kept as the schema's metadata.
+        about: See `parquet_writer`.
     """
     import pyarrow
-    from pyarrow import parquet
 
     table = pyarrow.table(dict(columns))
-    if about:
-        table = table.replace_schema_metadata({key: str(value) for key, value in about.items()})
-    with replacing(path) as part:
-        parquet.write_table(table, part, compression="zstd")
+    with parquet_writer(path, table.schema, about) as writer:
+        writer.write_table(table)

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from modelzoo.files import replacing
 from modelzoo.sequences import Interval
 from modelzoo.tracks.bigwig import write_bedgraph, write_bigwig
+from modelzoo.tracks.parquet import parquet_writer
 from modelzoo.tracks.whole_h5 import whole_h5
 
 TRACKS = ("predictions", "attributions")
@@ -132,22 +132,17 @@ def _hdf5(scanned: Scanned, path: Path) -> None:
 def _parquet(scanned: Scanned, path: Path) -> None:
     """Write a row per base that has a number in one of the tracks."""
     import pyarrow
-    from pyarrow import parquet
 
     schema = pyarrow.schema(
         [
             ("chrom", pyarrow.dictionary(pyarrow.int32(), pyarrow.string())),
             ("start", pyarrow.int64()),
             *((track, pyarrow.float32()) for track in TRACKS),
-        ],
-        {key: str(value) for key, value in scanned.about.items()},
+        ]
     )
     chroms = pyarrow.array(list(scanned.sizes), pyarrow.string())
     ranks = {chrom: rank for rank, chrom in enumerate(scanned.sizes)}
-    with (
-        replacing(path) as part,
-        parquet.ParquetWriter(part, schema, compression="zstd") as writer,
-    ):
+    with parquet_writer(path, schema, scanned.about) as writer:
         for interval, values in scanned:
             held = np.flatnonzero(~np.isnan(values).all(0))
             numbers = np.full(len(held), ranks[interval.chrom], np.int32)

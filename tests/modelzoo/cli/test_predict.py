@@ -99,11 +99,11 @@ def test_output_file_is_there_only_when_whole(tiny, shiftsmooth, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["cut.fa.gz", "out.tsv", "zoo"]
 
 
-def peak_memory(folder, count):
+def peak_memory(folder, count, *options):
     """Kilobytes that `predict` needs at most for so many records."""
     with open(folder / "many.fa", "w") as file:
         file.writelines(f">r{number}\n{'ACGTTGCATT' * 10}\n" for number in range(count))
-    command = [sys.executable, "-c", MEASURED, "predict", "many.fa", "-m", "model"]
+    command = [sys.executable, "-c", MEASURED, "predict", "many.fa", "-m", "model", *options]
     with open(folder / "out.tsv", "w") as out:
         done = subprocess.run(command, cwd=folder, stdout=out, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0
@@ -130,6 +130,16 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     few, many = peak_memory(tmp_path, 10_000), peak_memory(tmp_path, 40_000)
     assert many - few < 10_000, f"{few} kB for 10,000 records, {many} kB for 40,000"
     assert many < 1_000_000
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_a_parquet_file(tmp_path):
+    from modelzoo.architectures import ARCHITECTURES
+
+    ARCHITECTURES["deepbind"](filters=[4], widths=[9]).save_pretrained(tmp_path / "model")
+    options = ("--workers", "1", "--format", "parquet", "-o", "out.tsv")
+    few, many = (peak_memory(tmp_path, count, *options) for count in (40_000, 100_000))
+    assert many - few < 10_000, f"{few} kB for 40,000 records, {many} kB for 100,000"
 
 
 @pytest.mark.slow

@@ -1,3 +1,7 @@
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -86,3 +90,33 @@ def test_a_file_may_hold_no_value(tmp_path):
     write_bigwig([Interval("chr2", 600, 604)], np.ones((1, 4)), SIZES, tmp_path / "out.bw")
     with pyBigWig.open(str(tmp_path / "out.bw")) as file:
         assert file.header()["nBasesCovered"] == 0
+
+
+# Not what the parent knows of its child: that begins with the parent's own memory.
+MEASURED = """
+import sys
+from pathlib import Path
+import numpy as np
+from modelzoo.sequences import Interval
+from modelzoo.tracks.bigwig import write_bigwig
+
+class Values:
+    def __getitem__(self, row):
+        return np.random.default_rng(row).normal(size=1 << 18)
+
+count = int(sys.argv[1])
+places = [Interval("chr1", row << 18, (row + 1) << 18) for row in range(count)]
+write_bigwig(places, Values(), {"chr1": count << 18}, Path("a.bw"))
+print(Path("/proc/self/status").read_text())
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_a_bigwig(tmp_path):
+    def peak(count):
+        command = [sys.executable, "-c", MEASURED, str(count)]
+        done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+        return int(re.search(r"VmHWM:\s+(\d+) kB", done.stdout)[1])
+
+    few, many = peak(16), peak(64)
+    assert many - few < 30_000, f"{few} kB for 4 Mb, {many} kB for 17 Mb"
