@@ -63,8 +63,7 @@ FURTHER = tuple(name for name in sets("train") if name not in FACTORS)
 SPECIFIC = "specific"  # what the names of experts end in that know other factors' peaks
 # One expert per factor: ARID3A's is that of HepG2, the paper's.
 TWELVE = tuple(name for name in sets("train") if "-" not in name)
-MOE12, MOE12_MIXED = "moe-12", "moe-12-mixed"
-TWELVE_OF = {MOE12: ("deepbind",), MOE12_MIXED: ("deepbind", "tower")}
+MOE12 = "moe-12"
 MOE12_PARAMS = GateParams(precision="bfloat16", per_factor=2500, shuffles=2)
 
 
@@ -89,9 +88,8 @@ def trainings() -> dict[str, Callable[..., Path]]:
         every[model_name(baseline, *FACTORS)] = partial(train_baseline, baseline)
     for source in (*simulations(), *FACTORS):
         every[model_name("argminn", source)] = partial(train_argminn, source)
-    for name, kinds in TWELVE_OF.items():
-        experts = [model_name(kind, factor) for kind in kinds for factor in TWELVE]
-        every[name] = partial(_train_mixture, experts, MOE12_PARAMS)
+    twelve = [model_name("deepbind", factor) for factor in TWELVE]
+    every[MOE12] = partial(_train_mixture, twelve, MOE12_PARAMS)
     return every
 
 
@@ -99,7 +97,6 @@ def _further(name: str) -> dict[str, Callable[..., Path]]:
     return {
         model_name("deepbind", name): partial(train_expert, name),
         model_name("deepbind", name, SPECIFIC): partial(_train_specific, name),
-        model_name("tower", name): partial(train_expert, name, architecture="tower"),
     }
 
 
