@@ -229,11 +229,11 @@ _register_pointwise()
 
 @operation("to", "type_as", aliases=True, several=True)
 def _to(input: Any, *args: Any, **kwargs: Any) -> Any:
-    if not isinstance(input, Windows):
-        return NotImplemented
     args = tuple(arg.shared if isinstance(arg, Windows) else arg for arg in args)
     if any(windows_in(kwargs)):
         return NotImplemented
+    if not isinstance(input, Windows):
+        return input.to(*args, **kwargs)
     return input.each(lambda part: part.to(*args, **kwargs))
 
 

@@ -56,6 +56,13 @@ class Then(nn.Module):
         return inspect.getsource(self.function).strip()
 
 
+class Pooled(nn.Module):
+    """The mean over the positions, of the first two channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square().mean(-1)[:, :2]
+
+
 ACTIVATIONS = [
     nn.ReLU(),
     nn.ReLU(inplace=True),
@@ -316,6 +323,18 @@ SPELLINGS = {
         lambda h: h[..., ::2],
         lambda h: torch.stack(tensors=[h, -h], dim=1).amax(1),
         lambda h: h.to(dtype=torch.float64).to(h),
+        lambda h: h * torch.ones(6, 1).type_as(h),
+        lambda h: h + h.new_zeros(()) + h.new_full((6, 1), 0.5),
+        lambda h: F.prelu(h, torch.full((6,), 0.1, dtype=h.dtype)),
+        lambda h: F.log_softmax(h, dim=1),
+        lambda h: F.pad(h, (0, 0, 1, 1))[:, 1:-1],
+        lambda h: F.pad(h, (-2, 3)),
+        lambda h: h.max(dim=1, keepdim=True).values + h,
+        lambda h: h - h.amin(1, keepdim=True),
+        lambda h: torch.cat([row.unsqueeze(1) for row in h.unbind(1)], 1),
+        lambda h: h.narrow(1, -6, 6),
+        lambda h: torch.stack([h.select(1, i) for i in range(6)], 1),
+        lambda h: KERNEL[:, :, 1] @ h,
     ],
 }  # fmt: skip
 KERNEL = torch.randn(6, 6, 3, dtype=torch.float64, generator=torch.manual_seed(1))
@@ -324,6 +343,45 @@ KERNEL = torch.randn(6, 6, 3, dtype=torch.float64, generator=torch.manual_seed(1
 @pytest.mark.parametrize("kind, i", [(k, i) for k, v in SPELLINGS.items() for i in range(len(v))])
 def test_how_a_call_is_spelled_does_not_matter(kind, i):
     check_shared(Net(SPELLINGS[kind][i]), one_hot(2, 30))
+
+
+# What cannot run on parts of windows, and the operation that ends sharing there.
+ENDS = [
+    ("cat", lambda h: torch.cat([h, h], 1, out=None)[:, :6]),
+    ("cat", lambda h: torch.cat([h, h], -1)[..., :30]),
+    ("add", lambda h: F.pad(h[..., 20:], (20, 0)) + F.pad(h[..., :10], (0, 20))),
+    ("layer_norm", lambda h: F.layer_norm(h, (30,))),
+    ("log_softmax", lambda h: F.log_softmax(h, -1)),
+    ("glu", lambda h: F.glu(h, -1)),
+    ("linear", lambda h: F.linear(h, torch.eye(30, dtype=h.dtype).flip(0))),
+    ("matmul", lambda h: h @ h.transpose(1, 2) @ h),
+    ("matmul", lambda h: h @ torch.eye(30, dtype=h.dtype).flip(0)),
+    ("prelu", lambda h: F.prelu(h.mT, torch.linspace(0, 1, 30, dtype=h.dtype)).mT),
+    ("conv1d", lambda h: F.conv1d(h.mT, torch.ones(6, 30, 1, dtype=h.dtype))),
+    ("max_pool1d", lambda h: F.max_pool1d(h.mT, 3)[..., :1].mT.repeat(1, 6, 1)),
+    ("max_pool1d_with_indices", lambda h: F.max_pool1d(h, 3, return_indices=True)[0]),
+    ("avg_pool1d", lambda h: F.avg_pool1d(h, 4, ceil_mode=True)),
+    ("adaptive_avg_pool1d", lambda h: F.adaptive_avg_pool1d(h, 7)),
+    ("adaptive_avg_pool1d", lambda h: F.adaptive_avg_pool1d(h.mT, 6).mT),
+    ("pad", lambda h: F.pad(h[:, None], (0, 0, 1, 1), mode="reflect")[:, 0, :6]),
+    ("pad", lambda h: F.pad(h, (-1, 2), mode="replicate")),
+    ("amax", lambda h: h * h.amax((1, 2), keepdim=True)),
+    ("min", lambda h: h - h.min(-1, keepdim=True).values),
+    ("split", lambda h: h.split(10, -1)[1]),
+    ("unbind", lambda h: torch.stack(h.unbind(-1), -1)),
+    ("narrow", lambda h: h.narrow(-1, torch.tensor(1), 20)),
+    ("__getitem__", lambda h: h[:, :, torch.arange(29, -1, -1)]),
+    ("__getitem__", lambda h: h[..., [3, 2, 5, 9]]),
+    ("unsqueeze", lambda h: h.unsqueeze(0).squeeze(0)),
+    ("transpose", lambda h: h.transpose(0, 1).transpose(0, 1)),
+    ("reshape", lambda h: h.reshape(-1, 3, 30).reshape(-1, 6, 30)),
+    ("view", lambda h: h.view(len(h), -1, 60).view(len(h), 6, 30)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, function", ENDS, ids=[str(i) for i in range(len(ENDS))])
+def test_what_parts_of_windows_cannot_give_ends_sharing_and_nothing_else(name, function):
+    check_shared(Net(function, head=Pooled()), one_hot(2, 30), name)
 
 
 class Upright(nn.Module):
