@@ -29,7 +29,8 @@ GRADIENTS = {"DeepBind": 9.5, "one-layer": 2.0, "Basset-like": 5.5, "dilated": 2
 OVER_IG = {"DeepBind": 2.5, "Basset-like": 2.5, "dilated": 1.5}
 ON_GPU = ("one-layer", "dilated")
 PATHS = f"""\
-Integrated Gradients with {STEPS} steps, in milliseconds, and ShiftSmooth over it with N = 5."""
+Integrated Gradients with {STEPS} steps, in milliseconds, and ShiftSmooth over it with N = 5. The
+limit is that of one gradient of F: no exact way multiplies less."""
 PRECISIONS = "N = 10. Other tables are in float32 without TF32."
 FIELD = f"""\
 One sequence, N = 5, {REFERENCES} references, all mutations of all positions; in gradients. A dash:
@@ -175,10 +176,11 @@ def across(rows: list[dict]) -> list[str]:
 def smoothed(rows: list[dict]) -> list[str]:
     """ShiftSmooth over Integrated Gradients beside Integrated Gradients."""
     one, other = OVER
-    lines = [["model", "IG, milliseconds", f"{one} / IG"], ["---"] * 3]
+    lines = [["model", "IG, milliseconds", f"{one} / IG", "limit"], ["---"] * 4]
     for row in rows:
         fastest = f"{1e3 * min(row['seconds'][other]):.3g}"
-        lines.append([row["shape"], fastest, ratio(row["seconds"], one, other)])
+        least = f"{row['counted']:.2f}" if "counted" in row else "-"
+        lines.append([row["shape"], fastest, ratio(row["seconds"], one, other), least])
     return markdown(lines)
 
 

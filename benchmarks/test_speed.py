@@ -17,6 +17,7 @@ from shapes import FIELD, SHAPES, Dilated, Shape, wide
 
 CHUNKS = (1, 3, 5, 11, 21)
 ROUNDS = 5
+PATH_REACH = 5  # N of ShiftSmooth over Integrated Gradients
 LOOPED = 4  # sequences of the paper's loop that are timed on a GPU
 
 
@@ -72,10 +73,12 @@ def test_methods(benchmark, device, shape, reach):
 @pytest.mark.parametrize("shape", SHAPES[:4], ids=lambda shape: shape.name)
 def test_paths(benchmark, device, shape):
     model, x = shape.build(device)
-    runs = methods.paths(model, x, 5)
+    runs = methods.paths(model, x, PATH_REACH)
     for run in runs.values():
         run()
-    timed(benchmark, device, runs, table="paths", shape=shape.name)
+    least = limit(model.cpu(), x.cpu(), list(range(-PATH_REACH, PATH_REACH + 1)))
+    model.to(device)
+    timed(benchmark, device, runs, table="paths", shape=shape.name, counted=least)
 
 
 @pytest.mark.parametrize("precision", ["float32", "TF32", "bfloat16"])
