@@ -51,12 +51,12 @@ class RelativeARGMINN(ARGMINN):
 
     def __init__(self, tasks: Sequence[str]) -> None:
         super().__init__(tasks=tasks)
-        for number_, layer in enumerate(self.layers):
+        for depth, layer in enumerate(self.layers):
             assert isinstance(layer, MemoryAttention)
-            if number_:
+            if depth:
                 size, dropout = layer.key.in_features, layer.dropout.p
                 relative = RelativeAttention(size, self.stream_size, layer.heads, dropout)
-                self.layers[number_] = relative
+                self.layers[depth] = relative
                 self.sharpen(relative)
 
     def trace(self, x: Tensor) -> Trace:
@@ -167,7 +167,7 @@ def measured(out: Path, way: str, seed: int, device: str, params: Params | None 
         data = planted_set(REST)
         right = (logits(model.cpu(), data.codes)[:, 0] > 0) == data.labels
         row = {"way": way, "seed": seed, "validation_auc": history.best_score}
-        row["accuracy"] = float(np.mean(np.asarray(right)))
+        row["accuracy"] = float(right.mean())
         write_atomically(path, json.dumps(row).encode())
     return json.loads(path.read_text(encoding="utf-8"))
 

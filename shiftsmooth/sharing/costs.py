@@ -55,8 +55,9 @@ class Cost:
         return called + work if device.type == "cpu" else max(called, work)
 
 
-# Seconds, by the kind of device; anything that is not a CPU counts as a GPU. Measured by
-# benchmarks/costs.py, on one thread of a server's CPU and on an H100.
+# Seconds, by the kind of device; anything that is not a CPU counts as a GPU. Those of a CPU were
+# measured by benchmarks/costs.py, on one thread of a server; those of a GPU were chosen by hand so
+# that they fit the times of an H100 in benchmarks/REPORT-cuda.md.
 CONSTANTS = {
     "cpu": {"call": 4.9e-5, "operation": 4.6e-12, "byte": 1.4e-10},
     "cuda": {"call": 4.5e-5, "operation": 5e-15, "byte": 9e-13},
