@@ -84,7 +84,7 @@ def fitted(found: list[tuple[str, Cost, float, Cost, float]], device: str) -> di
 
     def error(logarithms: np.ndarray) -> list[float]:
         constants = dict(zip(first, np.exp(logarithms)))
-        return [np.log(_time(cost, constants, device) / t) for cost, t in rows]
+        return [np.log(cost.seconds(torch.device(device), constants) / t) for cost, t in rows]
 
     found_best = least_squares(error, np.log(list(first.values())), loss="soft_l1")
     return dict(zip(first, np.exp(found_best.x)))
@@ -100,11 +100,11 @@ def main() -> None:
     found = measure(options.device, options.rounds)
     constants = fitted(found, options.device)
     print(f'"{options.device}": {{{", ".join(f"{k!r}: {v:.2g}" for k, v in constants.items())}}},')
-    kept = CONSTANTS[options.device]
+    kept, device = CONSTANTS[options.device], torch.device(options.device)
     for label, used in (("these", constants), ("those in the code", kept)):
         print(f"\nWith {label}:")
         for name, shared, fast, apart, slow in found:
-            ratio = _time(shared, used, options.device) / _time(apart, used, options.device)
+            ratio = shared.seconds(device, used) / apart.seconds(device, used)
             choice = "share" if ratio < 1 - MARGIN else "apart"
             lost = (fast if choice == "share" else slow) / min(fast, slow) - 1
             against = (fast / slow - 1) if choice == "share" else 0.0
@@ -112,12 +112,6 @@ def main() -> None:
                 f"{name:60} {choice}  predicted {ratio:.2f}  measured {fast / slow:.2f}  "
                 f"slower than the best by {lost:.0%}, than the black box by {against:.0%}"
             )
-
-
-def _time(cost: Cost, constants: dict[str, float], device: str) -> float:
-    called = cost.calls * constants["call"]
-    work = cost.operations * constants["operation"] + cost.bytes * constants["byte"]
-    return called + work if device == "cpu" else max(called, work)
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ class Cost:
         pairs = zip(astuple(self), astuple(other))
         return Cost(*(b + (a - b) * part for a, b in pairs))
 
-    def seconds(self, device: torch.device) -> float:
-        """The time it takes on a device of this kind."""
-        kind = CONSTANTS.get(device.type, CONSTANTS["cuda"])
+    def seconds(self, device: torch.device, constants: dict[str, float] | None = None) -> float:
+        """The time it takes on a device of this kind; with other constants than those below."""
+        kind = constants or CONSTANTS.get(device.type, CONSTANTS["cuda"])
         called = self.calls * kind["call"]
         work = self.operations * kind["operation"] + self.bytes * kind["byte"]
         return called + work if device.type == "cpu" else max(called, work)
