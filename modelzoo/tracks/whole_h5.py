@@ -28,7 +28,7 @@ def whole_h5(path: Path) -> Iterator[h5py.File]:
 
 
 class _Remembering(io.FileIO):
-    """A file that remembers its first error in writing, and keeps it from the HDF5 library.
+    """A file that remembers its first error, and keeps it and what follows from the HDF5 library.
 
     Where the library meets a full disk, it ends the process with a segmentation fault.
     """
@@ -44,3 +44,15 @@ class _Remembering(io.FileIO):
         except OSError as error:
             self.error = error
         return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            if self.error is None:
+                return super().truncate(size)
+        except OSError as error:
+            self.error = error
+        return size or 0
+
+    def flush(self) -> None:
+        if self.error is None:
+            super().flush()

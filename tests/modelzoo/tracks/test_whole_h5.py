@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from modelzoo.tracks.whole_h5 import whole_h5
+from modelzoo.tracks.whole_h5 import _Remembering, whole_h5
 
 
 @pytest.fixture
@@ -34,3 +34,11 @@ def test_a_full_disk_is_an_error_and_leaves_what_was_there(tmp_path, little_room
         write(tmp_path / "a.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
     assert (tmp_path / "a.h5").read_text() == "before"
+
+
+def test_the_library_never_sees_an_error_of_the_disk(tmp_path, little_room):
+    with _Remembering(tmp_path / "a", "w+") as raw:
+        assert raw.truncate(10_000_000) == 10_000_000
+        assert isinstance(raw.error, OSError)
+        assert raw.write(b"more") == 4
+        raw.flush()
