@@ -84,6 +84,9 @@ def main() -> None:
         wrong_call = isinstance(error, catalog.UnknownModelError | FileExistsError)
         _fail(str(error), 2 if wrong_call else 1)
     if code == 130:  # what typer makes of an interrupt
+        # Python notes an interrupt of code that came as text, as a dataclass's does, and then ends
+        # by that signal whatever the exit code; the next such code takes the note away.
+        exec("")
         _fail("interrupted", 130)
     sys.exit(code)
 

@@ -185,6 +185,18 @@ def test_interrupted_command_says_so_and_leaves_nothing_half_written(tmp_path):
     assert set(tmp_path.iterdir()) == before
 
 
+def test_an_interrupt_of_code_that_came_as_text_has_the_same_exit_code(tmp_path):
+    (tmp_path / "interrupted.py").write_text(
+        "from modelzoo.cli import main\n"
+        "main.app = lambda **_: exec('raise KeyboardInterrupt')\n"
+        "main.main()\n"
+    )
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 130
+    assert done.stderr.strip().splitlines()[-1] == "shiftsmooth: interrupted"
+
+
 def test_an_output_is_no_input(tiny, shiftsmooth, fasta, tmp_path):
     link = tmp_path / "link.fa"
     link.symlink_to(fasta)
