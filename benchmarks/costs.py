@@ -4,8 +4,9 @@ python benchmarks/costs.py [--device cuda] times models of many sizes both ways,
 
     seconds = calls * call + operations * operation + bytes * byte
 
-to what is counted, and prints the constants for `shiftsmooth/sharing/costs.py`, and how often the
-choice that they make is the faster one.
+(on a GPU the larger of the first part and the other two) to what is counted, and prints the
+constants for `shiftsmooth/sharing/costs.py`, and how often the choice that they make is the faster
+one.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
+from scipy.optimize import least_squares
 from shapes import SHAPES, Shape
 from torch import Tensor, nn
 
@@ -63,7 +64,8 @@ def measure(device: str, rounds: int) -> list[tuple[str, Cost, float, Cost, floa
     found = []
     for shape in SHAPES:
         for batches, lengths in SIZES:
-            size = (shape.batch // batches or 1, max(60, shape.length // lengths))
+            whole = shape.gpu_batch or shape.batch if device == "cuda" else shape.batch
+            size = (whole // batches or 1, max(60, shape.length // lengths))
             if size[1] < 600 and "Basset" in shape.name:
                 continue
             model, x = Shape(shape.name, shape.model, *size).build(device)
@@ -75,14 +77,17 @@ def measure(device: str, rounds: int) -> list[tuple[str, Cost, float, Cost, floa
     return found
 
 
-def fitted(found: list[tuple[str, Cost, float, Cost, float]]) -> dict[str, float]:
+def fitted(found: list[tuple[str, Cost, float, Cost, float]], device: str) -> dict[str, float]:
     """The constants with the smallest relative error."""
     rows = [(cost, t) for _, a, ta, b, tb in found for cost, t in ((a, ta), (b, tb))]
-    matrix = np.array([[c.calls, c.operations, c.bytes] for c, _ in rows])
-    times = np.array([t for _, t in rows])
-    scale = (matrix / times[:, None]).max(0)
-    solution, _ = nnls(matrix / times[:, None] / scale, np.ones(len(times)))
-    return dict(zip(("call", "operation", "byte"), solution / scale))
+    first = CONSTANTS[device]
+
+    def error(logarithms: np.ndarray) -> list[float]:
+        constants = dict(zip(first, np.exp(logarithms)))
+        return [np.log(_time(cost, constants, device) / t) for cost, t in rows]
+
+    found_best = least_squares(error, np.log(list(first.values())), loss="soft_l1")
+    return dict(zip(first, np.exp(found_best.x)))
 
 
 def main() -> None:
@@ -93,13 +98,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     found = measure(options.device, options.rounds)
-    constants = fitted(found)
+    constants = fitted(found, options.device)
     print(f'"{options.device}": {{{", ".join(f"{k!r}: {v:.2g}" for k, v in constants.items())}}},')
     kept = CONSTANTS[options.device]
     for label, used in (("these", constants), ("those in the code", kept)):
         print(f"\nWith {label}:")
         for name, shared, fast, apart, slow in found:
-            ratio = _time(shared, used) / _time(apart, used)
+            ratio = _time(shared, used, options.device) / _time(apart, used, options.device)
             choice = "share" if ratio < 1 - MARGIN else "apart"
             lost = (fast if choice == "share" else slow) / min(fast, slow) - 1
             against = (fast / slow - 1) if choice == "share" else 0.0
@@ -109,13 +114,10 @@ def main() -> None:
             )
 
 
-def _time(cost: Cost, constants: dict[str, float]) -> float:
-    return sum(
-        value * constants[name]
-        for name, value in zip(
-            ("call", "operation", "byte"), (cost.calls, cost.operations, cost.bytes)
-        )
-    )
+def _time(cost: Cost, constants: dict[str, float], device: str) -> float:
+    called = cost.calls * constants["call"]
+    work = cost.operations * constants["operation"] + cost.bytes * constants["byte"]
+    return called + work if device == "cpu" else max(called, work)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def timed(
     found = benchmark.pedantic(timing.in_turns, (runs, device, rounds), rounds=1)
     for name, part in (parts or {}).items():
         found[name] = [seconds / part for seconds in found[name]]
-    benchmark.extra_info.update(info, device=device, seconds=found, memory=memory)
+    told = {"device": device, "machine": timing.machine(device)}
+    benchmark.extra_info.update(info, **told, seconds=found, memory=memory)
 
 
 def best_of(run, device: str, reach: int) -> tuple[int, Run]:

@@ -9,6 +9,12 @@ from methods import Run
 LEAST = 0.01  # seconds that a sample should take; short runs are repeated
 
 
+def machine(device: str) -> str:
+    """What runs are timed on."""
+    where = f"{torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{torch.cuda.get_device_name()}, {where}" if device == "cuda" else where
+
+
 def seconds(run: Run, device: str, repeats: int = 1) -> float:
     """The time of one run, as the mean of several."""
     start = time.perf_counter()

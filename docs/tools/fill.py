@@ -6,6 +6,7 @@
     python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
     python docs/tools/fill.py --robust DIR    # of `python -m modelzoo.studies.robust`
     python docs/tools/fill.py --benchmark DIR # of `shiftsmooth evaluate benchmark`
+    python docs/tools/fill.py --samples DIR   # of `python -m modelzoo.studies.benchmark.samples`
     python docs/tools/fill.py                 # write the blocks again
     python docs/tools/fill.py --check         # exit 1 where a block has drifted
 
@@ -30,6 +31,7 @@ import pages
 from modelzoo.reports.tables import MISSING, Table, number, plain, probability, with_interval
 from modelzoo.studies.peaks.compared import COMPARED
 from modelzoo.studies.peaks.measures import METRICS
+from modelzoo.studies.published import published
 from modelzoo.studies.robust import Settings
 from modelzoo.zoo import catalog
 
@@ -50,6 +52,8 @@ BENCHMARK = (
     "sets",
     "models",
     "methods",
+    "frontiers",
+    "rivals",
     "gains-shiftsmooth-5",
     "gains-sets",
     "best",
@@ -113,6 +117,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
         made[name] = table(measured["performance"]) if "performance" in measured else NOT_YET
     for name, table in _ATTRIBUTION.items():
         made[name] = table(measured["attribution"]) if "attribution" in measured else NOT_YET
+    made["later"] = later_table()
     made["provenance"] = provenance(measured) if measured else NOT_YET
     made["speed"] = speed_table(benchmarks) if benchmarks else NOT_YET
     made["benchmarks"] = demoted(benchmarks) if benchmarks else NOT_YET
@@ -120,7 +125,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
     named += [f"benchmark-{t}" for t in BENCHMARK]
-    for name in ("demo", "families", "robust", *named):
+    for name in ("demo", "families", "robust", "benchmark-samples", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
@@ -241,6 +246,18 @@ def published_table(performance: dict[str, list[Row]]) -> str:
         ("authors later, AUC", number("authors_later_roc_auc")),
     ]
     return _markdown(columns, performance["scores"])
+
+
+def later_table() -> str:
+    """Returns what the paper's authors reached later, out of distribution."""
+    columns = [
+        ("model", plain("model")),
+        ("seeds", lambda row: row["seeds"] or MISSING),
+        ("ROC AUC, mean of six factors", plain("ood_mean")),
+        ("s.d. over seeds", lambda row: row["sd"] or MISSING),
+        ("range", lambda row: f"{row['low']} to {row['high']}" if row["low"] else MISSING),
+    ]
+    return _markdown(columns, [dict(row) for row in published("hetmoe")])
 
 
 def comparison_table(performance: dict[str, list[Row]]) -> str:
@@ -485,6 +502,9 @@ def main() -> None:
     parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
     parser.add_argument("--robust", type=Path, help="one that modelzoo.studies.robust wrote")
     parser.add_argument("--benchmark", type=Path, help="one that evaluate benchmark wrote")
+    parser.add_argument(
+        "--samples", type=Path, help="one that modelzoo.studies.benchmark.samples wrote"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -504,6 +524,8 @@ def main() -> None:
         take_factors(arguments.factors)
     if arguments.benchmark:
         take_benchmark(arguments.benchmark)
+    if arguments.samples:
+        shutil.copyfile(arguments.samples / "samples.md", TABLES / "benchmark-samples.md")
     made = current()
     drifted = []
     for path in files():

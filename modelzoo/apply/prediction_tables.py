@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,7 @@ def saving(
     path: Path,
     formats: Sequence[str],
     about: Mapping[str, str],
-) -> Iterator[Prediction]:
+) -> Generator[Prediction, None, None]:
     """Yield predictions; once all are taken, they are in tables beside their TSV file too.
 
     Args:

@@ -114,16 +114,24 @@ class MemoryAttention(nn.Module):
         size = self.key.in_features
         query = self.query(stream).unflatten(1, (self.heads, -1))  # (B, heads, d / heads)
         asked = torch.einsum("bhk,hkd->bhd", query, self._by_head(self.key.weight))
-        scores = asked[..., :filters] @ activations + asked[..., filters:] @ positions
+        scores = asked[..., :filters] @ activations + self._scored(asked[..., filters:], positions)
         scores = scores / math.sqrt(size)
         if self.training:
             dropped = self.dropout(torch.ones_like(scores)) == 0
             scores = scores.masked_fill(dropped, torch.finfo(scores.dtype).min)
         attention = scores.softmax(dim=-1)
-        seen = torch.cat([attention @ activations.mT, attention @ positions.mT], dim=-1)
+        seen = torch.cat([attention @ activations.mT, self._met(attention, positions)], dim=-1)
         values = torch.einsum("bhd,hkd->bhk", seen, self._by_head(self.value.weight))
         values = values + self._by_head(self.value.bias)
         return stream + self.update(self.context(values.flatten(1))), attention
+
+    def _scored(self, asked: Tensor, positions: Tensor) -> Tensor:
+        """Return how well each position fits what heads ask for, (B, heads, T)."""
+        return asked @ positions
+
+    def _met(self, attention: Tensor, positions: Tensor) -> Tensor:
+        """Return the positions that heads looked at, on average, (B, heads, P)."""
+        return attention @ positions.mT
 
     def _by_head(self, parameter: Tensor) -> Tensor:
         return parameter.unflatten(0, (self.heads, -1))
@@ -167,19 +175,19 @@ class ARGMINN(Pretrained):
             for _ in range(layers)
         )
         self.output = nn.Linear(stream_size, len(self.tasks))
-        self._sharpen()
+        for layer in self.layers:
+            self.sharpen(layer)
 
-    def _sharpen(self) -> None:
-        """Scale the first weights so that attention prefers some activations from the start.
+    @torch.no_grad()
+    def sharpen(self, layer: nn.Module) -> None:
+        """Scale a layer's first weights so that it prefers some activations from the start.
 
         With PyTorch's initialisation attention is nearly even, and the mean over all positions
         hides a single motif: training then often does not begin to learn.
         """
-        with torch.no_grad():
-            for layer in self.layers:
-                assert isinstance(layer, MemoryAttention)
-                layer.query.weight *= 15
-                layer.key.weight[:, : self.scanners.out_channels] *= 15
+        assert isinstance(layer, MemoryAttention)
+        layer.query.weight *= 15
+        layer.key.weight[:, : self.scanners.out_channels] *= 15
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, (B, 4, L) of any dtype -> (B, tasks)."""

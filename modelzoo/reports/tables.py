@@ -170,12 +170,17 @@ def with_interval(key: str, low: str, high: str, digits: int = 3, *, sign: bool 
 
 
 def probability(key: str) -> Format:
-    """Return a format: a p value with three decimals, as a power of ten where it is smaller."""
+    """Return a format: a p value with three decimals, as a power of ten where it is smaller.
+
+    Far in a tail the normal approximation says nothing of how small a value is.
+    """
 
     def text(row: Row) -> str:
         value = row.get(key)
         if value is None:
             return MISSING
+        if value < 1e-99:
+            return "< 1e-99"
         return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
 
     return text

@@ -72,6 +72,10 @@ class Params(TrainingParams):
         """Epochs after which one of the candidates is chosen."""
         return max(1, self.epochs // 8)
 
+    def size(self, epoch: int) -> int:
+        """Return the sequences of a batch in an epoch."""
+        return self.batch_size
+
     @property
     def sequences(self) -> int:
         """Sequences of an epoch, one strand of each."""
@@ -289,7 +293,7 @@ def _fit(
 
     history = fit(
         objective,
-        lambda epoch: Doubled(*data.epoch(epoch, seed), params.batch_size),
+        lambda epoch: Doubled(*data.epoch(epoch, seed), params.size(epoch)),
         lambda module: validate(module) if objective.settled else None,
         optimizer=torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True),
         epochs=epochs,

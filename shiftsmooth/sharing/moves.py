@@ -7,6 +7,7 @@ dimensions in memory, and can be differentiated as often as one likes.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -55,17 +56,24 @@ class Piece:
             at += count
 
     @property
-    def runs(self) -> Iterator[tuple[int, range, range]]:
+    def runs(self) -> tuple[tuple[int, range, range], ...]:
         """Evenly spaced windows of a map, and where their positions start; else one by one."""
-        of_maps: dict[int, list[tuple[int, int]]] = {}
-        for window, (g, start) in enumerate(self.places):
-            of_maps.setdefault(g, []).append((window, start))
-        for g, found in of_maps.items():
-            windows, starts = (evenly_spaced(numbers) for numbers in zip(*found))
-            if windows is not None and starts is not None:
-                yield g, windows, starts
-            else:
-                yield from ((g, range(w, w + 1), range(at, at + 1)) for w, at in found)
+        return _runs(self.places)
+
+
+@lru_cache(maxsize=256)
+def _runs(places: tuple[tuple[int, int], ...]) -> tuple[tuple[int, range, range], ...]:
+    of_maps: dict[int, list[tuple[int, int]]] = {}
+    for window, (g, start) in enumerate(places):
+        of_maps.setdefault(g, []).append((window, start))
+    runs: list[tuple[int, range, range]] = []
+    for g, found in of_maps.items():
+        windows, starts = (evenly_spaced(numbers) for numbers in zip(*found))
+        if windows is not None and starts is not None:
+            runs.append((g, windows, starts))
+        else:
+            runs += [(g, range(w, w + 1), range(at, at + 1)) for w, at in found]
+    return tuple(runs)
 
 
 def evenly_spaced(numbers: Sequence[int]) -> range | None:

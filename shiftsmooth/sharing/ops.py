@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten
 
 from ..shifts import Numbers
 from .ends import ConvAtEnd, windows_last
@@ -105,10 +105,10 @@ def operation(
 
 def _pointwise(func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
     """`func`, which treats every position alike, on the parts."""
-    leaves, spec = tree_flatten((args, kwargs))
+    leaves = [*args, *kwargs.values()]
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Windows)]
-    first = leaves[places[0]]
-    if not all(_same_everywhere(leaf, first) for leaf in leaves):
+    first = leaves[places[0]] if places else None
+    if first is None or not all(_same_everywhere(leaf, first) for leaf in leaves):
         return NotImplemented
     aligned = _align([leaves[i] for i in places])
     if aligned is None:
@@ -117,8 +117,7 @@ def _pointwise(func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) ->
     def on(*parts: Tensor) -> Tensor:
         for i, part in zip(places, parts):
             leaves[i] = part
-        part_args, part_kwargs = tree_unflatten(leaves, spec)
-        return func(*part_args, **part_kwargs)
+        return func(*leaves[: len(args)], **dict(zip(kwargs, leaves[len(args) :])))
 
     return aligned[0].each(on, *aligned[1:])
 

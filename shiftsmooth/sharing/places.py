@@ -89,6 +89,8 @@ class Places:
 
     def distance(self, other: "Places") -> int | None:
         """How far behind `other` these are; None if that is not the same for all windows."""
+        if self is other:
+            return 0
         if self.members != other.members:
             return None
         found = set()

@@ -19,6 +19,7 @@ from shiftsmooth.quality import GRADIENT
 ISM = "ism"  # which faithfulness is measured against
 PLAIN = "gradient"  # which every method is compared with
 SHIFTED = "shiftsmooth-5"  # the method of this project, with its default N
+RIVAL = "shiftsmooth-10"  # which is compared with mutagenesis as well
 ALWAYS, NEVER, BOTH = (True,), (False,), (False, True)
 
 

@@ -23,7 +23,7 @@ from modelzoo.studies.benchmark.measures import (
     Values,
     key,
 )
-from modelzoo.studies.benchmark.methods import COMPARED, ISM, PLAIN, SHIFTED
+from modelzoo.studies.benchmark.methods import COMPARED, ISM, PLAIN, RIVAL, SHIFTED
 from modelzoo.studies.benchmark.models import MODELS
 from modelzoo.studies.benchmark.sets import SETS
 
@@ -31,6 +31,8 @@ JUDGED = ("average_precision", "faithfulness", "stability")  # what the frontier
 SHOWN = (*JUDGED, "auroc")
 Q_VALUE = 0.05
 ALL = "all"
+REAL = "peaks"  # the set of real sequences
+MARGIN = 0.001  # what a method must be better by to beat another: the last digit that is shown
 
 Key = tuple[str, str, int]  # set, model, seed
 
@@ -45,6 +47,9 @@ class Found:
             and whether it is on the frontier.
         gains: A row for each method, model and metric: the paired difference from the gradient.
         sets: The same, for each set in place of the model, of ShiftSmooth alone.
+        rivals: The same as `gains` from mutagenesis, of ShiftSmooth with a large N: on all sets,
+            and on the real ones.
+        frontiers: A row for each model and method: which others beat it, whatever they cost.
         checks: A row for each model: the audit's prediction beside what was measured.
         sanity: A row for each method: similarity to maps of models that learned nothing.
     """
@@ -53,6 +58,8 @@ class Found:
     methods: list[Row] = field(default_factory=list)
     gains: list[Row] = field(default_factory=list)
     sets: list[Row] = field(default_factory=list)
+    rivals: list[Row] = field(default_factory=list)
+    frontiers: list[Row] = field(default_factory=list)
     checks: list[Row] = field(default_factory=list)
     sanity: list[Row] = field(default_factory=list)
 
@@ -80,7 +87,7 @@ def summarise(
     others = [m for m in methods if m not in (PLAIN, ISM)]
     models = list(dict.fromkeys(model for _, model, _ in learned))
     sets = list(dict.fromkeys(name for name, *_ in learned))
-    settings = {"resamples": resamples, "seed": seed}
+    settings: dict[str, Any] = {"resamples": resamples, "seed": seed}
     gains = [
         {"model": model, **row}
         for model in (*models, *([ALL] if models else []))
@@ -91,11 +98,24 @@ def summarise(
         for name in sets
         for row in _gains(_of(learned, name=name), [m for m in others if m == SHIFTED], **settings)
     ]
+    rivals = [
+        {"model": model, "set": name, **row}
+        for name in (ALL, REAL)
+        for model in (*models, ALL)
+        if RIVAL in methods and (own := _of(learned, model=model, name=name))
+        for row in _gains(own, [RIVAL], base=ISM, **settings)
+    ]
     return Found(
         _model_rows(cells, learned),
         _method_rows(learned, methods),
         with_q_values(gains),
         with_q_values(by_set),
+        with_q_values(rivals),
+        [
+            row
+            for m in models
+            for row in _frontier_rows(_of(learned, model=m), m, others, **settings)
+        ],
         _check_rows(learned, models),
         _sanity_rows(randomised, methods),
     )
@@ -118,6 +138,20 @@ def frontier(rows: Sequence[Row]) -> list[bool]:
     return [
         not any((other >= own).all() and (other > own).any() for other in table) for own in table
     ]
+
+
+def beaten(points: np.ndarray) -> np.ndarray:
+    """Return which of some points each is beaten by: no worse by any measure, better by one.
+
+    Args:
+        points: Shape (..., points, measures); NaN is the worst.
+
+    Returns:
+        Whether the second beats the first, (..., points, points).
+    """
+    filled = np.where(np.isfinite(points), points, -1.0)
+    more = filled[..., None, :, :] - filled[..., :, None, :]
+    return np.logical_and((more >= 0).all(-1), (more >= MARGIN).any(-1))
 
 
 def predicted_gain(varying: float, max_shift: int) -> float:
@@ -179,26 +213,25 @@ def _method_rows(learned: Mapping[Key, Values], methods: Sequence[str]) -> list[
 
 
 def _gains(
-    cells: Mapping[Key, Values], methods: Sequence[str], *, resamples: int, seed: int
+    cells: Mapping[Key, Values],
+    methods: Sequence[str],
+    *,
+    base: str = PLAIN,
+    resamples: int,
+    seed: int,
 ) -> list[Row]:
-    """Paired differences from the gradient, where both are corrected if they can be."""
+    """Paired differences from a method, where both are corrected if they can be."""
     groups = np.concatenate([_numbers(k, v) for k, v in cells.items()])
     rows = []
     for metric in METRICS:
-        columns = [(PLAIN, True), *((m, COMPARED[m].corrections[-1]) for m in methods)]
-        table = np.stack(
-            [
-                np.concatenate([v[key(method, corrected, metric)] for v in cells.values()])
-                for method, corrected in columns
-            ],
-            axis=1,
-        )
+        table = _numbers_of(cells, [base, *methods], metric)
         differences = table[:, 1:] - table[:, :1]
         observed, drawn = statistics.paired_means(
             differences, resamples=resamples, seed=seed, groups=groups
         )
         for i, method in enumerate(methods):
-            if (method, metric) == (ISM, "faithfulness") or not np.isfinite(observed[i]):
+            itself = metric == "faithfulness" and ISM in (method, base)
+            if itself or not np.isfinite(observed[i]):
                 continue  # which agrees with itself
             found = statistics.bootstrap_comparison(
                 drawn[np.isfinite(drawn[:, i]), i], float(observed[i])
@@ -207,7 +240,7 @@ def _gains(
                 {
                     "metric": metric,
                     "method": method,
-                    "gradient": _mean([table[:, 0]]),
+                    "base": _mean([table[:, 0]]),
                     "difference": found.difference,
                     "low": found.low,
                     "high": found.high,
@@ -216,6 +249,41 @@ def _gains(
                 }
             )
     return rows
+
+
+def _numbers_of(cells: Mapping[Key, Values], methods: Sequence[str], metric: str) -> np.ndarray:
+    """A metric of methods, corrected where they can be, (sequences of all cells, methods)."""
+    columns = [
+        [v[key(method, COMPARED[method].corrections[-1], metric)] for v in cells.values()]
+        for method in methods
+    ]
+    return np.stack([np.concatenate(column) for column in columns], axis=1)
+
+
+def _frontier_rows(
+    cells: Mapping[Key, Values], model: str, others: Sequence[str], *, resamples: int, seed: int
+) -> list[Row]:
+    """Who beats each method but mutagenesis, whose agreement with itself says nothing."""
+    methods = [PLAIN, *others]
+    groups = np.concatenate([_numbers(k, v) for k, v in cells.items()])
+    told = [
+        statistics.paired_means(
+            _numbers_of(cells, methods, metric), resamples=resamples, seed=seed, groups=groups
+        )
+        for metric in JUDGED
+    ]
+    points, drawn = (np.stack([pair[i] for pair in told], axis=-1) for i in (0, 1))
+    by, share = beaten(points), 1 - beaten(drawn).any(-1).mean(0)
+    return [
+        {
+            "model": model,
+            "method": method,
+            **dict(zip(JUDGED, points[i].tolist())),
+            "beaten_by": [methods[j] for j in np.flatnonzero(by[i])],
+            "share": float(share[i]),
+        }
+        for i, method in enumerate(methods)
+    ]
 
 
 def _numbers(name: Key, cell: Values) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from modelzoo.reports.tables import Row, Table, number, plain, probability, with_interval
 from modelzoo.studies.benchmark.measures import METRICS, RANDOMISED
-from modelzoo.studies.benchmark.methods import COMPARED, SHIFTED
+from modelzoo.studies.benchmark.methods import COMPARED, RIVAL, SHIFTED
 from modelzoo.studies.benchmark.models import MODELS
 from modelzoo.studies.benchmark.sets import SETS
 from modelzoo.studies.benchmark.summaries import ALL, JUDGED, Q_VALUE, SHOWN, Found
@@ -72,12 +72,12 @@ def gain_table(found: Found, method: str = SHIFTED) -> Table:
         if row["method"] == method and row["metric"] in SHOWN:
             title = "all" if row["model"] == ALL else MODELS[row["model"]].title
             entry = rows.setdefault(row["model"], {"title": title})
-            for name in ("gradient", "difference", "low", "high", "q"):
+            for name in ("base", "difference", "low", "high", "q"):
                 entry[f"{row['metric']}_{name}"] = row[name]
     columns = [("model", plain("title"))]
     for metric in SHOWN:
         title = METRICS[metric]
-        columns.append((f"{title}, gradient", number(f"{metric}_gradient")))
+        columns.append((f"{title}, gradient", number(f"{metric}_base")))
         difference, low, high = (f"{metric}_{end}" for end in ("difference", "low", "high"))
         shown = with_interval(difference, low, high, sign=True)
         columns.append((f"{title}, difference (95 %)", shown))
@@ -94,16 +94,16 @@ def class_table(found: Found) -> Table:
             model = MODELS[row["model"]]
             entry = rows.setdefault(row["model"], {"class": f"{model.title}: {model.reads}"})
             sure = row["q"] <= Q_VALUE
-            before, after = row["gradient"], row["gradient"] + row["difference"]
+            before, after = row["base"], row["base"] + row["difference"]
             entry[row["metric"]] = f"{before:.2f} → {after:.2f}" if sure else f"{before:.2f}"
             if row["metric"] == "stability":
                 gains = sure and row["difference"] > 0
                 entry["before"] = before
                 needed = gains and before < NEEDED_BELOW
-                entry["verdict"] = "**use it**" if needed else "you do not need it"
+                entry["verdict"] = "use it" if needed else "not needed"
     columns = [("class of model", plain("class"))]
     columns += [(METRICS[metric], plain(metric)) for metric in JUDGED]
-    columns.append(("", plain("verdict")))
+    columns.append(("verdict", plain("verdict")))
     caption = (
         f"The gradient → {COMPARED[SHIFTED].method.title}, where the difference is sure (q of "
         f"{Q_VALUE} or less). A gradient with a stability of {NEEDED_BELOW} does not need it"
@@ -119,12 +119,63 @@ def set_gain_table(rows: Sequence[Row]) -> Table:
     columns = [
         ("set", plain("title")),
         ("measure", plain("name")),
-        ("gradient", number("gradient")),
+        ("gradient", number("base")),
         ("difference (95 %)", with_interval("difference", "low", "high", sign=True)),
         ("q", probability("q")),
     ]
     caption = f"{COMPARED[SHIFTED].method.title} minus the gradient, by set"
     return Table("gains-sets", caption, columns, shown)
+
+
+def rival_table(rows: Sequence[Row]) -> Table:
+    """Return what ShiftSmooth finds that mutagenesis does not, by model."""
+    wide: dict[tuple[str, str], Row] = {}
+    metrics = ("auroc", "average_precision", "stability")
+    for row in rows:
+        if row["metric"] in metrics:
+            entry = wide.setdefault((row["set"], row["model"]), {})
+            entry["sets"] = "all" if row["set"] == ALL else SETS[row["set"]].title
+            entry["title"] = "all" if row["model"] == ALL else MODELS[row["model"]].title
+            for name in ("base", "difference", "low", "high", "q"):
+                entry[f"{row['metric']}_{name}"] = row[name]
+    columns = [("sets", plain("sets")), ("model", plain("title"))]
+    for metric in metrics:
+        difference, low, high = (f"{metric}_{end}" for end in ("difference", "low", "high"))
+        columns.append((f"{METRICS[metric]}, mutagenesis", number(f"{metric}_base")))
+        columns.append(("difference (95 %)", with_interval(difference, low, high, sign=True)))
+        columns.append(("q", probability(f"{metric}_q")))
+    caption = f"{COMPARED[RIVAL].method.title} minus in-silico mutagenesis, by model"
+    return Table("rivals", caption, columns, list(wide.values()))
+
+
+def frontier_table(rows: Sequence[Row]) -> Table:
+    """Return for how many models no other method beats a method, and where one does."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    shown = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == method]
+        lost = [row for row in own if row["beaten_by"]]
+        shown.append(
+            {
+                "title": COMPARED[method].method.title,
+                "models": f"{len(own) - len(lost)} of {len(models)}",
+                "share": min(row["share"] for row in own),
+                "lost": "all"
+                if len(lost) == len(models)
+                else "; ".join(MODELS[row["model"]].title for row in lost),
+            }
+        )
+    columns = [
+        ("method", plain("title")),
+        ("not beaten for", plain("models")),
+        ("least share of resamples", number("share", 2)),
+        ("beaten for", plain("lost")),
+    ]
+    caption = (
+        "For how many models no other method beats a method. One beats another if it is no worse "
+        "in average precision, faithfulness and stability, and better in one, whatever it costs"
+    )
+    return Table("frontiers", caption, columns, shown)
 
 
 def best_table(found: Found) -> Table:

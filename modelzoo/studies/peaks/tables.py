@@ -104,7 +104,7 @@ def attribution_table(rows: Sequence[Row]) -> Table:
             entry[row["metric"] if end == "mean" else f"{row['metric']}_{end}"] = row[end]
         entry["n_" + row["metric"]] = row["n"]
     for (model_class, method, corrected), entry in wide.items():
-        entry["authors_faithfulness"] = _authors_faithfulness(model_class, method, corrected)
+        entry |= _authors(model_class, method, corrected)
     return Table(
         "attribution",
         "Attribution methods over the peaks of all factors: means, with 95 % intervals in the CSV",
@@ -114,13 +114,15 @@ def attribution_table(rows: Sequence[Row]) -> Table:
             _SIMPLEX,
             *((title, number(metric)) for metric, title in METRICS.items()),
             ("authors, faithfulness", number("authors_faithfulness")),
+            ("authors, localization at 10", number("authors_localization")),
         ],
         list(wide.values()),
         latex=True,
     )
 
 
-def _authors_faithfulness(model_class: str, method: str, corrected: bool) -> float | None:
+def _authors(model_class: str, method: str, corrected: bool) -> Row:
+    """Return what the paper's authors measured of a method; localization: hits in the top ten."""
     names = {
         "gradient": "vanilla",
         "input-x-gradient": "gradxinp",
@@ -131,8 +133,11 @@ def _authors_faithfulness(model_class: str, method: str, corrected: bool) -> flo
     for row in published("attribution_summary"):
         same = row["model_class"] == {"mixture": "MoE"}.get(model_class, model_class)
         if same and row["method"] == wanted:
-            return float(row["faithfulness_to_ISM"])
-    return None
+            return {
+                "authors_faithfulness": float(row["faithfulness_to_ISM"]),
+                "authors_localization": float(row["localization_at10"]),
+            }
+    return {"authors_faithfulness": None, "authors_localization": None}
 
 
 def by_factor_table(rows: Sequence[Row]) -> Table:

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from shiftsmooth import ShiftSmooth
+from shiftsmooth.sharing.costs import Cost
 from tests.support.sharing import Net, attributed, check_shared, close, expected, one_hot
 
 
@@ -373,3 +374,11 @@ def test_shifts_of_a_long_sequence_run_together_though_their_maps_outgrow_the_li
     model.calls = 0
     smooth.attribute(x, 0, max_shift=3)
     assert model.calls == 1
+
+
+def test_a_gpu_computes_while_python_prepares_calls_and_a_cpu_does_not():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    large, many = Cost(calls=1, bytes=1e12), Cost(calls=1e6)
+    both = Cost(calls=1e6, bytes=1e12)
+    assert both.seconds(gpu) == max(large.seconds(gpu), many.seconds(gpu))
+    assert both.seconds(cpu) > 0.99 * (large.seconds(cpu) + many.seconds(cpu))

@@ -34,7 +34,8 @@ def report(tmp_path_factory):
 
 def test_the_report_has_its_tables_figures_and_page(report):
     text = report.read_text()
-    for name in ("sets", "models", "methods", "gains-shiftsmooth-5", "best", "predicted", "sanity"):
+    names = ("sets", "models", "methods", "frontiers", "gains-shiftsmooth-5", "best", "predicted")
+    for name in (*names, "sanity"):
         assert f'<table id="table-{name}">' in text
         assert (report.parent / "tables" / f"{name}.md").stat().st_size > 50
     for name in ("budget", "gains", "predicted"):

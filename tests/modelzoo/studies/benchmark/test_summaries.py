@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from modelzoo.studies.benchmark.measures import METRICS, MOST_CHECKED, key
-from modelzoo.studies.benchmark.summaries import frontier, predicted_gain, summarise
+from modelzoo.studies.benchmark.summaries import (
+    beaten,
+    frontier,
+    predicted_gain,
+    summarise,
+)
 
 METHODS = ("gradient", "shiftsmooth-5", "ism")
 
@@ -88,6 +93,39 @@ def test_the_frontier_is_of_methods_that_none_beats():
 
     rows = [row(3, 0.5), row(33, 0.7), row(30, 0.4), row(33, None, 0.9), row(300, 0.7)]
     assert frontier(rows) == [True, True, False, True, False]
+
+
+def test_a_method_is_beaten_by_one_that_is_nowhere_worse_and_somewhere_better():
+    points = np.array([[0.5, 0.5], [0.5, 0.6], [0.9, 0.1], [0.5, 0.6001], [np.nan, 0.6]])
+    by = beaten(points)
+    assert by[0].tolist() == [False, True, False, True, False]
+    assert not by[1:4].any()  # a trade-off, and less than the last digit that is shown
+    assert by[4].tolist() == [False, True, False, True, False]
+
+
+def test_who_beats_a_method_is_told_for_each_model_with_its_share_of_resamples(found):
+    told = {(row["model"], row["method"]): row for row in found.frontiers}
+    assert told["basset", "gradient"]["beaten_by"] == ["shiftsmooth-5"]
+    assert told["basset", "gradient"]["share"] == 0
+    assert told["basset", "shiftsmooth-5"]["beaten_by"] == []
+    assert told["basset", "shiftsmooth-5"]["share"] == 1
+    assert not any(method == "ism" for _, method in told)
+
+
+def test_mutagenesis_is_compared_on_all_sets_and_on_the_real_one():
+    rng = np.random.default_rng(0)
+    cells = {(name, "basset", 0): cell(rng, 0.2) for name in ("and", "peaks")}
+    for values in cells.values():
+        for metric in METRICS:
+            for corrected in (False, True):
+                more = values[key("ism", True, metric)] + 0.1
+                values[key("shiftsmooth-10", corrected, metric)] = more
+    rows = summary(cells, methods=(*METHODS, "shiftsmooth-10")).rivals
+    assert {(row["set"], row["model"]) for row in rows} == {
+        (name, model) for name in ("all", "peaks") for model in ("basset", "all")
+    }
+    assert "faithfulness" not in {row["metric"] for row in rows}
+    assert all(row["difference"] == pytest.approx(0.1) for row in rows)
 
 
 def test_the_predicted_gain_is_nothing_for_an_equivariant_model_and_follows_the_formula():
