@@ -15,7 +15,7 @@ from modelzoo.sequences import Interval
 from modelzoo.tracks.anndata import write_anndata
 from modelzoo.tracks.bigwig import write_bedgraph, write_bigwig
 from modelzoo.tracks.finemo import write_finemo
-from modelzoo.tracks.h5 import AttributionsFile
+from modelzoo.tracks.h5 import ROWS, AttributionsFile
 from modelzoo.tracks.parquet import write_parquet
 from modelzoo.tracks.placed import columns
 
@@ -81,7 +81,9 @@ def _finemo_half(run: AttributionsFile) -> None:
 @register("parquet")
 def _parquet(run: AttributionsFile) -> None:
     with h5py.File(run.path) as file:
-        outputs, total = file["logits"][()], file["projected"][()].sum(1)
+        outputs, lines = file["logits"][()], file["projected"]
+        starts = range(0, len(lines), ROWS)
+        total = np.concatenate([lines[start : start + ROWS].sum(1) for start in starts])
         about = dict(file.attrs)
     rows: dict[str, Any] = _described(run)
     for task, column in zip(run.tasks, outputs.T):

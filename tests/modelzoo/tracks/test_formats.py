@@ -1,0 +1,27 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from modelzoo.tracks.formats import FORMATS
+from modelzoo.tracks.h5 import AttributionsFile
+
+
+def test_parquet_sums_contributions_a_part_at_a_time(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    count, length = 300, 5000  # contributions are 6 MB
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 4, (count, length)).astype(np.uint8)
+    names = [f"r{number}" for number in range(count)]
+    file = AttributionsFile(tmp_path, {"task": "GATA3"}, names, codes, ["GATA3"])
+    scores = random.normal(size=(count, 4, length)).astype("f4")
+    file.write(0, scores, np.zeros((count, 1), "f4"))
+    FORMATS["parquet"](file)  # which imports pandas
+    tracemalloc.start()
+    FORMATS["parquet"](file)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert used < 4_000_000
+    table = parquet.read_table(tmp_path / "attributions.parquet")
+    present = np.take_along_axis(scores, codes[:, None].astype(int), 1)[:, 0]
+    np.testing.assert_allclose(table["contribution"], present.sum(1), rtol=1e-4, atol=1e-4)
