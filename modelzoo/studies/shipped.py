@@ -176,7 +176,7 @@ def ship(folder: Path, *, weights: bool | None = None) -> None:
 
 
 def _half(value: Tensor) -> Tensor:
-    """Return the numbers in half precision, or as they are where one of them is too large for it."""
+    """Return the numbers in half precision, or as they are where one is too large for it."""
     if not value.is_floating_point():
         return value
     half = value.half()
