@@ -52,7 +52,10 @@ def study(out: Path, *, params: ExpertParams | None = None, seed: int = 0) -> li
         FACTOR, "validation", codes, labels.numpy().ravel(), np.arange(len(codes))
     )
     sets = dict(zip(("held-out", "test"), with_shared([held_out, judged_set(FACTOR)], [FIRST])))
-    models: dict[str, str | Path] = {"nothing": model_name("tower", FACTOR), f"{FIRST}'s tower": folder}
+    models: dict[str, str | Path] = {
+        "nothing": model_name("tower", FACTOR),
+        f"{FIRST}'s tower": folder,
+    }
     rows = []
     for start, source in models.items():
         model, row = load(source), {"start": start}
