@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from .arguments import Arguments
 from .attribution import ShiftSmooth
 from .audit import Break, audit
 from .layer import LayerShiftSmooth
 from .metrics import faithfulness
 from .quality import explained
+from .shifts import Shifts
 
 NEEDED_BELOW = 0.95  # correlation of the gradient with itself in a moved window
 SATURATED = 0.01  # a larger N that adds less stability than this is not worth its gradients
@@ -245,7 +247,8 @@ def _checked(
         n: tuple(sum(kept(n, s, rows) for s in near) / len(near) for rows in _halves(half))
         for n in mean
     }
-    layers = audit(model, window(0)[:2], [_first_rows(a, len(X), 2) for a in args], dim)
+    two = _examples(X, args, target, [0, 1])
+    layers = audit(model, window(0)[:2], two.args, dim)
     largest = max(first for first, _ in stability.values())
     least = -(-layers.total_stride // 2)
     chosen = next(
@@ -332,12 +335,7 @@ def _moved_back(plain: Any, length: int, m: int, cut: int) -> Tensor:
     With real flanks windows hold different positions; `cut` leaves those that all of them hold.
     """
     plain = plain[0] if isinstance(plain, tuple) else plain
-    along = next((d for d in range(1, plain.dim()) if plain.size(d) == length), None)
-    if along is None:
-        raise ValueError(
-            f"layer: expected one that keeps the {length} positions of the sequence, got one that "
-            f"gives shape {tuple(plain.shape)}"
-        )
+    along = 1 + plain.shape[1:].index(length)
     moved = torch.roll(plain, -m, along).movedim(along, -1).reshape(len(plain), -1, length)
     return moved[..., cut : length - cut].detach()
 
@@ -358,8 +356,10 @@ def _quantiles(values: Tensor) -> tuple[float, float, float]:
     return float(values.median()), float(values.quantile(0.95)), float(values.max())
 
 
-def _first_rows(arg: Any, batch: int, count: int) -> Any:
-    return arg[:count] if isinstance(arg, Tensor) and arg.dim() and len(arg) == batch else arg
+def _examples(x: Tensor, args: tuple, target: Any, rows: list[int]) -> Arguments:
+    """These examples, with their arguments and targets."""
+    shifts = Shifts.of(0, None, "circular", None)
+    return Arguments.of(x, target, args, shifts, dim=None).examples(rows)
 
 
 def _timed(
@@ -390,12 +390,8 @@ def _against_mutagenesis(
     cut = (x.shape[2] - maps[0].shape[2]) // 2  # what flanked windows do not all hold
     places = range(cut, x.shape[2] - cut)
     rows = range(min(MUTATED, len(x)))
-    effects = torch.stack(
-        [
-            _mutated(model, x[i], [_one_row(a, len(x), i) for a in args], target, places)
-            for i in rows
-        ]
-    )
+    copies = [_examples(x, args, target, [row] * x.size(1)) for row in rows]
+    effects = torch.stack([_mutated(model, each, places) for each in copies])
     before, after = (
         _median(faithfulness(m[: len(effects)] - m[: len(effects)].mean(1, keepdim=True), effects))
         for m in maps
@@ -403,30 +399,22 @@ def _against_mutagenesis(
     return before, after
 
 
-def _one_row(arg: Any, batch: int, row: int) -> Any:
-    return (
-        arg[row : row + 1] if isinstance(arg, Tensor) and arg.dim() and len(arg) == batch else arg
-    )
-
-
 @torch.no_grad()
-def _mutated(
-    model: Callable[..., Tensor], x: Tensor, args: Sequence[Any], target: Any, places: range
-) -> Tensor:
-    """The output with each letter at each of the places, less the mean over the letters."""
-    letters = len(x)
-    effects = torch.empty(letters, len(places), dtype=torch.double, device=x.device)
-    letter = torch.eye(letters, dtype=x.dtype, device=x.device)
+def _mutated(model: Callable[..., Tensor], call: Arguments, places: range) -> Tensor:
+    """The output with each letter at each of the places, less the mean over the letters.
+
+    Args:
+        model: The model.
+        call: One example, once for each letter.
+        places: The places.
+    """
+    (x,) = call.inputs
+    effects = torch.empty(len(x), len(places), dtype=torch.double, device=x.device)
+    letter = torch.eye(len(x), dtype=x.dtype, device=x.device)
     for column, position in enumerate(places):
-        mutants = x.repeat(letters, 1, 1)
+        mutants = x.clone()
         mutants[..., position] = letter
-        rows = [
-            a.expand(letters, *a.shape[1:])
-            if isinstance(a, Tensor) and a.dim() and len(a) == 1
-            else a
-            for a in args
-        ]
-        effects[:, column] = explained(model(mutants, *rows), target).double()
+        effects[:, column] = explained(model(mutants, *call.args), call.target).double()
     return effects - effects.mean(0)
 
 

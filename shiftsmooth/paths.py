@@ -32,8 +32,6 @@ def is_path(method: Attribution, call: Arguments, abs: bool | None, kwargs: dict
         call.targets or call.shifts.edges == "flanks" or not method.has_convergence_delta()
     ):
         return False
-    if any(isinstance(arg, Tensor) and arg.dim() and not call.repeats(arg) for arg in call.args):
-        return False
     if type(method) is Saliency:
         return abs is False
     if abs:
@@ -90,16 +88,10 @@ def _rows(call: Arguments) -> int:
 
 
 def _constant(baselines: Any, call: Arguments) -> bool:
-    """Whether no shift changes the baselines."""
-    if baselines is None or isinstance(baselines, int | float):
-        return True
+    """Whether no shift changes the baselines: numbers, and tensors that are alike everywhere."""
     entries = baselines if isinstance(baselines, tuple) else (baselines,)
-    if len(entries) != len(call.inputs):
-        return False
     for entry, x, dims in zip(entries, call.inputs, call.dims):
-        if not isinstance(entry, Tensor):
-            if not isinstance(entry, int | float):
-                return False
+        if not isinstance(entry, Tensor):  # no number either: Captum says so
             continue
         if entry.dim() != x.dim() or (call.shifts.edges == "flanks" and dims):
             return False

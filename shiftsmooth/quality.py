@@ -346,13 +346,11 @@ def explained(outputs: Tensor, target: object) -> Tensor:
     """
     if target is None or outputs.dim() == 1:
         return outputs.reshape(len(outputs))
-    if isinstance(target, list | Tensor) and len(torch.as_tensor(target).reshape(-1)) > 1:
-        columns = torch.tensor([each if isinstance(each, tuple) else (each,) for each in target])
-        return outputs[(torch.arange(len(outputs)), *columns.T)]
-    if isinstance(target, list | Tensor):
-        target = target[0] if isinstance(target, list) else int(target)
-    index = target if isinstance(target, tuple) else (target,)
-    return outputs[(slice(None), *index)]
+    if isinstance(target, Tensor):
+        target = target.reshape(-1).tolist()
+    targets = target if isinstance(target, list) else [target]
+    columns = torch.tensor([each if isinstance(each, tuple) else (each,) for each in targets])
+    return outputs[(torch.arange(len(outputs)), *columns.T)]
 
 
 def _explained_again(

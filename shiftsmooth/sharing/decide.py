@@ -141,10 +141,6 @@ class Sharer:
             return None
         return found
 
-    def not_shared(self, reason: str) -> None:
-        """Tells why a call shares nothing."""
-        self.told = Sharing(False, reason=reason)
-
     def failed(self, call: Arguments, error: Exception) -> None:
         """Notes that a shared run of a call failed: calls of its shape do not share any more."""
         plan = self._refused(call, error)
@@ -421,9 +417,7 @@ def in_double(
     try:
         one = Copies(copies.call.examples([0]), copies.shifts[:1])
         exact = one.output(run, one.inputs()).dtype == torch.float64
-    except torch.OutOfMemoryError:
-        raise
-    except Exception:  # a model that converts to a type of its own
+    except Exception:  # a model that converts to a type of its own, or memory runs out
         return None
     return (run, copies) if exact else None
 

@@ -118,9 +118,9 @@ class Following(TorchFunctionMode):
             with _torch.plainly():
                 return func(*args, **kwargs)
         name = _torch.name_of(func)
-        if not self.active:
-            self.refuse(f"the model uses its activations outside of the forward pass (`{name}`)")
         windows = list(windows_in((args, kwargs)))
+        if not self.active or any(x.run is not self for x in windows):
+            self.refuse(f"the model uses its activations outside of the forward pass (`{name}`)")
         try:
             return self._follow(func, name, windows, args, kwargs)
         except NotShareable as error:
@@ -140,8 +140,6 @@ class Following(TorchFunctionMode):
         args: tuple,
         kwargs: dict[str, Any],
     ) -> Any:
-        if any(x.run is not self for x in windows):
-            self.refuse("the model uses activations of another call")
         if not torch.is_grad_enabled() and any(x.needs_grad for x in windows):
             self.refuse(
                 f"`{name}` runs where gradients are switched off: in a custom autograd.Function, "
@@ -160,8 +158,6 @@ class Following(TorchFunctionMode):
                 writes = writes or bool(bound.arguments.pop("inplace", False))
                 if not _draws(operation, bound.arguments):
                     result = self._run(operation, windows, bound.args, bound.kwargs)
-            elif kwargs.get("inplace"):
-                self.refuse(f"`{name}` is called in a way that is not known")
             target = args[0] if args else kwargs.get("input")
             if writes and isinstance(target, Windows):
                 return self._write(func, target, result, args, kwargs)
@@ -290,9 +286,7 @@ def _tensor_functions(names: str) -> set[Any]:
     found = set()
     for name in names.split():
         member = getattr(Tensor, name, None)
-        if isinstance(member, property):
-            found |= {member.__get__, member.__set__, member.fget, member.fset}
-        elif type(member).__name__ == "getset_descriptor":
+        if type(member).__name__ == "getset_descriptor":
             found |= {member.__get__, member.__set__}  # type: ignore[union-attr]
         elif member is not None:
             found.add(member)

@@ -145,8 +145,6 @@ def cut(
     Returns:
         The maps, and for each piece (windows * B, ..., positions, ...).
     """
-    if not pieces:
-        return maps, []
     shared, *found = _Cut.apply(maps, left, right, count, axis, pieces)
     return shared, found
 

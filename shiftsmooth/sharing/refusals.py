@@ -37,8 +37,6 @@ def of_model(modules: dict[Module, str], forward_func: Callable[..., Any]) -> st
         return "hooks for all modules are registered, which must see ordinary tensors"
     if _torch.compiled(forward_func):
         return "the model was compiled; give the model itself, and it is shared where that pays"
-    if isinstance(forward_func, torch.jit.ScriptFunction):
-        return "the model is scripted or traced"
     for module, name in modules.items():
         where = f"module '{name}'" if name else "the model"
         if isinstance(module, torch.jit.ScriptModule):

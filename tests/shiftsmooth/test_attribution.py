@@ -444,6 +444,11 @@ def test_an_argument_that_cannot_roll_is_an_error(x, args, message):
         ShiftSmooth(models.strided()).attribute(x, 0, args, roll_args=(0,))
 
 
+def test_an_argument_cannot_roll_where_no_input_does(x):
+    with pytest.raises(ValueError, match="roll_args: expected an input that is shifted, got dim="):
+        ShiftSmooth(models.strided()).attribute(x, 0, x, dim=None, roll_args=(0,))
+
+
 @pytest.mark.parametrize(
     ("inputs", "error", "message"),
     [
@@ -632,6 +637,19 @@ def test_out_of_memory_at_a_size_that_was_asked_for_is_raised(shifts_per_eval):
         )
     assert model.seen == [3 * shifts_per_eval]
     assert not hasattr(error.value, "__notes__")  # the arguments are not to blame
+
+
+def test_out_of_memory_where_the_target_is_taken_does_not_blame_the_target(x):
+    class Full(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            if func is torch.Tensor.__getitem__:
+                raise torch.OutOfMemoryError("not today")
+            return super().__torch_function__(func, types, args, kwargs)
+
+    model = models.strided()
+    with pytest.raises(torch.OutOfMemoryError, match="not today"):
+        ShiftSmooth(lambda x: model(x).as_subclass(Full), share=False).attribute(x, 0, max_shift=1)
 
 
 def test_out_of_memory_with_a_single_shift_is_raised():

@@ -114,3 +114,17 @@ def test_shipped_experts_pad_their_ends_and_do_nothing_else(x):
     breaks, found = said(modelzoo.load("deepbind-gata3"), x)
     assert {how for *_, how, _ in breaks} == {"padding"}
     assert found.total_stride == 1
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_pool_over_a_few_positions_is_clean(x, length):
+    assert said(nn.AdaptiveMaxPool1d(1), x[..., :length])[0] == []
+
+
+class Runs(nn.Module):
+    def forward(self, x):
+        return torch.unique_consecutive(x)
+
+
+def test_a_function_whose_result_changes_its_length_treats_positions_differently(x):
+    assert said(Runs(), x)[0] == [("", "unique_consecutive", "positions", 1)]

@@ -277,3 +277,39 @@ def test_outputs_of_every_window_come_shift_after_shift_with_real_flanks(share, 
     torch.testing.assert_close(averaged.outputs(stretch), expected, **EXACT)
     torch.testing.assert_close(averaged(stretch), expected.mean(0), **EXACT)
     assert averaged.sharing.shared == share
+
+
+def test_a_transform_of_torch_is_taken(x):
+    averaged = ShiftAveraged(Trunk(), 2, share=True)
+    found = torch.func.grad(lambda x: averaged(x)[:, 0].sum())(x)
+    assert "a transform of torch.func is active" in averaged.sharing.reason
+    torch.testing.assert_close(found, ShiftSmooth(Trunk()).attribute(x, 0, max_shift=2), **EXACT)
+
+
+class Failing(Trunk):
+    """Raises an error for more rows than this; it may tell windows from tensors."""
+
+    def __init__(self, error, rows):
+        super().__init__()
+        self.error, self.rows = error, rows
+
+    def forward(self, x):
+        if len(x) > self.rows and type(x) is not torch.Tensor:
+            raise self.error
+        return super().forward(x)
+
+
+def test_a_run_that_fails_where_work_is_shared_shares_nothing(x):
+    model = Failing(ValueError("only of windows"), rows=10)  # one example of five shifts is tried
+    averaged = ShiftAveraged(model, 2, share=True)
+    with pytest.warns(UserWarning, match=r"shares nothing .*\(ValueError\)"):
+        found = averaged(x)
+    assert not averaged.sharing.shared
+    torch.testing.assert_close(found, by_hand(Trunk(), x, max_shift=2), **EXACT)
+
+
+def test_memory_that_runs_out_where_work_is_shared_is_an_error(x):
+    averaged = ShiftAveraged(Failing(torch.OutOfMemoryError("not today"), rows=10), 2, share=True)
+    with pytest.raises(torch.OutOfMemoryError, match="not today"):
+        averaged(x)
+    assert averaged.sharing.shared  # and a smaller batch will share

@@ -214,3 +214,46 @@ def test_the_gain_is_predicted_from_the_gradients_of_single_windows(of_strided):
     for n, measured in of_strided.stability.items():
         assert of_strided.predicted[n] == pytest.approx(sum(measured) / 2, abs=0.05)
     assert of_strided.predicted[6] > of_strided.predicted[0] + 0.2
+
+
+class Alternating(nn.Module):
+    def forward(self, x):
+        signs = (-1.0) ** torch.arange(x.size(-1))
+        return (x * signs * torch.tensor([1.0, 2.0, 3.0, 5.0])[:, None]).sum((1, 2))[:, None]
+
+
+def test_a_gradient_that_no_mean_makes_stable_is_not_helped(x):
+    found = check(Alternating(), x, max_shift=3)
+    assert not found.needed
+    for kept in found.stability.values():
+        assert kept == pytest.approx((-1 / 3, -1 / 3))
+    assert str(found).startswith("ShiftSmooth does not help here")
+    assert "correlation of -0.333" in str(found)
+
+
+def test_arguments_and_targets_go_with_their_examples(strided, x):
+    class Chosen(nn.Module):
+        def forward(self, x, task, mix):
+            return (strided(x) @ mix).gather(1, task[:, None])
+
+    x, options = x[:5, :, :30], {"max_shift": 2, "moved": 3}
+    tasks, mix = torch.tensor([0, 1, 1, 0, 1]), torch.tensor([[1.0, 0.5], [0.0, 2.0]])
+    found = check(Chosen(), x, args=(tasks, mix), **options)
+    model = nn.Sequential(strided, nn.Linear(2, 2, bias=False)).eval()
+    model[1].weight.data = mix.T
+    wanted = check(model, x, target=tasks.tolist(), **options)
+    assert found.prediction == {s: pytest.approx(q) for s, q in wanted.prediction.items()}
+    assert found.gradient == pytest.approx(wanted.gradient)
+    assert found.strands == pytest.approx(wanted.strands)
+    assert found.mutagenesis == pytest.approx(wanted.mutagenesis)
+
+
+def test_only_letters_are_mutated(pooled, x):
+    x = x[:3, :, :30]
+    assert check(pooled, x, max_shift=2).mutagenesis is not None
+    assert check(pooled, 0.5 * x, max_shift=2).mutagenesis is None
+
+
+def test_a_layer_without_the_sequence_is_named(pooled, x):
+    with pytest.raises(ValueError, match=r"layer .*expected one dimension of length 90"):
+        check(pooled, x, layer=pooled[2], max_shift=2)

@@ -293,6 +293,26 @@ def test_a_layer_may_belong_to_any_of_several_inputs(layer_dim):
         close(found, expected)
 
 
+def test_a_layer_is_shifted_back_as_the_input_that_is_shifted():
+    model = Branches()
+    inputs = torch.randn(2, 8, 3).double(), torch.randn(2, 11, 3).double()
+    found = LayerShiftSmooth(model, model.second).attribute(inputs, max_shift=2, dim=(None, -2))
+    expected = torch.zeros(2, 11, 4).double()
+    for n in range(-2, 3):
+        hidden = model.second(inputs[1].roll(n, 1)).detach().requires_grad_()
+        first = model.first(inputs[0]).cumsum(1).sin().sum((1, 2))
+        (first * hidden.cumsum(1).cos().sum((1, 2))).sum().backward()
+        expected += hidden.grad.roll(-n, 1) / 5
+    close(found, expected)
+
+
+def test_where_no_input_is_shifted_it_is_the_layers_gradient(x):
+    model = Inner()
+    hidden = model.conv(x).detach().requires_grad_()
+    model.after(hidden)[:, 0].sum().backward()
+    close(LayerShiftSmooth(model, model.conv).attribute(x, 0, dim=None), hidden.grad)
+
+
 class Scanner(nn.Module):
     """Ids (B, L) -> (B, 2) through an embedding, a convolution and pooling: it shares."""
 

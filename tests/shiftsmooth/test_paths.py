@@ -1,5 +1,7 @@
 """Methods that are linear in gradients, as attributions of F, against a loop that calls them."""
 
+import re
+
 import pytest
 import torch
 from captum.attr import DeepLift, InputXGradient, IntegratedGradients, NoiseTunnel, Saliency
@@ -145,6 +147,29 @@ def test_arguments_and_targets_go_with_their_examples(x):
         x, [0, 1, 0], (scale, mask), max_shift=3, n_steps=4, roll_args=(1,)
     )
     torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+
+
+def test_an_argument_without_a_row_per_example_is_given_to_every_shift(x):
+    trunk, table = Trunk(), torch.randn(5, 2).double()
+    method = InputXGradient(lambda x, table: trunk(x) @ table.T)
+
+    def attribute(copies, move):
+        return method.attribute((copies[0].requires_grad_(),), 1, table)
+
+    (expected,) = naive(attribute, (x,), SHIFTS, ((-1,),))
+    smooth = ShiftSmooth(method, share=True)
+    found = smooth.attribute(x, 1, table, max_shift=3)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+    assert smooth.sharing.shared
+
+
+@pytest.mark.parametrize("baselines", [(0.0, 0.0), "zero", (None,)], ids=str)
+def test_baselines_that_captum_refuses_are_its_error(x, baselines):
+    method = IntegratedGradients(Trunk())
+    with pytest.raises(AssertionError) as error:
+        method.attribute(x, baselines, 1)
+    with pytest.raises(AssertionError, match=re.escape(str(error.value))):
+        ShiftSmooth(method).attribute(x, 1, baselines=baselines)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from shiftsmooth import ShiftSmooth
+from shiftsmooth._captum import select
 from shiftsmooth.metrics import pearson, shift_stability
-from shiftsmooth.quality import POSITIONS, SAMPLE, Budget, Quality, evenly, measure, quality
+from shiftsmooth.quality import (
+    POSITIONS,
+    SAMPLE,
+    Budget,
+    Quality,
+    evenly,
+    explained,
+    measure,
+    quality,
+)
 
 ROWS, LENGTH = 24, 60
 PLENTY = 1e9  # evaluations of a run
@@ -275,6 +285,25 @@ def test_json_holds_everything(x):
 )
 def test_verdicts_have_limits(name, value, verdict):
     assert measure(name, value, 10).verdict == verdict
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_explained_output_is_captums(count):
+    outputs = torch.randn(count, 4, 5)
+    one, each = (2, 3), [(i % 4, i) for i in range(count)]
+    for shape, target in (
+        (outputs, one),
+        (outputs, each),
+        (outputs[:, :, 0], 2),
+        (outputs[:, :, 0], -1),
+        (outputs[:, :, 0], torch.tensor(2)),
+        (outputs[:, :, 0], torch.tensor([2])),
+        (outputs[:, :, 0], list(range(count))),
+        (outputs[:, :, 0], torch.arange(count)),
+        (outputs[:, :1, 0], None),
+        (outputs[:, 0, 0], None),
+    ):
+        assert torch.equal(explained(shape, target), select(shape, target).reshape(count))
 
 
 def test_rows_lie_evenly():

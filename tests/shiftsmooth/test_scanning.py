@@ -227,11 +227,64 @@ def test_attributions_are_gradient_times_input_and_corrected():
     assert torch.allclose(found.attributions, (raw - raw.mean(0)) * sequence, rtol=0, atol=1e-12)
 
 
-def test_predictions_alone_keep_no_graph():
+@pytest.mark.parametrize("strands", [1, 2])
+def test_predictions_alone_keep_no_graph(strands):
     model, sequence = built(MODELS["padded, max"]), one_hot(1, 50)[0]
-    found = scan(model, sequence, window=20, attributions=False)
+    options = {"window": 20, "strands": strands}
+    found = scan(model, sequence, attributions=False, **options)
     assert found.attributions is None and not found.predictions.requires_grad
-    assert torch.allclose(found.predictions, scan(model, sequence, window=20).predictions)
+    assert torch.allclose(found.predictions, scan(model, sequence, **options).predictions)
+
+
+def test_two_windows_share():
+    assert check(built(MODELS["padded, max"]), one_hot(1, 31)[0], window=30, step=1).shared
+
+
+def test_half_precision_gradients_of_many_windows_are_summed_in_single():
+    model = Pooled(lambda h: h.cumsum(-1)[..., -1] / 20, nn.Conv1d(4, 5, 5))
+    for parameter in model.parameters():  # small numbers are lost where a large sum is rounded
+        nn.init.constant_(parameter, 0.125)
+    model, sequence = model.bfloat16().eval(), one_hot(1, 1200)[0]
+    found = scanned(model, sequence, window=600, step=1, dtype=torch.bfloat16)
+    assert found.sharing.shared
+    _, gradient = looped(model.double(), sequence, window=600, step=1)
+    assert (found.attributions - gradient).norm() <= 0.02 * gradient.norm()
+
+
+class Failing(nn.Module):
+    """A model whose shared runs fail once it is told to."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.model, self.error, self.fails = built(MODELS["padded, max"]), error, False
+
+    def forward(self, x):
+        if self.fails and type(x) is not torch.Tensor:
+            raise self.error
+        return self.model(x)
+
+
+def test_a_tile_that_fails_where_work_is_shared_runs_window_after_window():
+    model, sequence = Failing(ValueError("only of windows")), one_hot(1, 60)[0]
+    scanner = Scanner(model, window=20, share=True)
+    scanner(sequence, dtype=torch.float64)
+    assert scanner.sharing.shared
+    model.fails = True
+    with pytest.warns(UserWarning, match=r"\(ValueError\)"):
+        outputs, gradient = scanner(sequence, dtype=torch.float64)
+    assert not scanner.sharing.shared
+    wanted = looped(model.model, sequence, window=20, step=1)
+    assert torch.allclose(outputs, wanted[0]) and torch.allclose(gradient, wanted[1])
+
+
+def test_memory_that_runs_out_in_a_tile_is_an_error():
+    model, sequence = Failing(torch.OutOfMemoryError("not today")), one_hot(1, 60)[0]
+    scanner = Scanner(model, window=20, share=True)
+    scanner(sequence, dtype=torch.float64)
+    model.fails = True
+    with pytest.raises(torch.OutOfMemoryError, match="not today"):
+        scanner(sequence, dtype=torch.float64)
+    assert scanner.sharing.shared
 
 
 def test_means_do_not_lose_digits_along_a_long_sequence():
@@ -291,6 +344,11 @@ def test_many_random_models_are_scanned_exactly(start):
 def test_bad_arguments_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         scan(built(MODELS["padded, max"]), one_hot(1, 50)[0], **options)
+
+
+def test_a_list_is_no_sequence():
+    with pytest.raises(TypeError, match="sequence: expected a tensor, got list"):
+        scan(built(MODELS["padded, max"]), one_hot(1, 50)[0].tolist(), window=20)
 
 
 def test_a_batch_is_no_sequence():

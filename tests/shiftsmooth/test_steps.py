@@ -635,11 +635,17 @@ def test_a_method_whose_result_is_not_shaped_like_its_input_is_an_error(x, build
             "return_convergence_delta: expected False with edges='flanks'",
         ),
         (IntegratedGradients, {"steps": 5}, TypeError, "steps"),
+        (
+            IntegratedGradients,
+            {"return_convergence_delta": True, "target": None, "targets": [0, 1]},
+            ValueError,
+            "return_convergence_delta: expected False with several targets",
+        ),
     ],
 )
 def test_an_argument_that_the_method_cannot_take_is_an_error(x, build, options, error, message):
     with pytest.raises(error, match=message):
-        ShiftSmooth(build(models.strided())).attribute(x, 0, **options)
+        ShiftSmooth(build(models.strided())).attribute(x, **{"target": 0, **options})
 
 
 @pytest.mark.parametrize("build", [Saliency, IntegratedGradients, DeepLift, InputXGradient])

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from shiftsmooth import ShiftSmooth
@@ -62,6 +63,23 @@ def test_a_function_that_has_no_float64_is_compared_as_it_is(x):
     assert attributed(lambda x: right(x), x.float())[1].shared
 
 
+def test_a_model_with_a_type_of_its_own_is_compared_as_it_is(x):
+    class Single(Net):
+        def forward(self, x):
+            return super().forward(x.float())
+
+    _, told = attributed(Single(double).float(), x)
+    assert not told.shared and "differed" in told.reason
+    assert attributed(Single(torch.tanh).float(), x)[1].shared
+
+
+def test_equal_outputs_do_not_hide_a_wrong_gradient(x):
+    model = Net(lambda h: h + (h - h.detach()) * (type(h) is not torch.Tensor))
+    found, told = attributed(model, x)
+    assert not told.shared and "gradients differed" in told.reason
+    close(found, expected(model, x))
+
+
 def test_a_comparison_leaves_modules_of_two_names_and_shared_weights_as_they_were(x):
     class Twice(nn.Module):
         def __init__(self):
@@ -99,6 +117,17 @@ def test_what_cannot_be_checked_is_not_remembered(x):
     close(smooth.attribute(dead, 0, max_shift=3), expected(model, dead))
     assert not smooth.sharing.shared and "nothing can be checked" in smooth.sharing.reason
     close(smooth.attribute(x, 0, max_shift=3), expected(model, x))
+    assert smooth.sharing.shared
+
+
+def test_outputs_that_are_not_finite_are_not_remembered(x):
+    factor = [torch.inf]
+    model = Net(torch.tanh, head=lambda h: h.mean(-1)[:, :2] * factor[0])
+    smooth = ShiftSmooth(model, share=True)
+    smooth.attribute(x, 0, max_shift=3)
+    assert not smooth.sharing.shared and "nothing can be checked" in smooth.sharing.reason
+    factor[0] = 2.0
+    smooth.attribute(x, 0, max_shift=3)
     assert smooth.sharing.shared
 
 
@@ -353,6 +382,30 @@ def test_out_of_memory_is_not_remembered(x):
     fails[0] = False
     close(smooth.attribute(x, 0, max_shift=3), expected(model, x))
     assert smooth.sharing.shared
+
+
+class Small(TorchDispatchMode):
+    """A memory that holds no tensor of more numbers than this."""
+
+    def __init__(self, numbers):
+        super().__init__()
+        self.numbers, self.refused = numbers, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.numel() > self.numbers:
+            self.refused += 1
+            raise torch.OutOfMemoryError("not today")
+        return result
+
+
+def test_out_of_memory_in_a_shared_run_shares_among_fewer_shifts(x):
+    model = Net(torch.tanh)
+    smooth = ShiftSmooth(model, share=True)
+    with Small(1000) as memory:  # one example takes less, three take more
+        found = smooth.attribute(x, 0, max_shift=10)
+    assert memory.refused and smooth.sharing.shared
+    close(found, expected(model, x, max_shift=10))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import gc
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from shiftsmooth import ShiftSmooth
-from shiftsmooth.sharing.windows import Windows
+from shiftsmooth.sharing.windows import NotShareable, Windows
 from tests.support.sharing import (
     Net,
     attributed,
@@ -459,6 +460,27 @@ def test_a_model_that_catches_an_error_of_a_transform_does_not_hide_it(x):
     close(found, expected(Net(careful), x))
 
 
+def test_a_write_of_what_has_a_gradient_into_what_has_none_is_refused(x):
+    model = Net(lambda h: h.detach().clone().add_(h))
+    check_refused(model, x, "writes what has a gradient into what has none")
+
+
+def test_a_function_that_is_called_past_python_is_refused(x):
+    def past(h):
+        with torch._C.DisableTorchFunction():
+            return h.tanh()
+
+    check_refused(Net(past), x, "is called past Python")
+
+
+def test_what_a_function_gives_back_unchanged_is_the_same_object(x):
+    def same(h):
+        total = h.cumsum(-1)
+        return total if h.contiguous() is h else -total
+
+    check_shared(Net(same), x, "cumsum")
+
+
 def test_memory_is_not_reached_by_strides(x):
     def strided(h):
         part = h[:, :3]
@@ -562,6 +584,19 @@ def test_a_branch_taken_in_a_later_call_is_right_then(x):
             close(found, wanted)
 
 
+def test_what_is_refused_in_a_later_call_only_is_right_then(x):
+    later = []
+    model = Net(lambda h: Swish.apply(h) if later else h.tanh())
+    smooth = ShiftSmooth(model, share=True)
+    smooth.attribute(x, 0, max_shift=3)
+    assert smooth.sharing.shared
+    later.append(True)
+    with pytest.warns(UserWarning, match="shares nothing"):
+        found = smooth.attribute(x, 0, max_shift=3)
+    close(found, expected(model, x))
+    assert not smooth.sharing.shared
+
+
 def test_places_of_the_largest_values_are_refused_where_they_are_used(x):
     def used(h):
         values, places = h.max(-1)
@@ -570,6 +605,17 @@ def test_places_of_the_largest_values_are_refused_where_they_are_used(x):
     model = Net(lambda h: h, head=used)
     check_refused(model, x, "places of the largest values")
     check_shared(Net(lambda h: h, head=lambda h: h.max(-1)[0][:, :2]), x)
+
+
+def test_places_of_the_largest_values_are_refused_where_they_are_kept(x):
+    class Keeps(Net):
+        def forward(self, x):
+            values, self.places = self.function(self.first(x)).max(-1)
+            return self.dense(values[:, :5])
+
+    model = Keeps(torch.tanh)
+    check_refused(model, x, "keeps the places of largest values")
+    assert type(model.places) is torch.Tensor
 
 
 def test_indices_of_a_pooling_are_those_of_an_ordinary_tensor(x):
@@ -605,6 +651,40 @@ def test_models_that_are_not_run_by_python_are_refused(x, make):
     found, told = attributed(model, x)
     assert not told.shared
     close(found, expected(inner, x))
+
+
+def test_a_compiled_module_of_the_model_is_refused(x):
+    model = Net(torch.compile(nn.Tanh(), backend="eager"))
+    assert "module 'function' was compiled" in attributed(model, x)[1].reason
+
+
+def test_complex_inputs_are_refused(x):
+    model, z = Net(torch.tanh), x * (1 + 2j)
+
+    def split(z):
+        return model(z.real) * model(z.imag)
+
+    found, told = attributed(split, z)
+    assert not told.shared and told.reason == "inputs are complex"
+    torch.testing.assert_close(found, ShiftSmooth(split, False).attribute(z, 0, max_shift=3))
+
+
+def test_modules_in_a_dictionary_are_found(x):
+    models = {"net": Net(nn.BatchNorm1d(6)).train()}
+    with pytest.warns(UserWarning, match="batch norm 'function' is in training mode"):
+        ShiftSmooth(lambda x: models["net"](x), True).attribute(x, 0, max_shift=3)
+
+
+def test_a_name_that_is_not_bound_yet_is_no_error(x):
+    model = Net(torch.tanh)
+
+    def f(x):
+        return model(x) if x.dim() else later
+
+    found, told = attributed(f, x)
+    later = None
+    assert told.shared and later is None
+    close(found, expected(model, x))
 
 
 def test_a_frozen_model_is_refused(x):
@@ -668,6 +748,18 @@ def test_windows_are_of_no_use_outside_their_run(x):
             return self.dense(self.second(kept[-1]).mean(-1)) + kept[0].mean()
 
     assert not attributed(Keeps(None), x)[1].shared
+
+
+def test_kept_windows_that_cannot_become_ordinary_are_an_error_where_they_are_used(x):
+    kept, watched = [], []
+
+    def keeps(h):
+        kept.append(h.tanh())
+        watched.append(weakref.ref(kept[-1]))  # forbids that another tensor takes its place
+        return kept[-1] + kept[0] if len(kept) > 1 else kept[-1]
+
+    with pytest.raises(NotShareable, match="keeps its activations"):
+        attributed(Net(keeps), x)
 
 
 # Training.
