@@ -2,10 +2,11 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
 
 import pytest
 
-from modelzoo.files import replacing, write_atomically, written
+from modelzoo.files import parse_toml, replacing, write_atomically, written
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
@@ -97,3 +98,8 @@ def test_two_runs_into_one_file_leave_the_rows_of_one(tmp_path):
         subprocess.run([sys.executable, "-c", script, tmp_path / "out.tsv"], check=True)
         assert (tmp_path / "out.tsv").read_text() == "theirs"
     assert (tmp_path / "out.tsv").read_text() == "ours"
+
+
+def test_brackets_that_are_nested_too_deeply_are_no_toml():
+    with pytest.raises(tomllib.TOMLDecodeError, match="nested too deeply"):
+        parse_toml(f"a = {'[' * 100_000}")

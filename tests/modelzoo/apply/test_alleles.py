@@ -26,6 +26,12 @@ def test_a_model_that_needs_float32_is_read_from_both_strands():
 
     assert not symmetric(Single().eval(), WIDTH)
 
+    class Stubborn(Symmetric):
+        def forward(self, x):
+            return super().forward(x.float())  # fails where the weights are in float64
+
+    assert not symmetric(Stubborn().eval(), WIDTH)
+
 
 def test_windows_that_do_not_count_change_nothing():
     rng = np.random.default_rng(0)

@@ -126,6 +126,7 @@ def test_folder_of_other_weights_is_refused(model, tmp_path):
         ({"method": "magic"}, "method: expected one of gradient.*got 'magic'"),
         ({"task": "CTCF"}, "task: expected one of GATA3, FOXM1, got 'CTCF'"),
         ({"max_shift": 10}, "max_shift: expected 0 to 9, got 10"),
+        ({"spread": True, "method": "ism"}, "spread: expected the method shiftsmooth, got ism"),
     ],
 )
 def test_wrong_argument_is_named_before_anything_is_written(model, tmp_path, arguments, message):

@@ -42,6 +42,35 @@ def test_a_wrong_sequence_raises_by_default():
         read(["AC!T"])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 5}, "width: expected a file of intervals, got .*a.fa"),
+        ({"center": "middle"}, "center: expected a file of intervals, got .*a.fa"),
+        ({"exclude": "out.bed"}, "exclude: expected a file of intervals, got .*a.fa"),
+    ],
+)
+def test_sequences_without_places_take_no_windows(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.fa").write_text(">one\nACGT\n")
+    (tmp_path / "out.bed").write_text("chr1\t0\t5\n")
+    with pytest.raises(ValueError, match=message):
+        list(inputs.records(tmp_path / "a.fa", None, refuse, **options))
+    if "exclude" in options:
+        with pytest.raises(ValueError, match="exclude: expected records with intervals, got '0'"):
+            list(inputs.records(["ACGT"], None, refuse, **options))
+
+
+def test_the_first_record_that_can_be_used_is_peeked_at(tmp_path):
+    (tmp_path / "a.fa").write_text(">bad\nAC!T\n>one\nACGT\n")
+    attempts = iter(list(inputs.Source(tmp_path / "a.fa").some(0, 2)))
+    first, attempts = inputs.peeked(attempts)
+    bad, good = attempts
+    assert first == good() == Record("one", "ACGT")
+    with pytest.raises(ValueError, match="'!'"):
+        bad()
+
+
 def test_a_model_is_given_itself_or_by_its_name(tiny):
     assert inputs.module(tiny.model, None) is tiny.model
     loaded = inputs.module("tiny-gata3", None)

@@ -63,3 +63,11 @@ def test_parts_of_other_alleles_are_not_taken(desk, monkeypatch):
     smaller = parts(desk, monkeypatch, "out")
     assert len(smaller.parts) == len(KINDS)
     assert all(part.read() is None for part in smaller.parts)
+
+
+def test_tasks_that_would_share_a_field_are_refused_before_anything_is_scored(desk, monkeypatch):
+    model = Network()
+    model.tasks = ("a b", "a-b")
+    with pytest.raises(ValueError, match="tasks: expected names that differ in letters and digits"):
+        parts(desk, monkeypatch, "out", model=model)
+    assert not (desk / "out").exists()

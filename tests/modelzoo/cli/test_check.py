@@ -22,6 +22,17 @@ def build():
 """
 
 
+POOLED = """
+from torch import nn
+
+
+def build():
+    return nn.Sequential(
+        nn.Conv1d(4, 4, 5), nn.Softplus(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 1)
+    )
+"""
+
+
 @pytest.fixture
 def mine(tmp_path):
     path = tmp_path / "mine.py"
@@ -67,6 +78,24 @@ def test_the_page_has_verdict_picture_layers_and_mutagenesis(shiftsmooth, mine, 
     before, after = values["mutagenesis"]
     assert f"{before:.3f} before, {after:.3f} after" in page
     assert f"by {values['strands']:.3f} of its spread" in page
+
+
+def test_a_page_of_a_model_without_a_break_says_so(shiftsmooth, tmp_path):
+    (tmp_path / "mine.py").write_text(POOLED)
+    fasta = tmp_path / "a.fa"
+    fasta.write_text("".join(f">{i}\n{'ACGTTGCATCAGGATC' * 3}{'ACGT'[i] * 4}\n" for i in range(4)))
+    given = ["--max-shift", 2, "-o", tmp_path / "out"]
+    assert shiftsmooth("check", f"{tmp_path / 'mine.py'}:build", fasta, *given).code == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "No function of the model depends on where the window begins." in page
+
+
+def test_sequences_that_are_skipped_are_counted(shiftsmooth, mine, tmp_path):
+    fasta = tmp_path / "a.fa"
+    rows = [f">{i}\n{'ACGTTGCATCAGGATC' * 3}{'ACGT'[i] * 4}\n" for i in range(4)]
+    fasta.write_text("".join([*rows, ">bad\nAC!T\n"]))
+    done = shiftsmooth("check", mine, fasta, "--max-shift", 2)
+    assert "1 skipped" in done.err
 
 
 def test_intervals_are_checked_with_the_flanks_of_their_genome(shiftsmooth, tmp_path, monkeypatch):

@@ -47,7 +47,10 @@ def test_a_meme_file_of_memelite_is_read(tmp_path, motifs):
     np.testing.assert_allclose(found.matrix, motifs[1].matrix)
 
 
-@pytest.mark.parametrize("text", ["", ">a\nACGT\n", "MEME version 4\n\nMOTIF a\nnothing\n"])
+ROWS = "MEME version 4\n\nMOTIF a\nletter-probability matrix: alength= 4 w= 1\n0.5 many 0 0\n"
+
+
+@pytest.mark.parametrize("text", ["", ">a\nACGT\n", "MEME version 4\n\nMOTIF a\nnothing\n", ROWS])
 def test_what_is_no_meme_file_is_refused(tmp_path, text):
     path = tmp_path / "no.meme"
     path.write_text(text)

@@ -65,6 +65,10 @@ def test_a_filter_of_another_width_is_refused():
         filter_motifs(torch.nn.Conv1d(4, 1, 5), codes, 7, first=0, batch_size=2)
     with pytest.raises(ValueError, match="at least one sequence"):
         filter_motifs(torch.nn.Conv1d(4, 1, 5), codes[:0], 5)
+    with pytest.raises(ValueError, match=r"activations: expected \(2, filters, .* got \(2, 1\)"):
+        filter_motifs(lambda x: x.sum((1, 2))[:, None], codes, 5)
+    with pytest.raises(ValueError, match="fraction: expected a number above 0 and up to 1, got 0"):
+        filter_motifs(torch.nn.Conv1d(4, 1, 5), codes, 5, fraction=0)
 
 
 def test_a_sequence_is_correct_where_all_known_labels_are():

@@ -19,6 +19,10 @@ def test_a_table_is_the_same_in_every_form():
     assert table.to_csv() == "x,p\n1 & 2,0.04\n,1e-07\n"
 
 
+def test_a_p_value_that_is_not_there_is_a_dash():
+    assert tables.probability("p")({"p": None}) == tables.probability("p")({}) == "–"
+
+
 def test_latex_is_written_only_where_it_is_asked_for(tmp_path):
     example().save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"t.csv", "t.md"}

@@ -53,3 +53,8 @@ def test_bed_errors_name_file_line_and_cause(write, genome, text, message):
     path = write("a.bed", text)
     with pytest.raises(ValueError, match=f"{path.name}, {message}"):
         list(read_bed(path, genome))
+
+
+def test_a_window_has_a_base_at_least(write, genome):
+    with pytest.raises(ValueError, match="width: expected at least 1, got 0"):
+        list(read_bed(write("a.bed", "chr1\t0\t4\n"), genome, width=0))

@@ -72,6 +72,8 @@ def test_a_window_lies_around_the_summit_or_the_middle():
     assert Interval("chr1", 100, 400).window(5)[1:3] == (248, 253)
     with pytest.raises(ValueError, match="center: expected a summit, got none for chr1:1-2"):
         Interval("chr1", 1, 2).window(5, "summit")
+    with pytest.raises(ValueError, match="width: expected at least 1, got 0"):
+        peak.window(0)
 
 
 spans = st.tuples(st.integers(0, 60), st.integers(1, 30)).map(lambda p: (p[0], p[0] + p[1]))

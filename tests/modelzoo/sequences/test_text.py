@@ -28,6 +28,19 @@ def test_truncated_gzip_is_named_after_what_came_before_it(tmp_path):
         list(read_seq(path))
 
 
+def test_text_that_is_not_utf_8_is_named_by_its_line(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_bytes(b">one\nAC\n>t\xffwo\nAC\n")
+    with pytest.raises(ValueError, match=r"a\.fa, line 3: expected UTF-8 text"):
+        list(read_fasta(path))
+
+
+def test_a_standard_input_that_is_closed_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ValueError, match="got -, and the standard input is closed"):
+        list(read_fasta("-"))
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_may_end_as_on_any_system(tmp_path, end):
     path = tmp_path / "a.fa"

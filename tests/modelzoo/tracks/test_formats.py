@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from modelzoo.tracks.formats import FORMATS
+from modelzoo.tracks.formats import FORMATS, check_formats
 from modelzoo.tracks.h5 import AttributionsFile
 
 
@@ -25,3 +25,11 @@ def test_parquet_sums_contributions_a_part_at_a_time(tmp_path):
     table = parquet.read_table(tmp_path / "attributions.parquet")
     present = np.take_along_axis(scores, codes[:, None].astype(int), 1)[:, 0]
     np.testing.assert_allclose(table["contribution"], present.sum(1), rtol=1e-4, atol=1e-4)
+
+
+def test_formats_that_cannot_be_written_are_named():
+    with pytest.raises(ValueError, match=r"formats: expected some of npz, .*, got 'csv'"):
+        check_formats(["npz", "csv"], placed=True)
+    with pytest.raises(ValueError, match="formats: expected intervals and their genome for bigwig"):
+        check_formats(["bigwig"], placed=False)
+    check_formats(["npz", "bigwig"], placed=True)

@@ -202,6 +202,14 @@ def test_a_damaged_checkpoint_is_named(tmp_path, keep):
         run(build(), checkpoint=Checkpoint(path, {}))
 
 
+def test_tensors_that_are_no_checkpoint_are_named(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"model.0.weight": torch.zeros(3)}, tmp_path / "c")
+    with pytest.raises(ValueError, match="c: expected a checkpoint, got another file; remove it"):
+        run(build(), checkpoint=Checkpoint(tmp_path / "c", {}))
+
+
 @pytest.mark.parametrize(
     ("metadata", "tensor"),
     [

@@ -69,9 +69,10 @@ def test_work_that_failed_leaves_what_it_can_resume_from_alone(tmp_path):
         Run(tmp_path / "a", {"seed": 1})
 
 
-def test_a_damaged_note_is_named(tmp_path):
+@pytest.mark.parametrize("text", ['{"seed":', "[1]"])
+def test_a_damaged_note_is_named(tmp_path, text):
     (tmp_path / "a.partial").mkdir()
-    (tmp_path / "a.partial" / "run.json").write_text('{"seed":')
+    (tmp_path / "a.partial" / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run\.json: expected JSON, got a damaged file"):
         Run(tmp_path / "a", {"seed": 1})
 

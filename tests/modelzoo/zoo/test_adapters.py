@@ -89,6 +89,7 @@ def test_a_file_may_import_its_neighbours_and_have_any_name(tmp_path):
         ("{}:number", "to give an nn.Module, got <class 'int'>"),
         ("{}x.py:build", "no such file"),
         ("no_such_module:build", "No module named 'no_such_module'"),
+        ("no.module", "expected module:callable or file.py:callable, got 'no.module'"),
     ],
 )
 def test_what_is_no_model_is_said(source, spec, cause):
@@ -154,6 +155,26 @@ def test_weights_that_are_not_finite_are_refused_by_name(source, tmp_path):
     save_file(state, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match=r"finite numbers, got others in '1\.bias'"):
         build(f"{source}:build", weights=tmp_path / "w.safetensors")
+
+
+def test_what_are_no_weights_is_said(source, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"no header")
+    torch.save([1, 2], tmp_path / "w.pt")
+    for name, cause in (
+        ("absent.pt", "expected a file, got '.*absent.pt'"),
+        ("w.safetensors", "expected safetensors, got .*w.safetensors: "),
+        ("w.pt", "expected a state dict, got <class 'list'>"),
+    ):
+        with pytest.raises(WeightsError, match=f"weights: {cause}"):
+            build(f"{source}:build", weights=tmp_path / name)
+
+
+def test_names_that_nobody_gave_are_there_after_a_call():
+    model = wrap(Returns(lambda x: x[:, :2, 0]).eval())
+    with pytest.raises(ValueError, match="tasks: expected names, or one call before"):
+        _ = model.tasks
+    model(dna())
+    assert model.tasks == ("0", "1")
 
 
 @pytest.mark.parametrize(

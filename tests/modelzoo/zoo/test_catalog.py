@@ -88,3 +88,12 @@ def test_committed_scores_are_measured_again(name):
         answers = task_score(logits(model, data.codes), model.tasks, dataset)
         measured = roc_auc_score(data.labels, answers)
         assert measured == pytest.approx(info.scores[dataset]["roc_auc"], abs=1e-4), dataset
+
+
+@pytest.mark.parametrize(
+    ("config", "recipe", "length"),
+    [({"length": 77}, {"data": {"a": "1"}}, 77), ({}, {"data": {"a": "1"}}, 101), ({}, {}, None)],
+)
+def test_the_length_is_the_models_the_datas_or_unknown(tiny, config, recipe, length):
+    info = dataclasses.replace(modelzoo.info("tiny-gata3"), config=config, recipe=recipe)
+    assert info.length == length

@@ -45,6 +45,13 @@ def test_matrices_are_those_of_jaspar_2020_with_their_weak_flanks_trimmed():
         ("motifs = []", "motifs = []\nspacing = [1]", r"negatives\[0\].spacing: expected none"),
         ("rigid = false", "rigid = 'no'", r"positives\[0\].rigid: expected true or false"),
         ("[[negatives]]", "[[negative]]", "expected keys among .* got 'negative'"),
+        (
+            'gc = 0.4\n\n[motifs.GATA]\nconsensus = "WGATAR"',
+            'trim = 2\n\n[motifs.GATA]\nmatrix = "MA0035.4"',
+            "columns: expected one with 2.* bits of information, got none",
+        ),
+        ("[motifs.GATA]\nconsensus", "[motifs]\nGATA", "motifs.GATA: expected a table, got 'WGA"),
+        ("[[negatives]]", "[negatives]", r"negatives: expected at least one \[\[negatives\]\]"),
         ("length = 60", "length = ", "simulation 'simulation': expected TOML: "),
     ],
 )
@@ -60,3 +67,14 @@ def test_a_matrix_that_is_not_there_gives_an_error_and_no_warning():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="id and version of a JASPAR2020 matrix"):
             Simulation.from_toml(text)
+
+
+def test_a_configuration_without_motifs_is_named():
+    with pytest.raises(ValueError, match=r"motifs: expected at least one \[motifs.NAME\] table"):
+        Simulation.from_toml("length = 60")
+
+
+def test_an_arrangement_that_is_no_table_is_named():
+    text, _, _ = OWN.partition("[[negatives]]")
+    with pytest.raises(ValueError, match=r"negatives\[0\]: expected a table, got 'all'"):
+        Simulation.from_toml(f"negatives = ['all']{text}")
