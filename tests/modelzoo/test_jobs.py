@@ -191,6 +191,6 @@ def test_a_part_that_hangs_is_begun_again_in_another_process(tmp_path):
     from tests.support.work import hanging
 
     some = [partial(hanging, tmp_path, number, times=1) for number in range(2)]
-    assert merged(tmp_path / "out", some, Where(workers=2, timeout=2))
+    assert merged(tmp_path / "out", some, Where(workers=2, timeout=5))
     assert (tmp_path / "out").read_bytes() == b" ".join(map(squared, range(2)))
     assert ATTEMPTS > 1

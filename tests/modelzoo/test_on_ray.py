@@ -83,7 +83,7 @@ def test_a_part_that_ends_every_worker_ends_the_run(cluster, tmp_path):
 
 def test_a_part_that_hangs_is_begun_again(cluster, tmp_path):
     some = parts(tmp_path, 1, hanging, times=1)
-    on_ray(some, timeout=2)
+    on_ray(some, timeout=5)
     assert some[0].read() == b"0"
 
 

@@ -128,7 +128,7 @@ def test_a_part_that_ends_every_process_ends_the_run(tmp_path):
 def test_a_worker_that_hangs_is_ended_and_its_part_begun_again(tmp_path):
     start = time.monotonic()
     some = parts(tmp_path, 1, hanging, times=1)
-    run(some, workers=1, timeout=2, progress=False)
+    run(some, workers=1, timeout=5, progress=False)
     assert some[0].read() == b"0" and time.monotonic() - start < 50
 
 
