@@ -110,10 +110,8 @@ def _tracks(run: AttributionsFile, write: Callable[..., None], suffix: str) -> N
 
 
 def _placed(run: AttributionsFile) -> list[Interval]:
-    intervals = run.intervals
-    if intervals is None:
-        raise ValueError("formats: expected intervals and their genome, got none")
-    return intervals
+    assert run.intervals is not None  # see `check_formats`
+    return run.intervals
 
 
 def _described(run: AttributionsFile) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import json
+import sys
 from itertools import product
 
 import numpy as np
@@ -141,3 +142,9 @@ def test_a_training_keeps_the_bert_and_improves_what_follows(trained, tmp_path):
     assert training["validation_auc"] > 0.6 and f"--bert {folder}" in training["command"]
     with pytest.raises(ValueError, match="bert: expected None, for cnn1 has no BERT"):
         train_baseline("cnn1", [table], out=tmp_path / "b", bert=folder)
+
+
+def test_a_package_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ImportError, match="pip install transformers"):
+        DNABERT(BERT)

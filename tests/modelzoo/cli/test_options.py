@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from modelzoo.cli.options import names, one_of
@@ -44,3 +46,11 @@ def test_motifs_of_attributions_decide_how_many_they_are(shiftsmooth, tmp_path):
 def test_a_figure_is_not_written_to_the_standard_output(shiftsmooth, tmp_path):
     done = shiftsmooth("figure", tmp_path, "-o", "-")
     assert done.code == 2 and "expected a file, whose name tells the format, got -" in done.err
+
+
+def test_ray_that_is_not_there_is_named(tiny, shiftsmooth, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    (tmp_path / "a.fa").write_text(">one\nACGT\n")
+    given = [tmp_path / "a.fa", "-m", "tiny-gata3", "-o", tmp_path / "a.tsv", "--ray"]
+    done = shiftsmooth("predict", *given)
+    assert done.code == 2 and "pip install 'shiftsmooth[ray]'" in " ".join(done.err.split())

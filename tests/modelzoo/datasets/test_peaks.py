@@ -214,6 +214,13 @@ def test_peaks_of_a_table_with_chrom_start_and_end(tmp_path, genome, ending):
     assert np.array_equal(read_peaks(Windows(peaks, path)), encode([letters[5:45], letters[50:90]]))
 
 
+def test_sequences_without_places_cannot_lie_in_excluded_regions(tmp_path, genome):
+    (tmp_path / "black.bed").write_text("chr1\t0\t5\n")
+    peaks = fasta(tmp_path / "a.fa", ["ACGT"])
+    with pytest.raises(ValueError, match="exclude: expected records with intervals"):
+        list(peak_records(Windows(peaks, genome[0], exclude=tmp_path / "black.bed")))
+
+
 def test_peaks_in_excluded_regions_are_left_out(tmp_path, genome):
     peaks, black = tmp_path / "peaks.bed", tmp_path / "black.bed"
     peaks.write_text("chr1\t5\t45\nchr1\t50\t90\n")

@@ -59,6 +59,15 @@ def test_equal_labels_validate_nothing(tmp_path):
         Validation(data)
 
 
+def test_a_task_of_equal_labels_has_no_score(tmp_path):
+    rows = [(i, s, i % 2, 1) for i, s in enumerate(planted(60, "GATA", 0))]
+    data = Table(table(tmp_path / "t.tsv", rows, ("id", "sequence", "a", "same")))
+    model = ExplaiNN(**CONFIG, length=data.length, tasks=data.tasks).eval()
+    validation = Validation(data)
+    assert set(validation.by_task(model)) == {"a"}
+    assert validation(model) == validation.by_task(model)["a"]
+
+
 def test_numbers_are_validated_by_their_correlation(tmp_path):
     rows = [(i, s, i / 7, i % 5 or "") for i, s in enumerate(planted(200, "GATA", 0))]
     data = Table(table(tmp_path / "t.tsv", rows), "mse")
