@@ -51,6 +51,7 @@ BENCHMARK = (
     "findings",
     "sets",
     "models",
+    "recipes",
     "methods",
     "frontiers",
     "rivals",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn, optim
 
@@ -17,6 +17,12 @@ OPTIMIZERS: dict[str, type[optim.Optimizer]] = {
     "SGD": optim.SGD,
 }
 WARM_UP = 0.1  # of all epochs
+DECAYS = {
+    "none": "",
+    "plateau": "divided by 5 after 5 epochs without a better validation AUC",
+    "steps": "halved every 10 epochs",
+    "warm-up": "up in the first tenth of all epochs, then down to 0",
+}
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,7 @@ class Recipe:
         options: What else the optimizer is given.
         patience: Epochs without a better validation AUC after which a training ends. Ten, unless
             the paper says otherwise.
-        decay: How the rate changes. `"plateau"`: divided by five after five epochs without a better
-            validation AUC; `"steps"`: halved every ten epochs; `"warm-up"`: up in the first tenth
-            of all epochs, then along a line to 0.
+        decay: How the rate changes, a key of `DECAYS`.
     """
 
     source: str
@@ -42,7 +46,15 @@ class Recipe:
     batch: int
     options: dict[str, Any] = field(default_factory=dict)
     patience: int = 10
-    decay: Literal["none", "plateau", "steps", "warm-up"] = "none"
+    decay: str = "none"
+
+    @property
+    def in_words(self) -> str:
+        """The optimizer, its options and the batch, as a table tells them."""
+        more = [f"{name} {value}" for name, value in self.options.items() if value is not True]
+        more += [name for name, value in self.options.items() if value is True]
+        rate = f"{self.rate:g}" + f", {DECAYS[self.decay]}" * (self.decay != "none")
+        return "; ".join([f"{self.optimizer}, rate {rate}", *more, f"batches of {self.batch}"])
 
     def of(self, model: nn.Module) -> optim.Optimizer:
         """Return the optimizer of a model."""

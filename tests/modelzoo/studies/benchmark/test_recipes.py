@@ -9,7 +9,7 @@ from modelzoo.training.fit import History
 
 PUBLISHED = {
     "global-max": ("Adam", 1e-3, 100),
-    "deepbind": ("SGD", 0.01, 64),
+    "deepbind": ("SGD", 0.03, 64),
     "dilated": ("Adam", 4e-3, 128),
     "basset": ("RMSprop", 2e-3, 128),
     "deepstarr": ("Adam", 2e-3, 128),
@@ -63,6 +63,13 @@ def test_warming_up_takes_a_tenth_and_ends_at_nothing():
         [0, 0.5, 1, 0.5, 0]
     )
     assert Recipe("", "Adam", 1, 1).schedule() is None
+
+
+def test_a_recipe_in_words_tells_its_numbers():
+    recipe = Recipe("", "SGD", 0.01, 64, {"momentum": 0.98, "nesterov": True}, decay="steps")
+    told = "SGD, rate 0.01, halved every 10 epochs; momentum 0.98; nesterov; batches of 64"
+    assert recipe.in_words == told
+    assert Recipe("", "Adam", 1e-3, 100).in_words == "Adam, rate 0.001; batches of 100"
 
 
 def test_a_constant_rate_stays():
