@@ -44,7 +44,7 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
-FACTORS = ("experts", "unseen", "additions")
+FACTORS = ("experts", "unseen", "readouts", "additions")
 FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
 BENCHMARK = (
     "classes",

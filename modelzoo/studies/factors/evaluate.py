@@ -58,6 +58,10 @@ WHAT_GROWS = (
     "Each mixture is trained on the peaks of its own experts' factors. Random choices of experts; "
     "intervals are of the sequences, 95 %, the same resamples for all."
 )
+WHAT_IS_READ = (
+    "Logistic regression on the embeddings of all experts, trained on the same peaks and shuffles, "
+    "its penalty chosen on held-out peaks: an analysis, no model of the zoo."
+)
 WHAT_IS_ADDED = (
     "To the mixture of the paper's three experts one more is added. Either only its own part is "
     "trained, its row of the gate and its transform, or the whole gate from nothing."
@@ -115,7 +119,8 @@ def evaluate(
     single = _single(unseen, chosen, seed)
     page.heading("Factors that no model has seen")
     page.table(tables.unseen(single, unseen))
-    curve, added = _show_mixtures(page, unseen, chosen, seed) if mixtures else ([], [])
+    shown = _show_mixtures(page, unseen, chosen, seed) if mixtures else ([], [], [])
+    curve, read, added = shown
     results = {
         "settings": {"quick": quick, "mixtures": mixtures, "seed": seed, **asdict(chosen)},
         "models": {n: catalog.info(n).sha256 for n in [r["model"] for r in single]},
@@ -124,6 +129,7 @@ def evaluate(
         "specificity": judged.specificity,
         "unseen": single,
         "growth": [_without_times(row) for row in curve],
+        "readouts": [_without_times(row) for row in read],
         "additions": [_without_times(row) for row in added],
     }
     write_json(page.folder / "results.json", results)
@@ -136,18 +142,24 @@ def evaluate(
 
 def _show_mixtures(
     page: Report, unseen: Sequence[LabelledSet], chosen: Settings, seed: int
-) -> tuple[list[Row], list[Row]]:
+) -> tuple[list[Row], list[Row], list[Row]]:
     grown = _grown(page, unseen, chosen, seed)
     curve = _with_scores(*grown.curve(), unseen, chosen, seed)
     page.heading("Does adding experts help?")
     page.paragraph(WHAT_GROWS)
     page.figure(figures.growth(curve), "growth", "Mean AUC on the six unseen factors.")
     page.table(tables.growth(curve), folded=True)
+    line, answers = grown.readout()
+    read = [{"readout": "gate, as in the paper", **curve[-1]}]
+    read += _with_scores([line], [answers], unseen, chosen, seed)
+    page.heading("What the gate costs", 3)
+    page.paragraph(WHAT_IS_READ)
+    page.table(tables.readouts(read))
     added = _with_scores(*grown.additions(FIRST), unseen, chosen, seed)
     page.heading("One more expert", 3)
     page.paragraph(WHAT_IS_ADDED)
     page.table(tables.additions(added))
-    return curve, added
+    return curve, read, added
 
 
 def experts_of_peaks() -> dict[str, str]:

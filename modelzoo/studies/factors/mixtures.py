@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from modelzoo.architectures.expert import Expert
@@ -39,11 +41,13 @@ class Plan:
         counts: Numbers of experts in a mixture.
         subsets: Random choices of so many experts.
         params: Of the gates' training; shuffles must be kept.
+        penalties: Strengths of L2, as of scikit-learn's C, of a linear readout.
     """
 
     counts: tuple[int, ...] = (1, 2, 3, 4, 6, 9, 12)
     subsets: int = 3
     params: GateParams = MOE12_PARAMS
+    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2)
 
 
 QUICK_PLAN = Plan((1, 2), 1, GateParams(per_factor=60, shuffles=1, epochs=2))
@@ -126,6 +130,38 @@ class Grown:
                     parts.append(self._part({"added": name, "trained": how}, chosen, make))
         rows, answers = zip(*parts)
         return list(rows), list(answers)
+
+    def readout(self) -> tuple[Row, list[np.ndarray]]:
+        """Return a row for logistic regression on all embeddings, and its logits on unseen sets.
+
+        It says what the embeddings hold without a gate. Its penalty is chosen on held-out peaks.
+        """
+        path = self.parts / "readout.json"
+        if not path.is_file():
+            fitted = {penalty: self._fitted(penalty) for penalty in self.plan.penalties}
+            scores = {penalty: self.seen.validate(line) for penalty, line in fitted.items()}
+            best = max(scores, key=scores.__getitem__)
+            with torch.no_grad():
+                answers = [fitted[best](part)[:, 0].tolist() for part in self.embedded]
+            row = {"readout": "logistic regression", "validation": scores[best], "penalty": best}
+            write_atomically(path, json.dumps({"row": row, "answers": answers}).encode())
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found["row"], [np.array(values) for values in found["answers"]]
+
+    def _fitted(self, penalty: float) -> nn.Linear:
+        peaks = torch.cat(self.seen.positives).numpy()
+        shuffles = [torch.cat(self.seen.negatives(n)) for n in range(self.seen.shuffles or 0)]
+        inputs = np.concatenate([peaks, *(part.numpy() for part in shuffles)])
+        labels = np.arange(len(inputs)) < len(peaks)
+        scaler = StandardScaler().fit(inputs)
+        found = LogisticRegression(C=penalty, class_weight="balanced", max_iter=300)
+        found.fit(scaler.transform(inputs), labels)
+        line = nn.Linear(inputs.shape[1], 1)
+        weight = found.coef_[0] / scaler.scale_
+        with torch.no_grad():
+            line.weight.copy_(torch.from_numpy(weight))
+            line.bias.fill_(float(found.intercept_[0] - weight @ scaler.mean_))
+        return line
 
     def _extended(self, small: MixtureOfExperts, chosen: Sequence[int]) -> MixtureOfExperts:
         name = list(self.experts)[chosen[-1]]

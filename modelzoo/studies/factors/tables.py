@@ -112,3 +112,18 @@ def additions(rows: Sequence[Row]) -> Table:
         ],
         rows,
     )
+
+
+def readouts(rows: Sequence[Row]) -> Table:
+    """Return what the embeddings of all experts hold, with a gate and without."""
+    return Table(
+        "readouts",
+        "All DeepBind experts' embeddings, read by the gate or without one, on six unseen factors",
+        [
+            ("readout", plain("readout")),
+            ("validation", number("validation")),
+            ("all peaks", number("roc_auc")),
+            _DISJOINT,
+        ],
+        rows,
+    )

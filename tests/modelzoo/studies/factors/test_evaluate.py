@@ -23,7 +23,7 @@ def test_experts_are_told_apart_by_what_they_were_trained_against():
 def test_a_quick_run_makes_every_table_and_figure_and_says_that_it_is_quick(tmp_path):
     page = study.evaluate(tmp_path / "report", quick=True)
     assert "do not cite" in page.read_text()
-    for name in ("experts", "unseen", "growth", "additions"):
+    for name in ("experts", "unseen", "growth", "readouts", "additions"):
         assert (page.parent / "tables" / f"{name}.csv").is_file()
     for name in ("specificity_both", "specificity_shuffles", "reliability", "growth"):
         assert (page.parent / "figures" / f"{name}.svg").is_file()

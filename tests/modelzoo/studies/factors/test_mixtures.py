@@ -62,6 +62,17 @@ def test_each_other_expert_is_added_in_two_ways(grown):
     assert len(answers) == 4 and not np.array_equal(answers[0][0], answers[1][0])
 
 
+def test_a_linear_readout_is_chosen_by_held_out_peaks_and_reads_embeddings_as_they_are(grown):
+    row, answers = grown.readout()
+    lines = {penalty: grown._fitted(penalty) for penalty in PLAN.penalties}
+    scores = {penalty: grown.seen.validate(line) for penalty, line in lines.items()}
+    assert row["validation"] == max(scores.values()) == scores[row["penalty"]]
+    read = lines[row["penalty"]](grown.embedded[0])[:, 0].detach()
+    np.testing.assert_allclose(answers[0], read, rtol=1e-6)
+    weak, *_, strong = (line.weight.norm() for line in lines.values())
+    assert weak < strong
+
+
 def test_scores_on_unseen_sets_are_means_over_sets_of_all_and_of_disjoint_peaks(toy_sets):
     rng = np.random.default_rng(0)
     shared = [np.zeros(120, bool), (toy_sets[1].labels == 1) & (rng.random(120) < 0.5)]
