@@ -109,6 +109,8 @@ def show(page: Page, found: Found, settings: Settings) -> None:
             "One point for each model; on the dotted line the prediction is right.",
         )
         page.table(tables.check_table(found.checks))
+        if not found.sanity:
+            return
         page.heading("Models that learned nothing")
         tried = [SETS[name].title for name in settings.sets if name in settings.randomised]
         epochs = _count(settings.permuted_epochs, "epoch")
