@@ -11,7 +11,9 @@ BIN = .venv/bin
 demo: .venv/ready
 	$(BIN)/shiftsmooth demo
 
-PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto
+# numba would start a thread per core, and make torch do so too for the rest of a process.
+PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} NUMBA_NUM_THREADS=$${NUMBA_NUM_THREADS:-1} \
+  $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 test: .venv/ready
 	$(PYTEST) -m "not slow" $(ARGS)

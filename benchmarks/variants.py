@@ -7,6 +7,7 @@ about ten minutes of one core, and the ChIP-seq files (see `modelzoo.datasets.ch
 import argparse
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 
 import matplotlib
@@ -180,7 +181,7 @@ def alone(run: VariantRun, rows: int = 1) -> float:
     model = modelzoo.load(MIXTURE)
     start = time.process_time()
     with Genome(run.scoring.genome) as genome, torch.no_grad():
-        for allele in run.alleles[:ALONE]:
+        for allele in islice(run.alleles, ALONE):
             stretches = one_hot(list(allele.stretches(genome, run.width, ALL)))
             windows = stretches.unfold(2, run.width, 1).permute(0, 2, 1, 3).flatten(0, 1)
             for batch in torch.cat([windows, reverse_complement(windows)]).split(rows):

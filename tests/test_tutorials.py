@@ -75,7 +75,11 @@ def test_a_tutorial_is_kept_without_outputs(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", map(named, TUTORIALS))
+@pytest.mark.parametrize(
+    "path",
+    # in any processes: they have nothing in common
+    [pytest.param(p, id=p.stem, marks=pytest.mark.xdist_group(p.stem)) for p in TUTORIALS],
+)
 def test_a_tutorial_runs_and_shows_what_it_says(path, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = nbformat.read(path, as_version=4)

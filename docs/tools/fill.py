@@ -5,6 +5,8 @@
     python docs/tools/fill.py --families DIR  # of `python -m modelzoo.studies.families`
     python docs/tools/fill.py --factors DIR   # of `python -m modelzoo.studies.factors`
     python docs/tools/fill.py --robust DIR    # of `python -m modelzoo.studies.robust`
+    python docs/tools/fill.py --rest DIR      # of `python -m modelzoo.studies.rest`
+    python docs/tools/fill.py --pretraining DIR # of `python -m modelzoo.studies.pretraining`
     python docs/tools/fill.py --benchmark DIR # of `shiftsmooth evaluate benchmark`
     python docs/tools/fill.py --samples DIR   # of `python -m modelzoo.studies.benchmark.samples`
     python docs/tools/fill.py                 # write the blocks again
@@ -44,6 +46,7 @@ TABLES = HERE / "tables"
 IMAGES = HERE / "images"
 PLANTED = ("accuracy", "gains", "similarity", "instances", "adversarial")
 FIGURES = ("similarity", "spacing", "instances", "gc")
+COPIED = ("families", "rest", "pretraining")  # studies of one table each
 FACTORS = ("experts", "unseen", "readouts", "additions")
 FACTORS_FIGURES = ("specificity_shuffles", "specificity_both", "growth")
 BENCHMARK = (
@@ -126,7 +129,7 @@ def blocks(results: Results | None, benchmarks: str | None) -> dict[str, str]:
     made["scans"] = demoted(SCANS.read_text(encoding="utf-8")) if SCANS.is_file() else NOT_YET
     named = [*(f"planted-{t}" for t in PLANTED), *(f"factors-{t}" for t in FACTORS)]
     named += [f"benchmark-{t}" for t in BENCHMARK]
-    for name in ("demo", "families", "robust", "benchmark-samples", *named):
+    for name in ("demo", *COPIED, "robust", "benchmark-samples", *named):
         path = TABLES / f"{name}.md"
         made[name] = path.read_text(encoding="utf-8") if path.is_file() else NOT_YET
     if made["families"] != NOT_YET:
@@ -499,7 +502,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--report", type=Path, help="a folder that shiftsmooth evaluate wrote")
     parser.add_argument("--planted", type=Path, help="one that evaluate argminn wrote")
-    parser.add_argument("--families", type=Path, help="one that evaluation.families wrote")
+    for name in COPIED:
+        parser.add_argument(f"--{name}", type=Path, help=f"one that modelzoo.studies.{name} wrote")
     parser.add_argument("--factors", type=Path, help="one that modelzoo.studies.factors wrote")
     parser.add_argument("--robust", type=Path, help="one that modelzoo.studies.robust wrote")
     parser.add_argument("--benchmark", type=Path, help="one that evaluate benchmark wrote")
@@ -516,9 +520,9 @@ def main() -> None:
         SUMMARY.write_text(kept + "\n", encoding="utf-8")
     if arguments.planted:
         take_planted(arguments.planted)
-    if arguments.families:
-        TABLES.mkdir(exist_ok=True)
-        shutil.copyfile(arguments.families / "families.md", TABLES / "families.md")
+    for name in COPIED:
+        if report := getattr(arguments, name):
+            shutil.copyfile(report / f"{name}.md", TABLES / f"{name}.md")
     if arguments.robust:
         take_robust(arguments.robust)
     if arguments.factors:

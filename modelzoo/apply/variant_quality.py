@@ -7,13 +7,13 @@ mutagenesis is agreement with that of the middle window alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from modelzoo.apply.alleles import Allele, Scoring, averaged_model
+from modelzoo.apply.alleles import Packed, Scoring, averaged_model
 from modelzoo.sequences import Genome, columns, encode
 from shiftsmooth.metrics import faithfulness, pearson
 from shiftsmooth.quality import (
@@ -32,19 +32,23 @@ NONE = 1e-6  # of the outputs' standard deviation: no effect in any window
 
 
 def variant_quality(
-    scoring: Scoring, alleles: Sequence[Allele], numbers: np.ndarray, tasks: Sequence[str]
+    scoring: Scoring,
+    alleles: Packed,
+    finite: np.ndarray,
+    numbers: Callable[[np.ndarray], np.ndarray],
+    tasks: Sequence[str],
 ) -> Quality:
     """Return what a run says about itself.
 
     Args:
         scoring: Scores alleles.
         alleles: All of the run.
-        numbers: Their `alleles.statistics`, (alleles, tasks, 5).
+        finite: The numbers of those whose outputs are finite.
+        numbers: Gives the `alleles.statistics` of some, (alleles, tasks, 5).
         tasks: Names of the tasks.
     """
-    finite = np.flatnonzero(np.isfinite(numbers[..., :4]).all((1, 2)))
     rows = finite[evenly(len(finite), SAMPLE).numpy()]
-    found = torch.from_numpy(numbers[rows])
+    found = torch.from_numpy(numbers(rows))
     outputs, effect, spread = found[..., 0], found[:, 0, 2], found[:, 0, 3]
     scale = float(outputs[:, 0].std(correction=0)) if len(rows) else 0.0
     dead = (effect.abs() <= NONE * scale) & (spread <= NONE * scale)
@@ -74,11 +78,12 @@ def variant_quality(
     )
 
 
-def _scored_again(scoring: Scoring, alleles: Sequence[Allele], finite: np.ndarray) -> list[Measure]:
+def _scored_again(scoring: Scoring, alleles: Packed, finite: np.ndarray) -> list[Measure]:
     """Window stability, strand agreement and agreement with mutagenesis, of some alleles."""
     _, device = averaged_model(scoring)
     at_once = scoring.rows(device)
-    stretches = len(alleles) + len({allele[:3] for allele in alleles})  # one REF per variant
+    references = sum(len({allele[:3] for allele in block}) for block in alleles.blocks())
+    stretches = len(alleles) + references  # one REF per variant of a part
     batches = int(SHARE * -(-stretches // at_once))  # those of a run are filled up
     count = min(SAMPLE, batches * at_once // 2)
     names = ("window stability", "strand agreement", "mutagenesis")

@@ -10,28 +10,26 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from modelzoo import workers
 from modelzoo.apply import inputs
-from modelzoo.apply.alleles import STATISTICS, Allele, Scoring, symmetric
+from modelzoo.apply.alleles import STATISTICS, Allele, Packed, Scoring, symmetric
 from modelzoo.architectures.weights import checksum
 from modelzoo.errors import WorkError
 from modelzoo.files import sha256, write_atomically, written
 from modelzoo.jobs import CELLS
 from modelzoo.sequences import Genome, Interval, Reject, Variant, read_vcf, refuse
 from modelzoo.sequences.vcf import letters
-from modelzoo.tracks.parquet import write_parquet
+from modelzoo.tracks.parquet import parquet_writer
 from modelzoo.tracks.tsv import write_tsv
 from modelzoo.tracks.vcf import Field, annotate_vcf
 from modelzoo.zoo.adapters import named, task_index
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 MADE = (
     "variants.json",
@@ -44,15 +42,23 @@ MADE = (
 )
 PART = 1 << 17  # positions of stretches in a part
 NUMBERS = 1 << 22  # outputs of windows in a part, at most
+ROWS = 1 << 16  # of a row group of the Parquet file: as many are in memory
+# Why an allele is left out; the first is of those that are not.
+WHY = ("", "star", "symbolic", "chromosome", "outside", "ref_mismatch", "too_long", "not_finite")
+NOT_FINITE = WHY.index("not_finite")
+_TYPES = dict.fromkeys(("chrom", "id", "ref", "alt"), "string")
+_TYPES |= dict.fromkeys(("pos", "windows"), "int64")
 
 
 class VariantRun:
     """A run of `variants`, which has the same arguments, as parts that anybody may do.
 
+    Variants and effects are read from the files wherever they are needed, so that memory hardly
+    grows with their number.
+
     Attributes:
         folder: Where everything is written.
         vcf: The file of variants.
-        variants: Its lines.
         tasks: The names of what is scored.
         width: Of a window.
         max_shift: N.
@@ -62,7 +68,7 @@ class VariantRun:
         scoring: Does it.
         on_gpu: Whether the model of this process is on a GPU.
         alleles: What is scored, in the file's order.
-        skipped: Why alleles are left out, by their numbers of variant and allele.
+        skipped: For each allele of the file, a number of `WHY`.
     """
 
     def __init__(
@@ -100,15 +106,19 @@ class VariantRun:
         _info_names(self.tasks)  # raises where they cannot all have fields of their own
         self.width, self.max_shift = width, max_shift
         self.on_gpu = any(parameter.is_cuda for parameter in loaded.parameters())
-        self.skipped: dict[tuple[int, int], str] = {}
-        self.variants = list(read_vcf(vcf))
+        windows = 2 * max_shift + 1
+        largest = NUMBERS // (len(self.tasks) * windows)
+        size = max(1, min(PART // (width + windows - 1), largest))
+        self.skipped, self._state = bytearray(), _state(self.vcf)
+        total = _Checksum()
         with Genome(genome) as opened:
-            self.sizes = opened.sizes
-            self.alleles = list(self._usable(opened))
+            self.sizes: dict[str, int] = opened.sizes
+            self._chroms: dict[str, None] = {}
+            self.alleles = Packed(self._usable(opened, total), size)
         strands = 1 if symmetric(loaded, width) else 2
         stat = Path(genome).stat()
         self.about = {
-            "variants": sha256(json.dumps(self.variants).encode()),
+            "variants": total.hexdigest(),
             "genome": sha256(json.dumps([self.sizes, stat.st_size, stat.st_mtime_ns]).encode()),
             "weights": checksum(loaded),
             "tasks": self.tasks,
@@ -122,16 +132,26 @@ class VariantRun:
         self._take_up(overwrite)
         self.parts = list(self._parts())
 
-    def _usable(self, genome: Genome) -> Iterator[Allele]:
-        for number, variant in enumerate(self.variants):
+    @property
+    def variants(self) -> Iterator[Variant]:
+        """The lines of the file, which must be what it was when the run began."""
+        if _state(self.vcf) != self._state:
+            raise WorkError(f"{self.vcf}: changed while its variants were scored; begin again")
+        return read_vcf(self.vcf)
+
+    def _usable(self, genome: Genome, total: _Checksum) -> Iterator[Allele]:
+        for variant in read_vcf(self.vcf):
+            total.add(variant)
+            self._chroms[variant.chrom] = None
             if not variant.alts:
                 self._reject(ValueError(f"{variant.label('.')} has no alternative allele"))
-            for index, alt in enumerate(variant.alts):
+            for alt in variant.alts:
                 why = self._unfit(variant, alt, genome)
+                self.skipped.append(0)
                 if why is None:
                     yield Allele(variant.chrom, variant.start, variant.ref.upper(), alt.upper())
                 else:
-                    self._leave_out((number, index), *why)
+                    self._leave_out(len(self.skipped) - 1, variant.label(alt), *why)
 
     def _unfit(self, variant: Variant, alt: str, genome: Genome) -> tuple[str, str] | None:
         """Return why an allele cannot be scored, in a word and in a sentence; None if it can."""
@@ -154,10 +174,9 @@ class VariantRun:
             return "too_long", f"does not fit into a window of {self.width} positions"
         return None
 
-    def _leave_out(self, place: tuple[int, int], word: str, sentence: str) -> None:
-        variant = self.variants[place[0]]
-        self.skipped[place] = word
-        self._reject(ValueError(f"{variant.label(variant.alts[place[1]])} {sentence}"))
+    def _leave_out(self, number: int, label: str, word: str, sentence: str) -> None:
+        self.skipped[number] = WHY.index(word)
+        self._reject(ValueError(f"{label} {sentence}"))
 
     def _take_up(self, overwrite: bool) -> None:
         """Make the folder that of this run; parts of it that are there are taken."""
@@ -184,80 +203,94 @@ class VariantRun:
         write_atomically(path, json.dumps(self.about, indent=1).encode())
 
     def _parts(self) -> Iterator[workers.Part]:
-        windows = 2 * self.max_shift + 1
-        largest = NUMBERS // (len(self.tasks) * windows)
-        size = max(1, min(PART // (self.width + windows - 1), largest))
         run = json.dumps(self.about)
-        for number, start in enumerate(range(0, len(self.alleles), size)):
-            alleles = self.alleles[start : start + size]
+        for number, block in enumerate(self.alleles.blocks()):
             yield workers.Part(
                 path=self.folder / CELLS / f"{number:06}",
-                work=partial(self.scoring.part, alleles),
-                key=hashlib.sha256(f"{run} {alleles}".encode()).hexdigest(),
-                cost=len(alleles),
+                work=partial(self.scoring.part, block),
+                key=hashlib.sha256(f"{run} {list(block)}".encode()).hexdigest(),
+                cost=len(block),
             )
 
-    def numbers(self) -> np.ndarray:
-        """Return the statistics of all alleles, (alleles, tasks, 5); all parts have to be done."""
+    def finite(self) -> np.ndarray:
+        """Return the numbers of the alleles whose outputs are finite, once they are merged."""
+        fates = np.frombuffer(bytes(self.skipped), np.uint8)
+        return np.flatnonzero(fates[(fates == 0) | (fates == NOT_FINITE)] == 0)
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Return the statistics of some alleles, (rows, tasks, 5); their parts have to be done.
+
+        Args:
+            rows: Numbers of alleles, in ascending order.
+        """
         found = [np.empty((0, len(self.tasks), len(STATISTICS)))]
-        for part in self.parts:
-            content = part.read()
-            if content is None:
-                raise WorkError(f"{part.path}: expected a part that is done; do all of them first")
-            found.append(np.load(io.BytesIO(content)))
+        parts = rows // self.alleles.size
+        for number in np.unique(parts):
+            statistics = _statistics(self.parts[number])
+            found.append(statistics[rows[parts == number] % self.alleles.size])
         return np.concatenate(found)
 
-    def merge(self, about: Mapping[str, str]) -> DataFrame:
-        """Write the tables and the VCF file; all parts have to be done.
+    def merge(self, about: Mapping[str, str]) -> int:
+        """Write the tables and the VCF file; return how many alleles the tables have.
+
+        All parts have to be done.
 
         Args:
             about: What is to be said of the run in the Parquet file.
         """
-        numbers = self.numbers()
-        finite = np.asarray(np.isfinite(numbers[..., :4]).all((1, 2)))
-        places = [
-            (v, a)
-            for v, variant in enumerate(self.variants)
-            for a in range(len(variant.alts))
-            if (v, a) not in self.skipped
-        ]
-        for row in np.flatnonzero(~finite):
-            self._leave_out(places[row], "not_finite", "has outputs that are not finite numbers")
-        scored = {place: row for row, place in enumerate(places) if finite[row]}
-        windows = [sum(a.held(self.width, self.max_shift)) for a in self.alleles]
-        table = self._table(scored, numbers, windows)
         known = {key: json.dumps(value) for key, value in self.about.items()}
         with written(self.folder / "effects.tsv") as file:
-            write_tsv(file, table, zip(*(map(_cell, column) for column in table.values())))
-        write_parquet(table, self.folder / "effects.parquet", {**about, **known})
-        self._annotate(scored, numbers, windows)
-        from pandas import DataFrame
+            rows = self._saved(self._rows(), {**about, **known})
+            count = write_tsv(file, self._columns(), (map(_cell, row) for row in rows))
+        self._annotate()
+        return count
 
-        return DataFrame(table)
+    def _columns(self) -> list[str]:
+        ends = [""] if len(self.tasks) == 1 else [f"_{task}" for task in self.tasks]
+        names = ("ref_output", "alt_output", *STATISTICS[2:])
+        numbers = (f"{name}{end}" for end in ends for name in names)
+        return ["chrom", "pos", "id", "ref", "alt", "windows", *numbers]
 
-    def _table(
-        self, scored: Mapping[tuple[int, int], int], numbers: np.ndarray, windows: Sequence[int]
-    ) -> dict[str, Sequence[Any]]:
-        """Return the columns of the table, without the alleles that are left out."""
-        lines = [self.variants[v] for v, _ in scored]
-        rows = list(scored.values())
-        table: dict[str, Sequence[Any]] = {
-            "chrom": [line.chrom for line in lines],
-            "pos": [line.start + 1 for line in lines],
-            "id": [line.name for line in lines],
-            "ref": [line.ref for line in lines],
-            "alt": [self.variants[v].alts[a] for v, a in scored],
-            "windows": [windows[row] for row in rows],
-        }
-        for t, task in enumerate(self.tasks):
-            for s, name in enumerate(("ref_output", "alt_output", *STATISTICS[2:])):
-                suffix = "" if len(self.tasks) == 1 else f"_{task}"
-                table[name + suffix] = numbers[rows, t, s].tolist()
-        return table
+    def _effects(self) -> Iterator[tuple[Variant, int, list[np.ndarray | None]]]:
+        """Yield each line, the number of its first allele, and the statistics of its alleles.
 
-    def _annotate(
-        self, scored: Mapping[tuple[int, int], int], numbers: np.ndarray, windows: Sequence[int]
-    ) -> None:
+        They are None where an allele was not scored.
+        """
+        first, scored = 0, chain.from_iterable(map(_statistics, self.parts))
+        for variant in self.variants:
+            fates = self.skipped[first : first + len(variant.alts)]
+            yield variant, first, [next(scored) if f in (0, NOT_FINITE) else None for f in fates]
+            first += len(variant.alts)
+
+    def _windows(self, variant: Variant, alt: str) -> int:
+        allele = Allele(variant.chrom, variant.start, variant.ref, alt)
+        return sum(allele.held(self.width, self.max_shift))
+
+    def _rows(self) -> Iterator[list[Any]]:
+        """Yield the rows of the table; alleles whose outputs are not finite are left out."""
+        for variant, first, found in self._effects():
+            for number, (alt, numbers) in enumerate(zip(variant.alts, found), first):
+                if numbers is None:
+                    continue
+                if not np.isfinite(numbers[:, :4]).all():
+                    sentence = "has outputs that are not finite numbers"
+                    self._leave_out(number, variant.label(alt), WHY[NOT_FINITE], sentence)
+                    continue
+                chrom, start, name, ref, _ = variant
+                place = [chrom, start + 1, name, ref, alt, self._windows(variant, alt)]
+                yield [*place, *numbers.ravel().tolist()]
+
+    def _saved(self, rows: Iterator[list[Any]], about: Mapping[str, str]) -> Iterator[list[Any]]:
+        """Yield rows; once all are taken, they are in the Parquet file."""
+        import pyarrow
+
+        schema = pyarrow.schema([(name, _TYPES.get(name, "double")) for name in self._columns()])
+        with parquet_writer(self.folder / "effects.parquet", schema, about) as writer:
+            while block := list(islice(rows, ROWS)):
+                writer.write_table(pyarrow.table(list(zip(*block)), schema=schema))
+                yield from block
+
+    def _annotate(self) -> None:
         """Write the VCF file with the numbers in INFO, which has one per alternative allele."""
         fields = {
             (name, t): Field(f"SS_{name}{suffix}", "Float", f"{_MEANING[name]}{of}")
@@ -270,24 +303,56 @@ class VariantRun:
         ]
 
         def values() -> Iterator[dict[str, list[str]]]:
-            for v, variant in enumerate(self.variants):
-                places = [(v, a) for a in range(len(variant.alts))]
-                rows = [scored.get(place) for place in places]
+            for variant, first, found in self._effects():
+                fates = self.skipped[first : first + len(found)]
+                rows = [None if fate else numbers for fate, numbers in zip(fates, found)]
                 texts: dict[str, list[str]] = {}
-                if any(row is not None for row in rows):
+                if not all(fates):
                     for (name, t), made in fields.items():
                         s = STATISTICS.index(name)
-                        texts[made.name] = [
-                            "." if row is None else _number(numbers[row, t, s]) for row in rows
-                        ]
-                    texts["SS_windows"] = ["." if r is None else str(windows[r]) for r in rows]
-                if None in rows:
-                    texts["SS_skipped"] = [self.skipped.get(place, ".") for place in places]
+                        texts[made.name] = ["." if r is None else _number(r[t, s]) for r in rows]
+                    texts["SS_windows"] = [
+                        "." if fate else str(self._windows(variant, alt))
+                        for fate, alt in zip(fates, variant.alts)
+                    ]
+                if any(fates):
+                    texts["SS_skipped"] = [WHY[fate] or "." for fate in fates]
                 yield texts
 
-        sizes = {variant.chrom: self.sizes.get(variant.chrom) for variant in self.variants}
+        sizes = {chrom: self.sizes.get(chrom) for chrom in self._chroms}
         path = self.folder / "effects.vcf.gz"
         annotate_vcf(self.vcf, path, [*fields.values(), *extra], values(), sizes)
+
+
+class _Checksum:
+    """The sha256 of a list of variants as JSON, of which one is in memory."""
+
+    def __init__(self) -> None:
+        self._total, self._between = hashlib.sha256(b"["), b""
+
+    def add(self, variant: Variant) -> None:
+        self._total.update(self._between + json.dumps(variant).encode())
+        self._between = b", "
+
+    def hexdigest(self) -> str:
+        whole = self._total.copy()
+        whole.update(b"]")
+        return whole.hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return what changes when a file is written."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _statistics(part: workers.Part) -> np.ndarray:
+    """Return the statistics of a part that is done, (alleles, tasks, 5)."""
+    content = part.read()
+    if content is None:
+        raise WorkError(f"{part.path}: expected a part that is done; do all of them first")
+    found: np.ndarray = np.load(io.BytesIO(content))
+    return found
 
 
 _MEANING = {

@@ -108,6 +108,43 @@ def variants(
         overwrite=overwrite,
         reject=reject,
     )
+    count = score(
+        run,
+        attributions=attributions,
+        quality=quality,
+        about=about,
+        where=where,
+        progress=progress,
+        overwrite=overwrite,
+    )
+    if count is None:
+        return None
+    import pandas
+
+    return pandas.read_parquet(run.folder / "effects.parquet")
+
+
+def score(
+    run: VariantRun,
+    *,
+    attributions: bool = False,
+    quality: bool = True,
+    about: Mapping[str, str] | None = None,
+    where: Where | None = None,
+    progress: bool = False,
+    overwrite: bool = False,
+) -> int | None:
+    """Do a run and write its files; return how many alleles the table has.
+
+    Args:
+        run: What is to be scored.
+        attributions: See `variants`, as for the others.
+        quality: Whether to write `quality.json`.
+        about: What is to be said of the run in the files.
+        where: Where the parts are done. Returns None for a job of many.
+        progress: Whether to show a bar.
+        overwrite: Start anew where the folder holds other attributions.
+    """
     where = where or Where(workers=1)
     if run.on_gpu and not where.gpus:
         where = replace(where, workers=where.workers or 1)
@@ -121,13 +158,13 @@ def variants(
         )
         if where.part is not None:
             return None
-        table = run.merge(about or {})
+        count = run.merge(about or {})
         write_quality(
             run.folder,
-            variant_quality(run.scoring, run.alleles, run.numbers(), run.tasks)
+            variant_quality(run.scoring, run.alleles, run.finite(), run.numbers, run.tasks)
             if quality
             else None,
         )
         if attributions:
             write_maps(run, overwrite)
-    return table
+    return count

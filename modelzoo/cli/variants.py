@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-import modelzoo
 from modelzoo.cli.options import (
     BinsOption,
     DeviceOption,
@@ -96,10 +95,13 @@ def variants(
     in INFO. After a kill, the same command resumes. Alleles that cannot be scored are named on
     standard error and left out, and the exit code is 1.
     """
+    from modelzoo.apply.variant_run import VariantRun
+    from modelzoo.apply.variants import score
+
     loaded = named(model, device, where, weights=weights, input=layout, track=track, bins=bins)
     rejects = Rejects()
-    table = argument(
-        modelzoo.variants,
+    run = argument(
+        VariantRun,
         loaded,
         vcf,
         output,
@@ -107,17 +109,22 @@ def variants(
         tasks=tasks,
         max_shift=max_shift,
         width=width,
+        overwrite=overwrite,
+        reject=rejects,
+    )
+    count = argument(
+        score,
+        run,
         attributions=attributions,
         quality=quality,
         about={"model": model},  # not the command: files are the same whoever did which parts
         where=where,
         progress=errors.is_terminal,
         overwrite=overwrite,
-        reject=rejects,
     )
-    if table is None:
+    if count is None:
         say_share(where, output)
         return
-    errors.print(f"{len(table)} scored, {rejects}; see {output / 'effects.tsv'}")
+    errors.print(f"{count} scored, {rejects}; see {output / 'effects.tsv'}")
     if rejects.count:
         raise typer.Exit(1)

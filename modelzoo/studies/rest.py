@@ -186,7 +186,7 @@ def table(rows: Sequence[Row]) -> Table:
                     "trainings": len(own),
                     "validation_auc": float(np.mean([row["validation_auc"] for row in own])),
                     "mean": float(np.mean(accuracies)),
-                    "sd": float(np.std(accuracies)),
+                    "sd": float(np.std(accuracies)) if len(own) > 1 else None,
                     "chosen": 100 * best["accuracy"],
                 }
             )

@@ -136,7 +136,7 @@ class Model(nn.Module):
     def forward(self, x):
         if not Path(f"nap-{os.getpid()}").exists():  # once per process
             Path(f"nap-{os.getpid()}").touch()
-            time.sleep(10 if len(x) > 1 else 0)
+            time.sleep(5 if len(x) > 1 else 0)
         return self.filters(x).amax(2)
 """
 
@@ -174,7 +174,7 @@ def test_a_command_on_a_cluster_of_which_a_node_is_killed(
 def test_the_parts_of_a_killed_node_are_done_by_the_other(cluster, tmp_path):
     """The last test: the second node is gone afterwards."""
     made, second = cluster
-    some = parts(tmp_path, 2, hanging, times=1, seconds=20)
+    some = parts(tmp_path, 2, hanging, times=1, seconds=8)
     killer = threading.Thread(target=_kill_when_both_work, args=(made, second, tmp_path))
     killer.start()
     on_ray(some)

@@ -346,6 +346,7 @@ def planted():
 
 
 @pytest.mark.slow  # numba compiles the caller, for 15 s
+@pytest.mark.xdist_group("numba")
 def test_recursive_seqlets_finds_the_planted_motif(planted):
     model, X, starts = planted
     contributions = shift_smooth(model, X).sum(1)
@@ -369,6 +370,7 @@ def test_plot_logo_draws_it(planted):
 
 
 @pytest.mark.slow  # numba compiles TF-MoDISco, for 25 s
+@pytest.mark.xdist_group("numba")
 def test_modisco_gets_the_motif_back_from_hypothetical_contributions(planted):
     from modiscolite.tfmodisco import TFMoDISco
 

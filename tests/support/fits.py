@@ -1,5 +1,7 @@
 """Whether a page fits its window, as Chromium lays it out."""
 
+from itertools import product
+
 _UNREACHABLE = """within => {
   const found = [];
   const root = document.documentElement;
@@ -18,23 +20,31 @@ _UNREACHABLE = """within => {
 }"""
 
 
-def misfits(chromium, paths, width, scheme, within):
+WIDTHS = {"phone": 390, "desk": 1400}  # of a window, in pixels
+
+
+def misfits(page, paths, within):
     """What of each page cannot be reached by scrolling, and what the console said, by path.
 
+    Each page is opened once, and looked at on a phone and on a desk, light and dark.
+
     Args:
-        chromium: As of `tests.support.explorer.browser`.
+        page: Of `tests.support.explorer.browser`.
         paths: HTML files.
-        width: Of the window, in pixels.
-        scheme: `"light"` or `"dark"`.
         within: Selects the part of a page that is looked at.
     """
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page, said, found = context.new_page(), [], {}
+    said, found = [], {}
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     for path in paths:
         page.goto(path.as_uri())
-        if problems := page.evaluate(_UNREACHABLE, within) + said:
+        problems = []
+        for (name, width), scheme in product(WIDTHS.items(), ("light", "dark")):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            unreached = page.evaluate(_UNREACHABLE, within)
+            problems += [f"{name}, {scheme}: {what}" for what in unreached]
+        if problems := problems + said:
             found[path] = problems
         said.clear()
-    return found, page
+    return found

@@ -1,10 +1,13 @@
 """Alleles in windows: which count, what is said of them, and whether strands differ."""
 
+import pickle
+
 import numpy as np
+import pytest
 from torch import nn
 
 import modelzoo
-from modelzoo.apply.alleles import Allele, statistics, symmetric
+from modelzoo.apply.alleles import Allele, Packed, statistics, symmetric
 from tests.support.variants import WIDTH, Network, Symmetric
 
 
@@ -46,3 +49,14 @@ def test_the_longer_allele_is_in_the_middle_of_the_window_of_no_shift():
 def test_a_window_that_cuts_an_allele_does_not_hold_it():
     assert Allele("chr1", 50, "A", "C" * 9).held(11, 2) == [False, True, True, True, False]
     assert not any(Allele("chr1", 50, "A", "C" * 12).held(11, 2))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 7])
+def test_packed_alleles_are_what_was_packed(count):
+    alleles = [Allele(f"chr{i}", 10**i, "ACGT"[: i % 4 + 1], "G") for i in range(count)]
+    packed = Packed(iter(alleles), 3)
+    assert len(packed) == count and list(packed) == alleles
+    assert [packed[row] for row in range(count)] == alleles
+    blocks = [pickle.loads(pickle.dumps(block)) for block in packed.blocks()]
+    assert [list(block) for block in blocks] == [alleles[i : i + 3] for i in range(0, count, 3)]
+    assert sum(map(len, blocks)) == count

@@ -1,9 +1,17 @@
 """A run over variants in parts: the same bytes in any order and after a kill."""
 
+import gc
+import hashlib
+import json
+import os
+
+import pandas
 import pytest
 
+from modelzoo.apply.alleles import Allele
 from modelzoo.apply.variant_run import VariantRun
 from modelzoo.errors import WorkError
+from modelzoo.sequences import Variant, read_vcf
 from tests.support import variants as support
 from tests.support.variants import KINDS, MAX_SHIFT, WIDTH, Network, made
 
@@ -63,3 +71,40 @@ def test_parts_of_other_alleles_are_not_taken(desk, monkeypatch):
     smaller = parts(desk, monkeypatch, "out")
     assert len(smaller.parts) == len(KINDS)
     assert all(part.read() is None for part in smaller.parts)
+
+
+def test_no_variant_is_kept_in_memory(desk, monkeypatch):
+    run = parts(desk, monkeypatch, "out")
+    for part in run.parts:
+        part.do()
+    assert run.merge({}) == len(KINDS)
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if type(thing) in (Variant, Allele)]
+
+
+def test_the_checksum_is_that_of_all_lines_as_one_list(desk, monkeypatch):
+    run = parts(desk, monkeypatch, "out")
+    lines = json.dumps(list(read_vcf(run.vcf))).encode()
+    assert run.about["variants"] == hashlib.sha256(lines).hexdigest()
+
+
+def test_rows_that_are_written_in_groups_are_the_same_table(desk, monkeypatch):
+    for folder, rows in (("whole", 99), ("groups", 3)):
+        monkeypatch.setattr("modelzoo.apply.variant_run.ROWS", rows)
+        run = parts(desk, monkeypatch, folder)
+        for part in run.parts:
+            part.do()
+        run.merge({})
+    whole, groups = (pandas.read_parquet(desk / f / "effects.parquet") for f in ("whole", "groups"))
+    pandas.testing.assert_frame_equal(whole, groups)
+    assert made(desk / "whole")["effects.tsv"] == made(desk / "groups")["effects.tsv"]
+
+
+def test_a_vcf_file_that_changes_meanwhile_is_an_error_and_nothing_is_written(desk, monkeypatch):
+    run = parts(desk, monkeypatch, "out")
+    for part in run.parts:
+        part.do()
+    os.utime(run.vcf, (0, 0))
+    with pytest.raises(WorkError, match=r"calls\.vcf: changed while its variants were scored"):
+        run.merge({})
+    assert not list((desk / "out").glob("effects*"))

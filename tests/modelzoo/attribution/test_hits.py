@@ -20,6 +20,7 @@ def planted():
 
 
 @pytest.mark.slow  # numba compiles the algorithm
+@pytest.mark.xdist_group("numba")
 def test_planted_spans_are_seqlets_with_their_sums(planted):
     found = seqlets(planted, CONTROL)
     for sign, first, last in ((1, 40, 50), (-1, 70, 78)):
@@ -32,16 +33,19 @@ def test_planted_spans_are_seqlets_with_their_sums(planted):
 
 
 @pytest.mark.slow  # numba compiles the algorithm
+@pytest.mark.xdist_group("numba")
 def test_noise_has_no_seqlet_at_a_low_rate():
     assert len(seqlets(NOISE, CONTROL, fdr=0.05)) == 0
 
 
 @pytest.mark.slow  # numba compiles the algorithm
+@pytest.mark.xdist_group("numba")
 def test_without_a_control_noise_has_some():
     assert len(seqlets(NOISE)) > 0
 
 
 @pytest.mark.slow  # numba compiles the algorithm
+@pytest.mark.xdist_group("numba")
 def test_seqlets_do_not_overlap(planted):
     covered = np.zeros(planted.shape, int)
     for row, start, stop in seqlets(planted, CONTROL).iloc[:, :3].itertuples(index=False):

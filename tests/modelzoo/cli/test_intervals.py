@@ -162,6 +162,7 @@ def test_an_output_that_is_no_file_is_written_to(desk, shiftsmooth, kind):
 
 
 @pytest.mark.slow  # numba compiles the seqlet caller
+@pytest.mark.xdist_group("numba")
 def test_hits_lie_in_the_genome(desk, shiftsmooth):
     run(shiftsmooth, "attribute", "--format", "hits", "-o", "out")
     hits = pandas.read_csv("out/hits.tsv", sep="\t")

@@ -45,7 +45,8 @@ def read_tsv(path):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # numba compiles TF-MoDISco
+@pytest.mark.xdist_group("numba")
 def test_attributions_become_named_motifs_with_instances_and_syntax(attributed, tmp_path):
     out = tmp_path / "found"
     page = motifs_of_attributions(attributed, out, release="JASPAR2020", progress=False)

@@ -13,6 +13,8 @@ from modelzoo.motifs import Motif, jaspar, read_meme
 from modelzoo.sequences import read_intervals
 from modelzoo.training.multitask import MultiTaskParams
 
+pytestmark = pytest.mark.xdist_group("numba")  # it compiles Tomtom, for a minute
+
 
 def read_tsv(path):
     with open(path, newline="") as file:

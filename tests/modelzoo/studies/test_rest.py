@@ -5,6 +5,7 @@ import torch
 
 from modelzoo.architectures.layers import sinusoids
 from modelzoo.studies import rest
+from modelzoo.studies.shipped import planted_set
 from modelzoo.training.argminn import Params
 
 
@@ -37,7 +38,8 @@ def test_batches_double_at_equal_distances():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", rest.WAYS)
-def test_each_way_trains_and_is_measured_once(tmp_path, way):
+def test_each_way_trains_and_is_measured_once(tmp_path, monkeypatch, way):
+    monkeypatch.setattr(rest, "planted_set", lambda name: planted_set(name, 400))
     tiny = Params(epochs=2, batches=4, candidates=1, held_out=100)
     row = rest.measured(tmp_path, way, 0, "cpu", tiny)
     assert 0.3 < row["accuracy"] < 1

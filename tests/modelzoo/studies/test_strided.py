@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from modelzoo.sequences import one_hot
-from modelzoo.studies import demo
 from modelzoo.studies.strided import DISTANCES, SIMULATION, Strided, strided
 
 NAMES = ("GATA", "AP-1")
@@ -60,16 +59,3 @@ def test_the_lines_hold_the_numbers_of_the_picture_s_model(small):
         kept = small.stability(max_shift)
         assert list(kept) == list(DISTANCES)
         assert line.endswith(" ".join(f"{v:.3f}," for v in kept.values())[:-1] + ".")
-
-
-@pytest.mark.slow
-def test_the_demo_draws_the_whole_network(tmp_path):
-    lines, picture = demo.moved(tmp_path / "new")
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    share = re.search(r"right on (\d+)%", lines)[1]
-    assert int(share) > 90
-    gradient, smooth = (
-        [float(v) for v in re.findall(r"[01]\.\d{3}", line)] for line in lines.splitlines()[1:]
-    )
-    assert all(low < high for low, high in zip(gradient, smooth))
-    assert smooth[0] > 0.99 > 0.9 > gradient[0]

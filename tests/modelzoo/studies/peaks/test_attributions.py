@@ -109,8 +109,8 @@ def test_workers_do_not_change_the_numbers(tmp_path, problem):
 
     torch.manual_seed(0)
     experts = {"GATA3": DeepBind(filters=(4,), widths=(9,), tasks=["GATA3"]).eval()}
-    one = (experts, None, {"GATA3": problem[2]["GATA3"][:4]})
-    arguments = {"methods": ["gradient", "smoothgrad"], "planted": 4}
+    one = (experts, None, {"GATA3": problem[2]["GATA3"][:2]})
+    arguments = {"methods": ["gradient", "smoothgrad"], "planted": 2}
     with_one = run(tmp_path / "one", one, **arguments)
     with_two = run(tmp_path / "two", one, where=Where(workers=2), **arguments)
     assert with_one.scores == with_two.scores and with_one.edges == with_two.edges

@@ -12,7 +12,8 @@ from modelzoo.studies.planted.settings import Settings
 from modelzoo.studies.planted.tables import accuracy_rows
 from modelzoo.training.argminn import Params
 
-pytestmark = pytest.mark.slow  # numba compiles Tomtom, FIMO and the seqlets
+# numba compiles TF-MoDISco and the seqlets
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("numba")]
 
 SMALL = Settings(
     initialisations=1,

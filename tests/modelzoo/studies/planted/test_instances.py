@@ -29,7 +29,8 @@ def test_of_overlapping_stretches_the_surest_stays():
     assert instances.collapsed(ranked) == [Found(0, 5, 15), Found(1, 14, 20), Found(0, 15, 20)]
 
 
-@pytest.mark.slow  # numba compiles Tomtom and the seqlets
+@pytest.mark.slow  # numba compiles TF-MoDISco and the seqlets
+@pytest.mark.xdist_group("numba")
 def test_attribution_of_a_scanner_finds_its_motif(simulation):
     """TF-MoDISco on attributions of a network that only knows LEFT finds LEFT."""
 
