@@ -54,6 +54,7 @@ BENCHMARK = (
     "findings",
     "sets",
     "models",
+    "recipes",
     "methods",
     "frontiers",
     "rivals",

@@ -22,9 +22,7 @@ from modelzoo.studies.benchmark.measures import cell, sanity, values
 from modelzoo.studies.benchmark.report import findings, show
 from modelzoo.studies.benchmark.settings import QUICK, Settings
 from modelzoo.studies.benchmark.summaries import summarise
-from modelzoo.studies.benchmark.training import PERMUTED, SEEDS, training
-
-RANDOMISED_SET = "and"  # the set of models that learn nothing, where it is evaluated
+from modelzoo.studies.benchmark.training import SEEDS, training
 
 
 def evaluate(
@@ -67,10 +65,10 @@ def evaluate(
         for name in chosen.sets
         for model in chosen.models
     }
-    tried = RANDOMISED_SET if RANDOMISED_SET in chosen.sets else chosen.sets[0]
-    compared = {model: sanity(folder, chosen, tried, model) for model in chosen.models}
+    tried = [key for key in cells if key[0] in chosen.randomised]
+    compared = {key: sanity(folder, chosen, *key) for key in tried}
     trainings = [training(folder, chosen, *key) for key in cells]
-    trainings += [training(folder, chosen, tried, model, PERMUTED) for model in chosen.models]
+    trainings += [training(folder, chosen, *key, permuted=True) for key in tried]
     steps = {"training": trainings, "measuring": [*cells.values(), *compared.values()]}
     where = where or Where()
     if where.part is not None:
@@ -83,7 +81,7 @@ def evaluate(
         return None
     found = summarise(
         {key: values(part) for key, part in cells.items()},
-        {model: values(part) for model, part in compared.items()},
+        {key: values(part) for key, part in compared.items()},
         methods=chosen.methods,
         learned_from=chosen.learned,
         resamples=chosen.resamples,

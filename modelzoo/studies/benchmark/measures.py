@@ -24,7 +24,7 @@ from modelzoo.studies.benchmark.drawn import FLANK, Drawn
 from modelzoo.studies.benchmark.methods import COMPARED, ISM
 from modelzoo.studies.benchmark.sets import positives, sequences
 from modelzoo.studies.benchmark.settings import CHECKED, Settings
-from modelzoo.studies.benchmark.training import PERMUTED, built, loaded, training
+from modelzoo.studies.benchmark.training import built, loaded, training
 from modelzoo.studies.peaks.compared import Explainer
 from modelzoo.workers import Part, threads
 from shiftsmooth import check, metrics
@@ -60,14 +60,14 @@ def cell(folder: Path, settings: Settings, name: str, model: str, seed: int) -> 
     )
 
 
-def sanity(folder: Path, settings: Settings, name: str, model: str) -> Part:
+def sanity(folder: Path, settings: Settings, name: str, model: str, seed: int) -> Part:
     """Return the comparison with randomised models as a part; arguments as of `training`."""
-    part = training(folder, settings, name, model, 0)
-    other = training(folder, settings, name, model, PERMUTED)
+    part = training(folder, settings, name, model, seed)
+    other = training(folder, settings, name, model, seed, permuted=True)
     return Part(
-        path=folder / "cells" / f"{name}-{model}-randomised.part",
-        work=partial(_archive, randomised, settings, part, other, name, model),
-        key=f"{_VERSION} {part.key} {settings.methods} {settings.explained} randomised",
+        path=folder / "cells" / f"{name}-{model}-{seed}-randomised.part",
+        work=partial(_archive, randomised, settings, part, other, name, model, seed),
+        key=f"{_VERSION} {part.key} {other.key} {settings.methods} {settings.explained}",
     )
 
 
@@ -138,14 +138,16 @@ def audited(network: nn.Module, settings: Settings, name: str) -> Values:
     }
 
 
-def randomised(settings: Settings, part: Part, other: Part, name: str, model: str) -> Values:
+def randomised(
+    settings: Settings, part: Part, other: Part, name: str, model: str, seed: int
+) -> Values:
     """Return how alike maps are to those of models that learned nothing, for every method."""
     drawn = _explained(settings, name)
     x = columns(drawn.window(drawn.codes))
     networks = (
         loaded(part, name, model)[0],
         loaded(other, name, model)[0],
-        built(name, model, settings.seed + 10_000).requires_grad_(False),
+        built(name, model, settings.seed + 10_000 + seed).requires_grad_(False),
     )
     found: Values = {}
     for method in settings.methods:

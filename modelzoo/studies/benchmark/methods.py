@@ -6,7 +6,7 @@ To add one, register it in `modelzoo.attribution.methods` and put it into `COMPA
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from captum.attr import LayerGradCam
@@ -86,9 +86,14 @@ CERTAIN = Method(
     {"max_shift": 5},
 )
 
+# Tells what strands add from what shifts add.
+STRANDS = replace(_of("shiftsmooth-strands", max_shift=0), title_format="Gradient, both strands")
+
 COMPARED: dict[str, Compared] = {
     PLAIN: Compared(_of("gradient"), _times(1)),
     "input-x-gradient": Compared(_of("input-x-gradient"), _times(1)),
+    "gradient-strands": Compared(STRANDS, _times(2)),
+    # The same for all four bases, so that nothing is left of it after the correction.
     "grad-cam": Compared(GRAD_CAM, _times(1), corrections=NEVER),
     "smoothgrad": Compared(_of("smoothgrad"), _times(10)),
     "random-letters-10": Compared(_of("random-letters", replaced=0.1), _times(10)),

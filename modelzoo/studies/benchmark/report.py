@@ -22,6 +22,15 @@ ABOUT_LEARNED = (
     " Only models are looked at whose validation AUC is {learned} or more: a model that has not "
     "learned a rule cannot show it."
 )
+ABOUT_RECIPES = (
+    "Each model is trained by the recipe of a paper, but for at most {epochs}; the epoch with the "
+    "best validation AUC is kept. Recipes that clip gradients or bound weights do so in their "
+    "papers, not here."
+)
+ABOUT_RANDOMISED = (
+    "Compared on {sets}, for each seed that learned its set: with a model trained for {epochs} on "
+    "labels in random order, and with an untrained one."
+)
 ABOUT_MEASURES = (
     "AUROC, average precision and recall: whether the positions that decide the label come first, "
     "by size. AUROC over decoys: the same against the positions of a motif that is planted in half "
@@ -61,6 +70,8 @@ def show(page: Page, found: Found, settings: Settings) -> None:
         page.heading("Models and sets")
         page.table(tables.set_table(settings.sets))
         page.table(tables.model_table(found.models))
+        page.paragraph(ABOUT_RECIPES.format(epochs=_count(settings.epochs, "epoch")))
+        page.table(tables.recipe_table(settings.models))
         if not found.gains:
             page.paragraph("No model learned its set, so there is nothing to explain.")
             return
@@ -98,7 +109,12 @@ def show(page: Page, found: Found, settings: Settings) -> None:
             "One point for each model; on the dotted line the prediction is right.",
         )
         page.table(tables.check_table(found.checks))
+        if not found.sanity:
+            return
         page.heading("Models that learned nothing")
+        tried = [SETS[name].title for name in settings.sets if name in settings.randomised]
+        epochs = _count(settings.permuted_epochs, "epoch")
+        page.paragraph(ABOUT_RANDOMISED.format(sets=", ".join(tried), epochs=epochs))
         page.table(tables.sanity_table(found.sanity))
 
 

@@ -18,7 +18,8 @@ RULED = 80
 DECOY = "MA0058.3"  # MAX
 DECOYS = 0.5  # share of sequences, positive or not, with a decoy
 
-# Koo and Ploenzke (Nature Machine Intelligence 2021), task 3: SP1, GABPA, CEBPB, MAX and YY1.
+# Koo and Ploenzke (Nature Machine Intelligence 2021), task 3: SP1, GABPA, CEBPB, MAX and YY1, as in
+# their generator. The twelve motifs of the paper are those of its task 1, one class each.
 CORE = ("MA0079.4", "MA0062.3", "MA0466.2", "MA0058.3", "MA0095.2")
 OTHERS = 50  # motifs of negatives besides the core ones
 COUNTS = {3: 0.54, 4: 0.27, 5: 0.19}  # how many motifs a sequence holds, with which probability
@@ -98,8 +99,11 @@ spacing = _ruled(
 def regulatory(split: str, count: int, seed: int) -> Drawn:
     """Draw the synthetic regulatory code of Koo and Ploenzke, task 3.
 
-    A sequence holds three to five motifs, with replacement: positives of the core motifs on both
-    strands, negatives of the core motifs and fifty others. Random gaps share the other positions.
+    A sequence holds three to five motifs, with replacement: positives of the five core motifs on
+    both strands, ten matrices, and negatives of these and fifty others. Random gaps share the other
+    positions. Two things differ from the published generator. Eight in a hundred of its sequences
+    hold six or seven motifs, here none does, as the paper describes it. And its fifty others leave
+    out motifs that look like a core one, picked by hand; here only the core ones are left out.
     """
     core = [jaspar_matrix(name, JASPAR_RELEASE) for name in CORE]
     known = [m for m in jaspar(JASPAR_RELEASE) if m.name not in CORE]

@@ -75,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (arguments.output / "models").exists():
         shutil.copytree(arguments.report / "models", arguments.output / "models")
-    settings = Settings(seeds=arguments.seeds, methods=METHODS)
+    settings = Settings(seeds=arguments.seeds, methods=METHODS, randomised=())
     evaluate(arguments.output, settings=settings, where=Where(workers=arguments.workers))
     results = json.loads((arguments.output / "results.json").read_text(encoding="utf-8"))
     table = sample_table(results).to_markdown()

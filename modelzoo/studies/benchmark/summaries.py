@@ -66,7 +66,7 @@ class Found:
 
 def summarise(
     cells: Mapping[Key, Values],
-    randomised: Mapping[str, Values],
+    randomised: Mapping[Key, Values],
     *,
     methods: Sequence[str] = tuple(COMPARED),
     learned_from: float,
@@ -77,7 +77,8 @@ def summarise(
 
     Args:
         cells: What was measured.
-        randomised: By model, what was measured on models that learned nothing.
+        randomised: What was measured on models that learned nothing, by the cell whose maps theirs
+            are compared with.
         methods: Keys of `COMPARED`.
         learned_from: The least validation AUC of a cell that is looked at.
         resamples: Of every interval.
@@ -117,7 +118,7 @@ def summarise(
             for row in _frontier_rows(_of(learned, model=m), m, others, **settings)
         ],
         _check_rows(learned, models),
-        _sanity_rows(randomised, methods),
+        _sanity_rows([v for k, v in randomised.items() if k in learned], methods),
     )
 
 
@@ -312,13 +313,13 @@ def _check_rows(learned: Mapping[Key, Values], models: Sequence[str]) -> list[Ro
     return rows
 
 
-def _sanity_rows(randomised: Mapping[str, Values], methods: Sequence[str]) -> list[Row]:
+def _sanity_rows(randomised: Sequence[Values], methods: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     for method in methods if randomised else ():
         corrected = COMPARED[method].corrections[-1]
         row: Row = {"method": method, "title": COMPARED[method].method.title}
         for what in RANDOMISED:
-            row[what] = _mean(v[key(method, corrected, what)] for v in randomised.values())
+            row[what] = _mean(v[key(method, corrected, what)] for v in randomised)
         rows.append(row)
     return rows
 

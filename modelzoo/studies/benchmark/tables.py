@@ -44,6 +44,18 @@ def model_table(rows: Sequence[Row]) -> Table:
     return Table("models", caption, columns, list(wide.values()))
 
 
+def recipe_table(names: Sequence[str]) -> Table:
+    """Return how the models are trained."""
+    recipes = {MODELS[name].title: MODELS[name].recipe for name in names}
+    rows: list[Row] = [
+        {"title": title, "recipe": r.in_words, "patience": r.patience, "source": r.source}
+        for title, r in recipes.items()
+    ]
+    columns = [("model", plain("title")), ("trained by", plain("recipe"))]
+    columns += [("patience, epochs", plain("patience")), ("recipe of", plain("source"))]
+    return Table("recipes", "How each model is trained", columns, rows)
+
+
 def method_table(rows: Sequence[Row]) -> Table:
     """Return the means of every method."""
     shown = [

@@ -20,14 +20,13 @@ from modelzoo.training.batches import Batches, of_codes
 from modelzoo.training.fit import fit, seeded
 from modelzoo.workers import Part, threads
 
-BATCH = 64
-LEARNING_RATE = 3e-3  # of Adam
 SCORES = ("validation_auc", "test_auc")
 SEEDS = 1000  # more than anybody trains; those of one study are apart from those of the next
-PERMUTED = "permuted"  # a model that learns labels in random order
 
 
-def training(folder: Path, settings: Settings, name: str, model: str, seed: int | str) -> Part:
+def training(
+    folder: Path, settings: Settings, name: str, model: str, seed: int, *, permuted: bool = False
+) -> Part:
     """Return the training of a model as a part.
 
     Args:
@@ -35,13 +34,16 @@ def training(folder: Path, settings: Settings, name: str, model: str, seed: int 
         settings: How long to train.
         name: A key of `SETS`.
         model: A key of `MODELS`.
-        seed: Of the initialisation and the order of the sequences; or `PERMUTED`.
+        seed: Of the initialisation and the order of the sequences.
+        permuted: Train on labels in random order.
     """
-    about = (settings.seed, settings.train, settings.validation, settings.epochs)
+    about = (settings.seed, settings.train, settings.validation, settings.test)
+    epochs = settings.permuted_epochs if permuted else settings.epochs
+    told = "-permuted" * permuted
     return Part(
-        path=folder / "models" / f"{name}-{model}-{seed}.part",
-        work=partial(_trained, settings, name, model, seed),
-        key=f"{(*about, settings.patience, settings.test)} {name} {model} {seed}",
+        path=folder / "models" / f"{name}-{model}-{seed}{told}.part",
+        work=partial(_trained, settings, name, model, seed, permuted),
+        key=f"{(*about, epochs)} {MODELS[model].recipe} {name} {model} {seed}{told}",
     )
 
 
@@ -70,21 +72,20 @@ def loaded(part: Part, name: str, model: str) -> tuple[nn.Module, dict[str, floa
     return found.requires_grad_(False), scores
 
 
-def _trained(settings: Settings, name: str, model: str, seed: int | str) -> bytes:
+def _trained(settings: Settings, name: str, model: str, seed: int, permuted: bool) -> bytes:
     train = sequences(name, "train", settings.train, settings.seed)
     codes, labels = train.window(train.codes), train.labels
-    permuted = seed == PERMUTED
-    own = SEEDS * settings.seed + (SEEDS - 1 if isinstance(seed, str) else seed)
+    own = SEEDS * settings.seed + seed
     if permuted:
-        labels = np.random.default_rng(own).permutation(labels)
+        labels = np.random.default_rng((own, 2)).permutation(labels)
     targets = torch.from_numpy(labels).float()[:, None]
-    network = built(name, model, own)
+    network, recipe = built(name, model, own), MODELS[model].recipe
+    optimizer = recipe.of(network)
 
     def batches(epoch: int) -> Batches:
         turned = np.random.default_rng((own, epoch, 1)).random((len(codes), 1)) < 0.5
-        return of_codes(
-            np.where(turned, reverse_complement_codes(codes), codes), targets, BATCH, (own, epoch)
-        )
+        drawn = np.where(turned, reverse_complement_codes(codes), codes)
+        return of_codes(drawn, targets, recipe.batch, (own, epoch))
 
     judged = {
         split: sequences(name, split, count, settings.seed)
@@ -101,9 +102,11 @@ def _trained(settings: Settings, name: str, model: str, seed: int | str) -> byte
             network,
             batches,
             lambda network: None if permuted else score(network, "validation"),
-            optimizer=torch.optim.Adam(network.parameters(), lr=LEARNING_RATE),
-            epochs=settings.epochs,
-            patience=None if permuted else settings.patience,
+            optimizer=optimizer,
+            epochs=settings.permuted_epochs if permuted else settings.epochs,
+            patience=None if permuted else recipe.patience,
+            schedule=recipe.schedule(),
+            after_epoch=recipe.after_epoch(optimizer),
             seed=own,
             progress=False,
         )

@@ -16,11 +16,13 @@ SMALL = Settings(
     train=128,
     validation=64,
     epochs=1,
+    permuted_epochs=1,
     test=64,
     explained=3,
     learned=0,
     resamples=50,
     sets=("or",),
+    randomised=("or",),
     models=("global-max", "basset"),
     methods=("gradient", "smoothgrad", "shiftsmooth-5", "ism"),
 )

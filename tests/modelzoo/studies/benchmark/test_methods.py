@@ -47,6 +47,17 @@ def test_letters_whose_sign_is_uncertain_are_zero(network, x):
     torch.testing.assert_close(found[sure], mean[sure])
 
 
+def test_the_gradient_over_both_strands_shifts_nothing(network, x):
+    def gradient(x):
+        return maps(network, x, COMPARED["gradient"].method, corrected=False)
+
+    found = maps(network, x, COMPARED["gradient-strands"].method, corrected=False)
+    expected = (gradient(x) + gradient(x.flip(1, 2)).flip(1, 2)) / 2
+    torch.testing.assert_close(found, expected)
+    assert COMPARED["gradient-strands"].evaluations(100) == 6
+    assert COMPARED["gradient-strands"].method.title == "Gradient, both strands"
+
+
 def test_costs_count_backward_passes_thrice_and_mutants_once():
     assert COMPARED["gradient"].evaluations(100) == 3
     assert COMPARED["shiftsmooth-5"].evaluations(100) == 33

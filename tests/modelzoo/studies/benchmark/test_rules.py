@@ -74,6 +74,11 @@ def test_the_regulatory_code_has_three_to_five_motifs():
     assert one.truth.sum() == one.window(one.truth).sum()
 
 
+def test_the_core_of_the_regulatory_code_is_that_of_its_paper():
+    names = [rules.jaspar_matrix(name, rules.JASPAR_RELEASE).title for name in rules.CORE]
+    assert [name.upper() for name in names] == ["SP1", "GABPA", "CEBPB", "MAX", "YY1"]
+
+
 def test_what_is_planted_is_the_motif_and_the_rest_stays():
     sure = Motif("sure", np.eye(4)[:, [0, 0, 3, 2, 1, 2]])  # AATGCG
     before = np.full(60, 1, dtype=np.uint8)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelzoo.studies.benchmark.measures import METRICS, MOST_CHECKED, key
+from modelzoo.studies.benchmark.measures import METRICS, MOST_CHECKED, RANDOMISED, key
 from modelzoo.studies.benchmark.summaries import (
     beaten,
     frontier,
@@ -66,6 +66,23 @@ def test_models_that_have_not_learned_are_told_and_left_out(found):
     assert {row["model"] for row in found.gains} == {"basset", "deepbind", "all"}
     row = next(row for row in found.models if row["model"] == "lstm")
     assert (row["learned"], row["seeds"], row["test_auc"]) == (0, 1, pytest.approx(0.6))
+
+
+def test_only_learned_models_are_compared_with_those_that_learned_nothing():
+    rng = np.random.default_rng(0)
+    cells = {("and", "basset", 0): cell(rng, 0), ("and", "lstm", 0): cell(rng, 0, auc=0.5)}
+    alike = {
+        place: {
+            key(method, True, what): np.array([share, np.nan])
+            for what in RANDOMISED
+            for method in METHODS
+        }
+        for place, share in zip(cells, (0.2, 0.9))
+    }
+    settings = {"methods": METHODS, "learned_from": 0.8, "resamples": 50, "seed": 0}
+    rows = summarise(cells, alike, **settings).sanity
+    assert [row["method"] for row in rows] == list(METHODS)
+    assert all(row[what] == pytest.approx(0.2) for row in rows for what in RANDOMISED)
 
 
 def test_nothing_learned_is_no_error():
