@@ -19,7 +19,7 @@ DECOY = "MA0058.3"  # MAX
 DECOYS = 0.5  # share of sequences, positive or not, with a decoy
 
 # Koo and Ploenzke (Nature Machine Intelligence 2021), task 3: SP1, GABPA, CEBPB, MAX and YY1, as in
-# their generator. The twelve motifs of the paper are those of its task 1, one class each.
+# their generator.
 CORE = ("MA0079.4", "MA0062.3", "MA0466.2", "MA0058.3", "MA0095.2")
 OTHERS = 50  # motifs of negatives besides the core ones
 COUNTS = {3: 0.54, 4: 0.27, 5: 0.19}  # how many motifs a sequence holds, with which probability
