@@ -81,6 +81,15 @@ def test_tasks_that_would_share_a_field_are_refused_before_anything_is_scored(de
     assert not (desk / "out").exists()
 
 
+def test_a_damaged_description_is_that_of_another_run(desk, monkeypatch):
+    run = parts(desk, monkeypatch, "out")
+    path = desk / "out" / "variants.json"
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(ValueError, match=r"variants\.json is of another run \(variants, genome"):
+        parts(desk, monkeypatch, "out")
+    assert parts(desk, monkeypatch, "out", overwrite=True).about == run.about
+
+
 def test_no_variant_is_kept_in_memory(desk, monkeypatch):
     run = parts(desk, monkeypatch, "out")
     for part in run.parts:

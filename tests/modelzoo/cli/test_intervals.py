@@ -112,6 +112,28 @@ def test_tracks_and_fields_of_attributions(desk, shiftsmooth):
         np.testing.assert_allclose(file.values("chr1", 370, 410), two, rtol=1e-5, atol=1e-9)
 
 
+def test_finemo_is_written_in_half_the_space_too(desk, shiftsmooth):
+    run(shiftsmooth, "attribute", "--format", "finemo", "-o", "out")
+    run(shiftsmooth, "attribute", "--format", "finemo-float16", "-o", "half")
+    whole, half = datasets("out/finemo.h5"), datasets("half/finemo.h5")
+    assert whole.keys() == half.keys()
+    scores = [name for name, values in whole.items() if values.dtype == "float32"]
+    assert scores
+    for name in scores:
+        assert half[name].dtype == "float16"
+        np.testing.assert_array_equal(half[name], whole[name].astype("float16"))
+
+
+def datasets(path):
+    """Return what a file holds, by path."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]} if hasattr(item, "dtype") else {})
+        )
+    return found
+
+
 def test_several_files_have_their_own_results(desk, shiftsmooth):
     (desk / "one.bed").write_text("chr1\t300\t340\n")
     (desk / "list.txt").write_text("one.bed\n")

@@ -27,6 +27,19 @@ def test_parquet_sums_contributions_a_part_at_a_time(tmp_path):
     np.testing.assert_allclose(table["contribution"], present.sum(1), rtol=1e-4, atol=1e-4)
 
 
+def test_anndata_holds_outputs_beside_the_names_of_their_sequences(tmp_path):
+    anndata = pytest.importorskip("anndata")
+    codes = np.zeros((3, 7), np.uint8)
+    file = AttributionsFile(tmp_path, {"task": "GATA3"}, ["a", "b", "c"], codes, ["GATA3", "FOXM1"])
+    outputs = np.arange(6, dtype="f4").reshape(3, 2)
+    file.write(0, np.ones((3, 4, 7), "f4"), outputs)
+    FORMATS["h5ad"](file)
+    found = anndata.read_h5ad(tmp_path / "attributions.h5ad")
+    np.testing.assert_array_equal(found.X, outputs)
+    assert list(found.obs["name"]) == ["a", "b", "c"]
+    assert list(found.var_names) == ["GATA3", "FOXM1"]
+
+
 def test_formats_that_cannot_be_written_are_named():
     with pytest.raises(ValueError, match=r"formats: expected some of npz, .*, got 'csv'"):
         check_formats(["npz", "csv"], placed=True)

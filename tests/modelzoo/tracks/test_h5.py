@@ -295,6 +295,14 @@ def test_no_sequence_or_several_of_a_name_are_refused(tmp_path, wanted, told):
         read_one(placed(tmp_path).path, wanted)
 
 
+def test_a_file_that_lacks_what_a_sequence_needs_is_refused(tmp_path):
+    path = placed(tmp_path).path
+    with h5py.File(path, "a") as file:
+        del file["hypothetical"]
+    with pytest.raises(ValueError, match="expected a file of attributions, got no hypothetical"):
+        read_one(path, None)
+
+
 def test_a_sequence_of_a_run_that_is_not_done_is_refused(tmp_path):
     file = opened(tmp_path)
     file.write(0, *(values[:2] for values in results()))
