@@ -25,8 +25,8 @@ from modelzoo.reports.tables import Row, Table, number, plain
 from modelzoo.studies import statistics
 from modelzoo.studies.peaks.scores import logits
 from modelzoo.studies.peaks.sets import LabelledSet, judged_set, with_shared
-from modelzoo.training.expert import ExpertParams, Recipe, fit_expert
-from modelzoo.training.run_folder import Run, identity
+from modelzoo.studies.robust import train_into
+from modelzoo.training.expert import ExpertParams, Recipe
 from modelzoo.zoo.catalog import model_name
 from modelzoo.zoo.hub import load
 
@@ -70,19 +70,7 @@ def _go_on(folder: Path, peaks: Peaks, params: ExpertParams, seed: int) -> None:
     model = load(model_name("tower", FIRST))
     assert isinstance(model, Expert)
     model.requires_grad_(True).tasks = (FACTOR,)
-    with Run(folder, identity(model, params, seed, peaks)) as run:
-        history = fit_expert(
-            model, peaks, params, seed=seed, checkpoint=run.checkpoint, progress=False
-        )
-        run.finish(
-            model,
-            history,
-            params,
-            peaks,
-            command="python -m modelzoo.studies.pretraining",
-            seed=seed,
-            validation_auc=history.best_score,
-        )
+    train_into(folder, model, peaks, params, seed, "python -m modelzoo.studies.pretraining")
 
 
 def _scores(name: str, scores: np.ndarray, data: LabelledSet) -> Row:

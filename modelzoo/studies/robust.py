@@ -33,7 +33,7 @@ from modelzoo.studies.peaks.problems import Problem
 from modelzoo.studies.peaks.scores import logits
 from modelzoo.studies.peaks.sets import LabelledSet, judged_set
 from modelzoo.training.augmentation import KINDS
-from modelzoo.training.expert import Recipe, fit_expert, untrained
+from modelzoo.training.expert import ExpertParams, Recipe, fit_expert, untrained
 from modelzoo.training.run_folder import Run, identity
 from modelzoo.zoo.catalog import model_name
 from modelzoo.zoo.hub import load
@@ -99,8 +99,23 @@ def _train(factor: str, models: Path, settings: Settings, seed: int) -> dict[str
 
 
 def _train_one(folder: Path, peaks: Peaks, recipe: Recipe, seed: int) -> None:
-    (task,), params = peaks.tasks, recipe.params
-    model = untrained(task, recipe.config, seed=seed)
+    model = untrained(peaks.tasks[0], recipe.config, seed=seed)
+    train_into(folder, model, peaks, recipe.params, seed, "python -m modelzoo.studies.robust")
+
+
+def train_into(
+    folder: Path, model: Expert, peaks: Peaks, params: ExpertParams, seed: int, command: str
+) -> None:
+    """Train an expert of a study; a training that was stopped goes on.
+
+    Args:
+        folder: The folder to make.
+        model: The expert, which is changed.
+        peaks: What it learns.
+        params: How.
+        seed: Decides order, shuffles, augmentation and dropout.
+        command: What makes it.
+    """
     with Run(folder, identity(model, params, seed, peaks)) as run:
         history = fit_expert(
             model, peaks, params, seed=seed, checkpoint=run.checkpoint, progress=False
@@ -110,7 +125,7 @@ def _train_one(folder: Path, peaks: Peaks, recipe: Recipe, seed: int) -> None:
             history,
             params,
             peaks,
-            command="python -m modelzoo.studies.robust",
+            command=command,
             seed=seed,
             validation_auc=history.best_score,
         )
