@@ -17,9 +17,9 @@ from .arguments import Arguments, Tensors
 from .copies import Chunk, Copies
 from .steps import Step
 
-# Bytes of activations, kept for the backward pass, that a CPU handles fastest at once, measured on
-# the models of benchmarks/test_speed.py: an LSTM's steps gain from more, wide maps from less.
-CPU_BYTES = 90 << 20
+# Bytes of activations, kept for the backward pass, that a CPU handles fastest at once: measured by
+# benchmarks/test_speed.py, where anything from 40 to 140 MiB is within a few percent of the best.
+CPU_BYTES = 88 << 20
 
 Result = TypeVar("Result")
 
