@@ -14,7 +14,7 @@ from tests.support.explorer import explorer
 
 VISITORS = 20
 SECONDS = float(os.environ.get("EXPLORER_LOAD_SECONDS", 10))
-GROWTH = 32 * 2**20  # bytes
+GROWTH = 8 * 2**20  # bytes
 PEAK = EXAMPLES["GATA on both strands"]
 
 
@@ -36,7 +36,10 @@ def memory(process):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
-def test_twenty_visitors_are_answered_and_memory_stays_flat():
+def test_twenty_visitors_are_answered_and_memory_stays_flat(monkeypatch):
+    # glibc then gives back at once what is freed; otherwise it keeps up to 45 MiB, by chance.
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
     with explorer("--model", "moe-arid3a-foxm1-gata3") as (url, process):
 
         def visit(visitor):
