@@ -26,11 +26,16 @@ def seconds(run: Run, device: str, repeats: int = 1) -> float:
 
 
 def in_turns(runs: dict[str, Run], device: str, rounds: int) -> dict[str, list[float]]:
-    """The seconds of each run in each round; each has run once before."""
+    """The seconds of each run in each round, after once more that is not timed.
+
+    glibc gives pages back to the system where a lot was freed, and the next run pays for new ones:
+    without the untimed run, that would be a cost of the run before it.
+    """
     repeats = {name: 1 + int(LEAST / seconds(run, device)) for name, run in runs.items()}
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
+            run()
             found[name].append(seconds(run, device, repeats[name]))
     return found
 

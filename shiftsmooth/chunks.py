@@ -19,7 +19,7 @@ from .steps import Step
 
 # Bytes of activations, kept for the backward pass, that a CPU handles fastest at once: measured by
 # benchmarks/test_speed.py, where anything from 40 to 140 MiB is within a few percent of the best.
-CPU_BYTES = 88 << 20
+CPU_BYTES = 90 << 20
 
 Result = TypeVar("Result")
 

@@ -178,8 +178,7 @@ class _Cut(torch.autograd.Function):
                 elif strip is not None:
                     part.copy_(strip.narrow(axis, getattr(piece, kind)[0], n))
                 elif maps.device.type == "cpu":
-                    blocks = [rows[g].narrow(axis, start, n) for g, start in piece.places]
-                    torch.cat(blocks, out=part)
+                    torch.cat(_blocks(maps, count, axis, n, piece), out=part)
                 else:
                     copy_in_runs(part, rows, axis, n, piece)
             found.append(whole)
@@ -194,7 +193,6 @@ class _Cut(torch.autograd.Function):
         if gradient is None:
             gradient = zeros(maps.shape, maps, wide)
         total = gradient.to(wide, copy=True)
-        batch = maps.size(0) // count
         strips = {
             kind: zeros(x.shape, x, x.dtype)
             for kind, x in (("left", left), ("right", right))
@@ -208,14 +206,20 @@ class _Cut(torch.autograd.Function):
                 if kind in strips:
                     strips[kind].narrow(axis, getattr(piece, kind)[0], n).add_(part)
                 elif kind == "inner" and maps.device.type == "cpu":
-                    views = [
-                        total.narrow(0, g * batch, batch).narrow(axis, start, n)
-                        for g, start in piece.places
-                    ]
+                    views = _blocks(total, count, axis, n, piece)
                     _add(views, part.chunk(len(views)))
                 elif kind == "inner":
                     add_in_runs(total.unflatten(0, (count, -1)), part.to(wide), axis, n, piece)
         return total.to(maps.dtype), strips.get("left"), strips.get("right"), None, None, None
+
+
+def _blocks(maps: Tensor, count: int, axis: int, n: int, piece: Piece) -> list[Tensor]:
+    """Views of `n` positions of each window; there are hundreds, so each is made in one call."""
+    shape, strides = list(maps.shape), maps.stride()
+    shape[0], shape[axis] = shape[0] // count, n
+    first, to_map, to_next = maps.storage_offset(), shape[0] * strides[0], strides[axis]
+    at = (first + g * to_map + start * to_next for g, start in piece.places)
+    return [maps.as_strided(shape, strides, offset) for offset in at]
 
 
 def copy_in_runs(part: Tensor, maps: Tensor, axis: int, n: int, piece: Piece) -> None:
