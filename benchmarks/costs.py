@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from shiftsmooth import ShiftSmooth
 from shiftsmooth.sharing.costs import CONSTANTS, Cost, Counter
-from shiftsmooth.sharing.decide import MARGINS
+from shiftsmooth.sharing.decide import MARGIN
 
 SIZES = [(1, 1), (1, 4), (4, 1)]  # of batch and length, each a divisor of the shape's
 
@@ -105,7 +105,7 @@ def main() -> None:
         print(f"\nWith {label}:")
         for name, shared, fast, apart, slow in found:
             ratio = shared.seconds(device, used) / apart.seconds(device, used)
-            choice = "share" if ratio < 1 - MARGINS[options.device] else "apart"
+            choice = "share" if ratio < 1 - MARGIN else "apart"
             lost = (fast if choice == "share" else slow) / min(fast, slow) - 1
             against = (fast / slow - 1) if choice == "share" else 0.0
             print(

@@ -23,9 +23,9 @@ from .windows import NotShareable, Windows
 
 Share = bool | Literal["auto"]
 
-# Counting is not exact: share where it promises at least this part of the time less. On a CPU
-# benchmarks/costs.py finds what is faster shared below 0.83 of the time, and what is not above 0.9.
-MARGINS = {"cpu": 0.125, "cuda": 0.25}
+# Counting is not exact: share where it promises at least this part of the time less. All models of
+# benchmarks/costs.py and third_party.py that it takes are faster shared; some of the others too.
+MARGIN = 0.25
 # With more calls than these, counting them takes longer than sharing could ever save.
 MOST_CALLS = 5000
 # Bytes that a shared run may keep on a CPU: as for the black box, with what is shared beside it.
@@ -78,10 +78,10 @@ class Sharer:
 
     Attributes:
         told: What became of the last call, or None before the first.
-        margins: The part of the time that sharing must promise to save, by the kind of device.
+        margin: The part of the time that sharing must promise to save.
     """
 
-    margins = MARGINS
+    margin = MARGIN
 
     def __init__(self, forward_func: Callable[..., Any], share: Share, chunks: Chunks) -> None:
         """Set up for a model.
@@ -198,8 +198,7 @@ class Sharer:
         apart = self._apart(call, one)
         saved = 1 - shared.operations / apart.operations if apart.operations else 0.0
         device = call.inputs[0].device
-        margin = self.margins.get(device.type, self.margins["cuda"])
-        faster = shared.seconds(device) < (1 - margin) * apart.seconds(device)
+        faster = shared.seconds(device) < (1 - self.margin) * apart.seconds(device)
         if self.share == "auto" and not faster:
             until = f" up to `{ended[0]}`" if ended[0] else ""
             reason = f"that would save {saved:.0%} of the multiplications{until} and not be faster"

@@ -25,7 +25,7 @@ class TileSharer(Sharer):
     measured (benchmarks/scan.py).
     """
 
-    margins = {"cpu": 0.5, "cuda": 0.5}
+    margin = 0.5
 
     def at_once(self, call: Arguments) -> int:
         """How many windows a tile should have.
