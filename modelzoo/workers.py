@@ -31,6 +31,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 ATTEMPTS = 3  # at a part whose process ends or hangs
+PATIENCE = 5.0  # seconds for a process to end by itself
 WORTH = 20.0  # seconds of work that are worth the start of other processes
 
 
@@ -270,6 +271,8 @@ class _Processes:
                         waiting.appendleft(part)
         finally:  # a part takes minutes, and nobody waits for it now
             for worker in workers:
+                worker.pipe.close()
+            for worker in workers:
                 worker.end()
 
     def _worker(self, number: int) -> _Worker:
@@ -324,9 +327,12 @@ class _Worker:
         return True
 
     def end(self) -> None:
+        """End the process: by itself, if it has nothing to do, so that it can clear up."""
+        self.pipe.close()
+        if self.part is None:
+            self.process.join(PATIENCE)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
 
 def _serve(pipe: Any, gpu: str | None) -> None:

@@ -255,11 +255,23 @@ with alone(Path(sys.argv[1])):
 
 SCRIPT = """
 import sys
-from tests.support.work import hanging, parts
+from functools import partial
+from tests.support.work import hanging, locking, parts
 from modelzoo.workers import run
 if __name__ == "__main__":
-    run(parts(sys.argv[1], 2, hanging, times=9), workers=2, progress=False)
+    work = {"hanging": partial(hanging, times=9), "locking": locking}[sys.argv[2]]
+    run(parts(sys.argv[1], 2, work), workers=2, progress=False)
 """
+
+
+def test_workers_clear_up_what_they_made(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), str(tmp_path), "locking"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(contents(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
@@ -268,7 +280,9 @@ def test_workers_end_with_their_parent(tmp_path, how):
     script.write_text(SCRIPT)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path)], env=environment, stderr=subprocess.DEVNULL
+        [sys.executable, str(script), str(tmp_path), "hanging"],
+        env=environment,
+        stderr=subprocess.DEVNULL,
     ) as process:
         deadline = time.monotonic() + 60
         while len(list(tmp_path.glob("naps-*"))) < 2:  # both are at work

@@ -1,5 +1,6 @@
 """Parts for tests of `modelzoo.workers`: functions that a worker can import."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -7,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from modelzoo.workers import Part
+
+LOCKS = []
 
 
 def squared(number):
@@ -39,6 +42,12 @@ def hanging(folder, number, times, seconds=60):
         log.write("x")
     if (Path(folder) / f"naps-{number}").stat().st_size <= times:
         time.sleep(seconds)
+    return squared(number)
+
+
+def locking(folder, number):
+    """Make a lock between processes, as a bar of tqdm does, which is kept while the process is."""
+    LOCKS.append(multiprocessing.RLock())
     return squared(number)
 
 
