@@ -55,17 +55,21 @@ class Powers(Reduction):
 
     def add(self, attributions: Tensors) -> None:
         """Add the sums of the powers."""
-        sums = [tuple(a.pow(power).sum(0) for a in attributions) for power in self.powers]
+        sums = [
+            tuple((a if power == 1 else a.pow(power)).sum(0) for a in attributions)
+            for power in self.powers
+        ]
         if self._totals:
             sums = [tuple(a + b for a, b in zip(*pair)) for pair in zip(self._totals, sums)]
         self._totals = sums
 
     def means(self, dims: tuple[Dims, ...], times: int) -> list[Tensors]:
         """For each power, its mean over the shifts that reach a position."""
-        return [
-            tuple(self.shifts.mean(total, d) / times for total, d in zip(totals, dims))
+        means = [
+            tuple(self.shifts.mean(total, d) for total, d in zip(totals, dims))
             for totals in self._totals
         ]
+        return means if times == 1 else [tuple(mean / times for mean in each) for each in means]
 
 
 class Mean(Powers):

@@ -338,8 +338,8 @@ class _Regions(torch.autograd.Function):
             ctx.save_for_backward(place)
         else:
             pool = core.sum(axis) if kind == "sum" else core.clone()
-        before, after = start, start + reach + inner
-        return pool, *(x.narrow(axis, at, reach).clone() for at in (before, after))
+        ends = [x.narrow(axis, at, reach) for at in (start, start + reach + inner)]
+        return pool, *(end.clone() if reach else torch.empty_like(end) for end in ends)
 
     @staticmethod
     def backward(ctx: Any, pool: Tensor | None, before: Tensor | None, after: Tensor | None) -> Any:

@@ -1039,7 +1039,7 @@ def _running_max(region: Tensor, prefer_last: bool) -> Tensor:
         so_far = F.pad(region.cummax(-1).values, (1, 0), value=-float("inf"))[..., :-1]
         new = region >= so_far if prefer_last else region > so_far
         places = torch.arange(region.size(-1), device=region.device)
-        where = torch.where(new, places, 0).cummax(-1).values
+        where = (new * places).cummax(-1).values
     return region.gather(-1, where)
 
 
