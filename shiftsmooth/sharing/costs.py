@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -26,12 +27,14 @@ class Cost:
         operations: Multiplications and additions of convolutions and matrix products.
         bytes: Bytes that are read and written.
         kept: Bytes that autograd keeps for the backward pass.
+        weights: Bytes of parameters that are read, which do not grow with the batch.
     """
 
     calls: float = 0.0
     operations: float = 0.0
     bytes: float = 0.0
     kept: float = 0.0
+    weights: float = 0.0
 
     def times(self, batch: float, repeats: float = 1.0) -> "Cost":
         """The cost of a batch of `batch` times as many rows, `repeats` times; kept: once."""
@@ -40,6 +43,7 @@ class Cost:
             self.operations * batch * repeats,
             self.bytes * batch * repeats,
             self.kept * batch,
+            self.weights * repeats,
         )
 
     def between(self, other: "Cost", part: float) -> "Cost":
@@ -51,7 +55,8 @@ class Cost:
         """The time it takes on a device of this kind; with other constants than those below."""
         kind = constants or CONSTANTS.get(device.type, CONSTANTS["cuda"])
         called = self.calls * kind["call"]
-        work = self.operations * kind["operation"] + self.bytes * kind["byte"]
+        work = self.operations * kind["operation"]
+        work += (self.bytes + self.weights) * kind["byte"]
         return called + work if device.type == "cpu" else max(called, work)
 
 
@@ -83,7 +88,8 @@ class Counter(TorchDispatchMode):
         """
         super().__init__()
         self.most = most
-        self.calls = self.operations = self.bytes = self.kept = 0
+        self.calls = self.operations = self.bytes = self.kept = self.weights = 0
+        self._parameters: set[int] = set()  # the memory of those seen, also as views
         self._saved = saved_tensors_hooks(self._save, lambda x: x)
 
     def __enter__(self) -> "Counter":
@@ -97,7 +103,7 @@ class Counter(TorchDispatchMode):
     @property
     def cost(self) -> Cost:
         """What was counted so far."""
-        return Cost(self.calls, self.operations, self.bytes, self.kept)
+        return Cost(self.calls, self.operations, self.bytes, self.kept, self.weights)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
@@ -105,17 +111,22 @@ class Counter(TorchDispatchMode):
         """Runs `func` and counts it."""
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        outputs = result if isinstance(result, tuple | list) else (result,)
+        values = (x if isinstance(x, tuple | list) else (x,) for x in (*args, *outputs))
+        tensors = [x for value in values for x in value if isinstance(x, Tensor)]
+        memory = [x.untyped_storage().data_ptr() for x in tensors]
+        self._parameters.update(at for x, at in zip(tensors, memory) if isinstance(x, Parameter))
         name = func.overloadpacket.__name__
         if func.is_view or func.namespace != "aten" or name in _ROOM:
             return result
         self.calls += 1
         if self.calls > self.most:
             raise TooMany
-        outputs = result if isinstance(result, tuple | list) else (result,)
-        for value in (*args, *outputs):
-            for x in value if isinstance(value, tuple | list) else (value,):
-                if isinstance(x, Tensor):
-                    self.bytes += x.numel() * x.element_size()
+        for x, at in zip(tensors, memory):
+            if at in self._parameters:
+                self.weights += x.numel() * x.element_size()
+            else:
+                self.bytes += x.numel() * x.element_size()
         formula = flop_registry.get(func.overloadpacket)
         if formula is not None:
             self.operations += formula(*args, **kwargs, out_val=result)

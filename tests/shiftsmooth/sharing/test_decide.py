@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from shiftsmooth import ShiftSmooth
-from shiftsmooth.sharing.costs import Cost
+from shiftsmooth.sharing.costs import Cost, Counter
 from tests.support.sharing import Net, attributed, check_shared, close, expected, one_hot
 
 
@@ -435,3 +435,25 @@ def test_a_gpu_computes_while_python_prepares_calls_and_a_cpu_does_not():
     both = Cost(calls=1e6, bytes=1e12)
     assert both.seconds(gpu) == max(large.seconds(gpu), many.seconds(gpu))
     assert both.seconds(cpu) > 0.99 * (large.seconds(cpu) + many.seconds(cpu))
+
+
+@pytest.mark.parametrize("reach", [1, 4])
+def test_what_one_example_promises_is_what_a_call_costs(monkeypatch, reach):
+    """Neither weights, which a batch reads once, nor the copies themselves are forgotten."""
+    layers = nn.Conv1d(4, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 56, 64), nn.Linear(64, 1)
+    model, x = nn.Sequential(*layers), torch.rand(16, 4, 60)
+    promised = []
+    seconds = Cost.seconds
+    monkeypatch.setattr(
+        Cost, "seconds", lambda cost, *args: promised.append(cost) or seconds(cost, *args)
+    )
+    ShiftSmooth(model).attribute(x, 0, max_shift=reach)
+    for share, cost in zip((True, False), promised[:2]):
+        smooth = ShiftSmooth(model, share=share)
+        smooth.attribute(x, 0, max_shift=reach)  # what a shape decides has been decided
+        with Counter() as counter:
+            smooth.attribute(x, 0, max_shift=reach)
+        assert cost.operations == counter.cost.operations
+        assert cost.weights == counter.cost.weights > 0
+        assert cost.bytes == pytest.approx(counter.cost.bytes, rel=0.1)
+        assert cost.calls == pytest.approx(counter.cost.calls, abs=8)  # the mean besides
