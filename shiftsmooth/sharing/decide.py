@@ -233,19 +233,16 @@ class Sharer:
         return run, counter.cost
 
     def _apart(self, call: Arguments, one: Arguments) -> Cost:
-        """The cost of the call where nothing is shared."""
+        """The cost of the call where nothing is shared.
 
-        def counted(copies: int) -> Cost:
-            with Counter() as counter:
-                Copies(one, shifts[:copies]).summed_gradient(self.forward_func)
-            return counter.cost
-
-        shifts = call.shifts.values
-        at_once = min(self.chunks.size(SummedGradient(call, self.forward_func)), len(shifts))
-        cost = counted(1)
-        if at_once > 1:
-            cost = counted(2).between(cost, at_once - 1)
-        return cost.times(call.batch, len(shifts) / at_once)
+        The calls that make copies are left out: what Python does for each function that is followed
+        takes longer, and is not counted either.
+        """
+        count = len(call.shifts.values)
+        with Counter() as counter:
+            Copies(one, call.shifts.values[:1]).summed_gradient(self.forward_func)
+        at_once = self.chunks.size(SummedGradient(call, self.forward_func))
+        return counter.cost.times(call.batch * at_once, count / at_once)
 
     def _fitting(
         self, call: Arguments, one: Arguments, shifts: Chunk, cost: Cost

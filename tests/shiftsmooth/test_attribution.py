@@ -119,7 +119,7 @@ def test_sums_are_taken_in_float32_at_least_and_the_result_has_the_inputs_type(
         ((-1,),),
         reduction=reduction,
     )
-    found = ShiftSmooth(model, share=False).attribute(x, 0, max_shift=20, **options)
+    found = ShiftSmooth(model).attribute(x, 0, max_shift=20, **options)
     assert found.dtype == dtype
     eps = torch.finfo(dtype).eps
     close(found, expected, rtol=0.51 * eps + 1e-6 * (eps > 1e-8), atol=max(1e-8, eps * 1e-3))

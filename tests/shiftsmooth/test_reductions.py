@@ -71,7 +71,7 @@ def test_it_applies_to_a_layer(reduction, abs):
 def test_half_precision_is_reduced_in_float32(reduction):
     model = models.mixer((2, 24), dtype=torch.bfloat16)
     x = torch.randn(2, 2, 24).bfloat16()
-    smooth = ShiftSmooth(model, share=False)  # what is shared is rounded elsewhere
+    smooth = ShiftSmooth(model)
     each = [smooth.attribute(x, 0, shifts=[n]).double().numpy() for n in range(-9, 10)]
     expected = torch.from_numpy(DEFINITIONS[reduction](np.stack(each), axis=0))
     found = smooth.attribute(x, 0, max_shift=9, reduction=reduction)
