@@ -18,10 +18,10 @@ median of those of five rounds, with the smallest and the largest in brackets; i
 methods run one after the other, each once more before it is timed. `{SHARED}` shares where that is
 faster, as it does by default. The black box is the gradient of rolled copies at its best chunk
 size, the least for a method that only runs the model; "best fixed" is `{APART}` with its best
-`shifts_per_eval`; NoiseTunnel takes 2N + 1 samples; the paper's loop takes one shift of one sequence at a time (on a GPU four sequences are
-timed, and the time of the batch is in proportion). The limit counts
-multiplications, in gradients: each column of a map that differs from all others once (`limit.py`).
-The models and inputs are in `shapes.py`. Written by `make bench`."""
+`shifts_per_eval`; NoiseTunnel takes 2N + 1 samples; the paper's loop takes one shift of one
+sequence at a time (on a GPU four sequences are timed, and the time of the batch is in proportion).
+The limit counts multiplications, in gradients: each column of a map that differs from all others
+once (`limit.py`). The models and inputs are in `shapes.py`. Written by `make bench`."""
 GOALS = """\
 What was to be reached, and the worst median of this run. At the edge of a bound a run on another
 day may say otherwise."""
